@@ -1,0 +1,366 @@
+"""The SQLite store: one file in write-ahead mode, every commit on disk before it is answered.
+
+Crash story, in the order of the code. `BEGIN IMMEDIATE` takes the write lock of the file, so the head that is
+read next stays the newest until the end. Rows of one commit go into the write-ahead log; `COMMIT` writes the
+last frame and syncs it (synchronous=FULL). A process that dies before that leaves frames without a commit
+mark, which the next reader skips; one that dies after it has committed, whether or not anybody heard.
+
+One connection writes, under a lock; reads borrow connections from a pool, so that threads read while another
+writes. Several processes may open one file. Nothing creates itself: `create` makes a file and refuses an
+existing one, `open` refuses a missing one.
+
+Erasing zeroes rows in place and then empties the write-ahead log, which still holds the old pages.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import sqlite3
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+from ledger.errors import StoreError
+from ledger.store.port import Commit, Slot
+from ledger.store.sql import script
+from ledger.store.sqlite_errors import translate
+from ledger.store.sqlite_files import check_format, claim, connect, sync_directory
+from ledger.store.sqlite_reads import QUERIES, Row, SqliteReads, digest_bytes, select
+
+APPLICATION_ID: Final = 0x544C4731
+SCHEMA_VERSION: Final = 1
+BUSY_TIMEOUT_S: Final = 5.0
+POLL_S: Final = 0.01  # how soon another process's commit is seen
+
+# Pages in the write-ahead log before they are moved into the file. SQLite's 1,000 would mean a move, with its
+# two syncs, every hundred commits or so; 8,000 are 32 MiB.
+_CHECKPOINT_PAGES: Final = 8000
+
+
+class SqliteTransaction(SqliteReads):
+    """A held write lock. Made by `SqliteStore.write`, used once, by one thread."""
+
+    __slots__ = ("_connection", "_failed", "_store", "_written")
+
+    def __init__(self, store: SqliteStore) -> None:
+        self._store = store
+        self._connection: sqlite3.Connection | None = None
+        self._written = False
+        self._failed = False
+
+    def __enter__(self) -> Self:
+        self._connection = self._store._begin()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            self._store._end(connection, commit=error is None and self._written and not self._failed)
+
+    def append(self, commit: Commit) -> None:
+        levels = [(0, new.index, new.leaf_hash) for new in commit.events]
+        if commit.tile_hashes:
+            levels.extend(commit.tile_hashes)
+        size = commit.base_size + len(commit.events)
+        with self._writing() as connection:
+            if commit.streams:
+                connection.executemany(
+                    QUERIES["insert_stream"],
+                    [(new.stream, bytes.fromhex(new.tag), new.salt) for new in commit.streams],
+                )
+            connection.executemany(
+                QUERIES["insert_event"],
+                [
+                    (
+                        new.index,
+                        new.at,
+                        new.stream,
+                        new.seq,
+                        new.type,
+                        new.schema,
+                        new.id,
+                        bytes.fromhex(new.event),
+                        new.statement,
+                        new.leaf,
+                    )
+                    for new in commit.events
+                ],
+            )
+            connection.executemany(QUERIES["insert_tile_hash"], levels)
+            if commit.guards:
+                connection.executemany(
+                    QUERIES["insert_guard"], [(new.kind, new.key, new.index) for new in commit.guards]
+                )
+            if commit.disclosures:
+                connection.executemany(
+                    QUERIES["insert_disclosure"],
+                    [
+                        (bytes.fromhex(new.event), new.path, new.scope, new.stream, new.nonce, new.ciphertext)
+                        for new in commit.disclosures
+                    ],
+                )
+            connection.execute(
+                QUERIES["insert_head"], (commit.base_size, size, commit.root, commit.frontier, commit.head)
+            )
+
+    def put_attachment(self, sha256: str, media_type: str, data: bytes) -> None:
+        digest = hashlib.sha256(data).digest()
+        if digest.hex() != sha256:
+            raise StoreError("STORE_CORRUPT", f"expected bytes of {sha256}, got bytes of {digest.hex()}")
+        if not self._rows("attachment_exists", (digest,)):
+            with self._writing() as connection:
+                connection.execute(QUERIES["insert_attachment"], (digest, media_type, data))
+
+    def put_slots(self, slots: Sequence[Slot]) -> None:
+        with self._writing() as connection:
+            connection.executemany(
+                QUERIES["insert_slot"],
+                [
+                    (
+                        new.list_name,
+                        new.index,
+                        new.stratum,
+                        new.commitment,
+                        new.proof,
+                        new.nonce,
+                        new.ciphertext,
+                    )
+                    for new in slots
+                ],
+            )
+
+    def erase(self, name: str, rows: Sequence[Sequence[object]]) -> int:
+        """Zero the rows that a named statement finds; return how many there were."""
+        with self._writing() as connection:
+            return connection.executemany(QUERIES[name], rows).rowcount
+
+    def _rows(self, name: str, parameters: Sequence[object] = ()) -> list[Row]:
+        if self._connection is None:
+            raise StoreError("STORE_CLOSED", "the write transaction is over")
+        return select(self._connection, name, parameters)
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        if self._connection is None or self._failed:
+            raise StoreError("STORE_CLOSED", "the write transaction is over")
+        # Rows before the failing one are in the transaction: it must never be committed afterwards.
+        self._failed = True
+        try:
+            yield self._connection
+        except sqlite3.Error as error:
+            raise translate(error) from error
+        self._failed = False
+        self._written = True
+
+
+class SqliteSnapshot(SqliteReads):
+    """Reads of one connection inside one read transaction."""
+
+    __slots__ = ("_connection", "size")
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self.size: int = self._first("size", ()) or 0  # the first read fixes what all others see
+
+    def _rows(self, name: str, parameters: Sequence[object] = ()) -> list[Row]:
+        return select(self._connection, name, parameters)
+
+
+class SqliteStore(SqliteReads):
+    """A ledger's storage in one SQLite file."""
+
+    def __init__(self, path: Path, writer: sqlite3.Connection, busy_timeout_s: float) -> None:
+        """Take over an open writer connection; use `create` or `open`."""
+        self.path = path
+        self._writer = writer
+        self._busy_timeout_s = busy_timeout_s
+        self._write_lock = threading.Lock()
+        self._readers: deque[sqlite3.Connection] = deque()
+        self._committed = threading.Condition()
+        self._closed = False
+
+    @classmethod
+    def create(cls, path: Path, *, busy_timeout_s: float = BUSY_TIMEOUT_S) -> Self:
+        """Make a new, empty store.
+
+        Raises:
+            StoreError: STORE_EXISTS, STORE_MISSING for its directory, STORE_FULL, STORE_IO.
+        """
+        claim(path)
+        try:
+            connection = connect(path, busy_timeout_s)
+            try:
+                connection.execute("PRAGMA journal_mode = WAL")
+                connection.executescript(f"BEGIN IMMEDIATE;\n{script('schema.sql')}\nCOMMIT;")
+            finally:
+                connection.close()
+            sync_directory(path.parent)
+        except sqlite3.Error as error:
+            path.unlink(missing_ok=True)
+            raise translate(error) from error
+        return cls.open(path, busy_timeout_s=busy_timeout_s)
+
+    @classmethod
+    def open(cls, path: Path, *, busy_timeout_s: float = BUSY_TIMEOUT_S) -> Self:
+        """Open an existing store.
+
+        Raises:
+            StoreError: STORE_MISSING, STORE_CORRUPT, STORE_VERSION, STORE_BUSY, STORE_IO.
+        """
+        if not path.is_file():
+            raise StoreError("STORE_MISSING", "expected a store, found no such file")
+        try:
+            connection = connect(path, busy_timeout_s)
+            try:
+                check_format(connection, APPLICATION_ID, SCHEMA_VERSION)
+                connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
+                _check_sizes(connection)
+            except BaseException:
+                connection.close()
+                raise
+        except sqlite3.Error as error:
+            raise translate(error) from error
+        return cls(path, connection, busy_timeout_s)
+
+    def write(self) -> SqliteTransaction:
+        return SqliteTransaction(self)
+
+    @contextlib.contextmanager
+    def snapshot(self) -> Iterator[SqliteSnapshot]:
+        with self._reader() as connection:
+            connection.execute("BEGIN")
+            try:
+                yield SqliteSnapshot(connection)
+            finally:
+                connection.execute("ROLLBACK")
+
+    def put_attachment(self, sha256: str, media_type: str, data: bytes) -> None:
+        with self.write() as transaction:
+            transaction.put_attachment(sha256, media_type, data)
+
+    def put_slots(self, slots: Sequence[Slot]) -> None:
+        with self.write() as transaction:
+            transaction.put_slots(slots)
+
+    def delete_disclosures(self, event: str, paths: Sequence[str]) -> int:
+        digest = digest_bytes(event)
+        return self._erase("erase_disclosure", [(digest, path) for path in paths])
+
+    def delete_slots(self, list_name: str) -> int:
+        return self._erase("erase_slots", [(list_name,)])
+
+    def wait_for(self, size: int, timeout_s: float) -> int:
+        # Commits of this process notify; those of others are found by asking. The size itself is asked for,
+        # which costs no more than PRAGMA data_version and needs no connection of its own.
+        deadline = time.monotonic() + timeout_s
+        while True:
+            with self._committed:
+                present = self._first("size", ()) or 0
+                remaining = deadline - time.monotonic()
+                if present >= size or remaining <= 0:
+                    return present
+                self._committed.wait(min(remaining, POLL_S))
+
+    def close(self) -> None:
+        with self._write_lock:
+            if self._closed:
+                return
+            self._closed = True
+            self._close_readers()
+            # Left busy by a reader in another process, the log is emptied by whoever closes last.
+            with contextlib.suppress(sqlite3.Error):
+                self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            self._writer.close()
+
+    def _begin(self) -> sqlite3.Connection:
+        if not self._write_lock.acquire(timeout=self._busy_timeout_s):
+            raise StoreError("STORE_BUSY", "another writer holds the store")
+        try:
+            self._writer.execute("BEGIN IMMEDIATE")
+        except BaseException as error:
+            self._write_lock.release()
+            if isinstance(error, sqlite3.Error):
+                raise translate(error) from error
+            raise
+        return self._writer
+
+    def _end(self, connection: sqlite3.Connection, *, commit: bool) -> None:
+        try:
+            if commit:
+                connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            raise translate(error) from error
+        finally:
+            # A full disk may have ended the transaction already; a failed COMMIT has not.
+            if connection.in_transaction:
+                with contextlib.suppress(sqlite3.Error):
+                    connection.execute("ROLLBACK")
+            self._write_lock.release()
+        if commit:
+            with self._committed:
+                self._committed.notify_all()
+
+    def _erase(self, name: str, rows: Sequence[Sequence[object]]) -> int:
+        with self.write() as transaction:
+            erased = transaction.erase(name, rows)
+        with self._write_lock:
+            try:
+                busy = self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+            except sqlite3.Error as error:
+                raise translate(error) from error
+        if busy:
+            raise StoreError(
+                "STORE_BUSY", "the values are destroyed, but an open snapshot keeps their remains"
+            )
+        return erased
+
+    def _rows(self, name: str, parameters: Sequence[object] = ()) -> list[Row]:
+        with self._reader() as connection:
+            return select(connection, name, parameters)
+
+    @contextlib.contextmanager
+    def _reader(self) -> Iterator[sqlite3.Connection]:
+        if self._closed:
+            raise StoreError("STORE_CLOSED", "the store was closed")
+        try:
+            connection = self._readers.pop()
+        except IndexError:
+            connection = self._new_reader()
+        try:
+            yield connection
+        finally:
+            self._readers.append(connection)
+            if self._closed:
+                self._close_readers()
+
+    def _close_readers(self) -> None:
+        with contextlib.suppress(IndexError):  # another thread may take the last one
+            while True:
+                self._readers.pop().close()
+
+    def _new_reader(self) -> sqlite3.Connection:
+        try:
+            connection = connect(self.path, self._busy_timeout_s)
+            connection.execute("PRAGMA query_only = ON")
+        except sqlite3.Error as error:
+            raise translate(error) from error
+        return connection
+
+
+def _check_sizes(connection: sqlite3.Connection) -> None:
+    rows = select(connection, "size", ())
+    size = rows[0][0] if rows else 0
+    newest = select(connection, "newest_index", ())[0][0]
+    found = 0 if newest is None else newest + 1
+    if found != size:
+        raise StoreError("STORE_CORRUPT", f"expected {size} events as the head says, found {found}")

@@ -1,0 +1,79 @@
+"""SQLite files of the project: how one comes into being, is opened, and is known for what it is.
+
+Nothing creates itself. A new file is claimed first, so that two processes never make the same one; a file
+that exists is opened only as what its application id and version say.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from pathlib import Path
+from typing import Final
+
+from ledger.errors import StoreError
+
+OLDEST_SQLITE: Final = (3, 37, 0)  # STRICT tables
+_CACHE_KIB: Final = 32 * 1024
+
+
+def claim(path: Path) -> None:
+    """Make an empty file that only its owner can read, and that was not there before.
+
+    Raises:
+        StoreError: STORE_EXISTS, STORE_MISSING for its directory, STORE_IO.
+    """
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+    except FileExistsError as error:
+        raise StoreError("STORE_EXISTS", "expected no file, found one") from error
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise StoreError("STORE_MISSING", "expected a directory for the store, found none") from error
+    except OSError as error:
+        raise StoreError("STORE_IO", f"the store's file cannot be made: error {error.errno}") from error
+
+
+def sync_directory(path: Path) -> None:
+    """Make the names in a directory durable."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def connect(path: Path, busy_timeout_s: float) -> sqlite3.Connection:
+    """Open a connection to an existing file with every setting that the schema relies on."""
+    if sqlite3.sqlite_version_info < OLDEST_SQLITE:
+        raise StoreError("STORE_VERSION", f"expected SQLite 3.37 or newer, found {sqlite3.sqlite_version}")
+    connection = sqlite3.connect(
+        f"{path.absolute().as_uri()}?mode=rw",
+        uri=True,
+        isolation_level=None,  # transactions begin and end where the code says so
+        check_same_thread=False,  # the write lock and the pool give a connection to one thread at a time
+        timeout=busy_timeout_s,
+    )
+    for setting in (
+        "synchronous = FULL",
+        "foreign_keys = ON",
+        "recursive_triggers = ON",
+        "secure_delete = ON",
+        "trusted_schema = OFF",
+        f"cache_size = -{_CACHE_KIB}",
+    ):
+        connection.execute(f"PRAGMA {setting}")
+    return connection
+
+
+def check_format(connection: sqlite3.Connection, application_id: int, version: int) -> None:
+    """Check that a file is what it is taken for.
+
+    Raises:
+        StoreError: STORE_CORRUPT for another kind of file, STORE_VERSION for another version of its tables.
+    """
+    found = connection.execute("PRAGMA application_id").fetchone()[0]
+    if found != application_id:
+        raise StoreError("STORE_CORRUPT", f"expected application id {application_id}, found {found}")
+    found = connection.execute("PRAGMA user_version").fetchone()[0]
+    if found != version:
+        raise StoreError("STORE_VERSION", f"expected version {version} of the tables, found {found}")
