@@ -1,4 +1,4 @@
-"""Strict text: decimal numbers, base64 and lines, each with one spelling only (record format §1, last sentence).
+"""Strict text: decimal numbers, base64 and lines, each with one spelling only (record format §1).
 
 A parser here accepts what its formatter writes and nothing else: it writes the value again and compares.
 """
@@ -97,7 +97,7 @@ def split_lines(text: str, *, code: str) -> list[str]:
 
 
 def parse_head_lines(text: str, *, code: str) -> tuple[str, int, bytes]:
-    """Parse the three lines of a tree head: origin, size, root. c2sp.org/tlog-checkpoint, without extension lines.
+    """Parse the three lines of a tree head: origin, size, root; no extension lines. c2sp.org/tlog-checkpoint.
 
     Raises:
         FormatError: `code`.

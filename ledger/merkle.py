@@ -1,6 +1,8 @@
-"""The Merkle tree of the log: RFC 6962 §2.1, with the proofs of RFC 9162 §2.1.3 and §2.1.4. SHA-256 throughout.
+"""The Merkle tree of the log: RFC 6962 §2.1, with the proofs of RFC 9162 §2.1.3 and §2.1.4.
 
-    leaf hash = SHA-256(0x00 ‖ leaf)        node hash = SHA-256(0x01 ‖ left ‖ right)        empty tree = SHA-256("")
+    leaf hash  = SHA-256(0x00 ‖ leaf)
+    node hash  = SHA-256(0x01 ‖ left ‖ right)
+    empty tree = SHA-256("")
 
 A node is named (level, index): it is the root of the complete subtree over the leaves
 index·2^level … (index+1)·2^level - 1; level 0 are the leaf hashes. Nodes never change once they exist, so a
@@ -69,9 +71,7 @@ class Frontier:
         """Add the next leaf by its 32-byte hash."""
         hashes = self._hashes
         carry = self._size
-        while (
-            carry & 1
-        ):  # each trailing one is a complete subtree that the new leaf completes into a larger one
+        while carry & 1:  # a trailing one is a complete subtree that has found its right half
             leaf_hash = _sha256(b"\x01" + hashes.pop() + leaf_hash).digest()
             carry >>= 1
         hashes.append(leaf_hash)
@@ -288,7 +288,7 @@ def _siblings(level: int, index: int, size: int) -> list[list[Node]]:
 
 
 def _peaks(start: int, stop: int) -> list[Node]:
-    """Cover start … stop-1 with the fewest complete subtrees, largest first; `start` is aligned to the first."""
+    """Cover start … stop-1 with the fewest complete subtrees, largest first; `start` is aligned."""
     nodes = []
     while start < stop:
         level = (stop - start).bit_length() - 1

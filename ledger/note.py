@@ -1,10 +1,10 @@
 """Signed notes: c2sp.org/signed-note, with the cosignatures of c2sp.org/tlog-cosignature.
 
-    ledger.example/minimal                                     the text, ending in a line feed
+    ledger.example/minimal                                  the text, ending in a line feed
     11
     4CndoWL3FQYff5w0B3rGrAziFv4QuGzgXa8xFJFJj0o=
-                                                               an empty line
-    — ledger.example/minimal 0bPAMDBTYKBqCU0TX7kR4GmUyEhb…     em dash, key name, base64(4-byte key id ‖ signature)
+                                                            an empty line
+    — ledger.example/minimal 0bPAMDBTYKBqCU0TX7kR4GmU…      em dash, key name, base64(key id ‖ signature)
 
 A verifier key is `<name>+<key id, 8 hex>+<base64(type byte ‖ public key)>`, with
 key id = SHA-256(name ‖ 0x0A ‖ type byte ‖ public key)[:4]. Three types are known here:
@@ -12,8 +12,8 @@ key id = SHA-256(name ‖ 0x0A ‖ type byte ‖ public key)[:4]. Three types ar
 | type | key | what it signs |
 |---|---|---|
 | 0x01 | Ed25519 | the text |
-| 0x04 | Ed25519 | `cosignature/v1\\n` `time <seconds>\\n` and the text; the signature has the time before it, 8 bytes |
-| 0x06 | ML-DSA-44 | the structure `cosigned_message` over origin, size and root; time before it likewise |
+| 0x04 | Ed25519 | `cosignature/v1`, `time <seconds>` and the text; an 8-byte time precedes the signature |
+| 0x06 | ML-DSA-44 | `cosigned_message` over origin, size and root; an 8-byte time precedes likewise |
 
 A text is worth nothing until `check_note` has returned. Lines of unknown keys are ignored; a line whose name
 and id are known and which does not verify rejects the note.
@@ -155,8 +155,8 @@ def check_note(note: Note, keys: Iterable[VerifierKey]) -> tuple[CheckedSignatur
     """Check every line of a known key, and return them in the note's order, a repeated line once.
 
     Raises:
-        SignatureError: `NOTE_SIGNATURE` when such a line does not verify, when a key signed twice differently,
-            or when two listed keys share name and id; `NOTE_UNSIGNED` when no listed key signed.
+        SignatureError: `NOTE_SIGNATURE` when such a line does not verify, when a key signed twice
+            differently, or when two listed keys share name and id; `NOTE_UNSIGNED` when no listed key signed.
     """
     known: dict[tuple[str, bytes], list[VerifierKey]] = {}
     for key in keys:
@@ -207,7 +207,7 @@ def signed_message(key: VerifierKey, text: str, time_s: int | None) -> bytes:
     """Build the bytes that a key of this type signs.
 
     Raises:
-        FormatError: `NOTE` when the text is no tree head, or the time is out of range, and the type needs them.
+        FormatError: `NOTE` when the type needs a tree head or a time, and there is none.
     """
     if key.algorithm == ED25519:
         return text.encode()
