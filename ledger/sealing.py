@@ -1,0 +1,158 @@
+"""Sealed values: what a statement commits to and does not show.
+
+A sealed member is absent from the plain statement; in its place `sealed` maps its JSON Pointer to a digest of
+the disclosure `D`, which is kept outside the log (record format, §7; after RFC 9901 §4.2):
+
+    D      = base64url(JCS([base64url(32 random bytes), "<statement id>", "/data/arm", value]))
+    digest = base64url(SHA-256(ascii(D)))        both without padding
+
+The salt makes a digest say nothing about a short value such as an arm. Statement id and pointer are inside, so
+that a disclosure fits no other statement and no other member. Withholding D blinds, destroying D erases;
+neither touches a signed byte.
+
+Left out on purpose: encryption and padding of D at rest, which is `ledger.datakeys`.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import re
+from typing import Any, Final, NamedTuple
+
+from ledger import canonical
+from ledger.canonical import Json
+from ledger.errors import FormatError
+
+CODE: Final = "DISCLOSURE"
+SALT_BYTES: Final = 32
+
+_DIGEST = re.compile("[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]")  # 32 bytes: the last digit has two zero bits
+_BASE64URL = re.compile("[A-Za-z0-9_-]+")
+_UUID7 = re.compile("[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
+
+
+class Disclosure(NamedTuple):
+    """What a disclosure says: that the member at `path` of statement `statement_id` is `value`."""
+
+    salt: bytes
+    statement_id: str
+    path: str
+    value: Json
+
+
+def make_disclosure(salt: bytes, statement_id: str, path: str, value: object) -> str:
+    """Return D. The salt is 32 fresh random bytes for every disclosure; an absent value is sealed as None.
+
+    Raises:
+        FormatError: DISCLOSURE; CANONICAL for a value that the format has no bytes for.
+
+    Record format, §7.
+    """
+    if len(salt) != SALT_BYTES:
+        raise FormatError(CODE, f"expected {SALT_BYTES} bytes of salt, got {len(salt)}")
+    _check_place(statement_id, path)
+    return _encode(canonical.encode([_encode(salt), statement_id, path, value]))
+
+
+def digest(disclosure: str) -> str:
+    """Return the 43 characters that stand in `sealed` for a disclosure. Record format, §7.
+
+    Raises:
+        FormatError: DISCLOSURE, for a text that isn't base64url.
+    """
+    if _BASE64URL.fullmatch(disclosure) is None:
+        raise FormatError(CODE, "expected base64url without padding")
+    return _encode(hashlib.sha256(disclosure.encode("ascii")).digest())
+
+
+def is_digest(text: str) -> bool:
+    """Tell whether `text` can be a digest: base64url of 32 bytes, without padding, trailing bits zero."""
+    return _DIGEST.fullmatch(text) is not None
+
+
+def open_disclosure(disclosure: str) -> Disclosure:
+    """Return what a disclosure says, unpacking as a tuple of salt, statement id, path and value.
+
+    Raises:
+        FormatError: DISCLOSURE, for everything that `make_disclosure` would not have written.
+
+    Record format, §7.
+    """
+    try:
+        members = canonical.decode(_decode(disclosure))
+    except FormatError as error:
+        raise FormatError(CODE, error.message) from None
+    match members:
+        case [str(salt), str(statement_id), str(path), value]:
+            _check_place(statement_id, path)
+        case _:
+            raise FormatError(CODE, "expected an array of salt, statement id, path and value")
+    salt_bytes = _decode(salt)
+    if len(salt_bytes) != SALT_BYTES:
+        raise FormatError(CODE, f"expected {SALT_BYTES} bytes of salt, got {len(salt_bytes)}")
+    return Disclosure(salt=salt_bytes, statement_id=statement_id, path=path, value=value)
+
+
+def check_disclosure(disclosure: str, *, statement_id: str, path: str, expected: str) -> Json:
+    """Return the value that a statement seals at `path` under the digest `expected`.
+
+    Raises:
+        FormatError: DISCLOSURE, when the disclosure isn't the one that the statement commits to.
+    """
+    if not hmac.compare_digest(digest(disclosure).encode(), expected.encode()):
+        raise FormatError(CODE, "expected the disclosure that the statement commits to", field=path)
+    opened = open_disclosure(disclosure)
+    if (opened.statement_id, opened.path) != (statement_id, path):
+        raise FormatError(CODE, "expected a disclosure for this statement and path", field=path)
+    return opened.value
+
+
+def check_sealed_member(statement: dict[str, Any], path: str) -> None:
+    """Check that the member at `path` is absent from the plain statement and that its parent is there.
+
+    Raises:
+        FormatError: DISCLOSURE.
+
+    Record format, §7.
+    """
+    if not canonical.is_pointer(path):
+        raise FormatError(CODE, "expected a pointer below /data or /reason")
+    *parents, name = path[1:].split("/")
+    place: Any = statement
+    for step in parents:
+        place = _member(place, step)
+    if type(place) is not dict:
+        raise FormatError(CODE, "expected the parent of a sealed member in the plain statement", field=path)
+    if name in place:
+        raise FormatError(CODE, "expected a sealed member to be absent from the plain statement", field=path)
+
+
+def _member(place: Any, step: str) -> Any:
+    if type(place) is dict:
+        return place.get(step)
+    if type(place) is list and step.isdigit() and int(step) < len(place):
+        return place[int(step)]
+    return None
+
+
+def _check_place(statement_id: str, path: str) -> None:
+    if _UUID7.fullmatch(statement_id) is None:
+        raise FormatError(CODE, "expected a statement id: uuid version 7, lower case")
+    if not canonical.is_pointer(path):
+        raise FormatError(CODE, "expected a pointer below /data or /reason")
+
+
+def _encode(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode("ascii")
+
+
+def _decode(text: str) -> bytes:
+    """Return the bytes of base64url without padding, with zero trailing bits. RFC 4648 §5, §3.5."""
+    if _BASE64URL.fullmatch(text) is None or len(text) % 4 == 1:
+        raise FormatError(CODE, "expected base64url without padding")
+    data = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+    if _encode(data) != text:
+        raise FormatError(CODE, "expected zero trailing bits in base64url")
+    return data
