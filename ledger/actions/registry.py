@@ -1,0 +1,342 @@
+"""The registry of actions: what the vocabulary says about each type and schema.
+
+A class is declared once and everything else is derived from it:
+
+    @action("visit.completed", effect=Effect.FACT, streams="participant",
+            roles=allow(BEDSIDE_STAFF, "authorship"))
+    class VisitCompleted(Fact):
+        visit: VisitId
+        def describe(self) -> str: ...
+
+gives its strict parser, its writer, its JSON Schema, its row in docs/spec/authority.csv and its golden file.
+Whether a *person* may sign as of an index is `authority`; whether it may happen now is `rules`.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Any, ClassVar, Final, TypeAlias, TypeVar, dataclass_transform, get_args
+
+from ledger.actions.fields import PerformedOutside, PersonId, Sealed, Source
+from ledger.actions.shapes import Kind, hints_of, kind_of, members_of, mismatch, object_kind, optional
+from ledger.errors import FormatError
+from ledger.roles import ROLES
+from ledger.statement import MEANINGS, Statement, class_of
+
+REASON_TEXT: Final = "/reason/text"
+MAX_REASON_TEXT: Final = 4000
+STREAM_KINDS: Final = frozenset(
+    {"study", "safety", "site", "pharmacy", "participant", "person", "randomization", "access"}
+)
+
+
+class Effect(StrEnum):
+    """Whether an action permits something still to come, or tells what was seen or done (catalogue R6)."""
+
+    GATE = "gate"
+    FACT = "fact"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SealedField:
+    """One sealed member: its scope (`target`: that of the corrected value), attribute and kind."""
+
+    scope: str
+    attribute: str
+    kind: Kind
+    required: bool
+
+
+ActionClass: TypeAlias = "type[Action]"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActionSpec:
+    """All that the vocabulary fixes for one type and schema.
+
+    Attributes:
+        streams: kinds of stream it may stand in: the part of the stream id before `/`.
+        roles: role -> meanings that it may sign this with (authority table, record-format.md §6).
+        sealed: path -> scope, a constant set; `/reason/text` (freetext) comes on top where a reason is.
+        voidable: whether `record.voided` may name it (catalogue H); not for what the fold of authority rests
+            on and gates of the sponsor, which end by an action of their own.
+        voiding_cosigned: voiding it needs the investigator's co-signature (catalogue H).
+        always_open: recorded in any study, site or lock state (R7).
+        reason_required: `reason` is mandatory.
+        action: the class.
+    """
+
+    type: str
+    schema: int
+    effect: Effect
+    streams: tuple[str, ...]
+    roles: Mapping[str, frozenset[str]]
+    sealed: Mapping[str, str]
+    voidable: bool
+    voiding_cosigned: bool
+    always_open: bool
+    reason_required: bool
+    action: ActionClass
+    data: Kind
+    sealed_fields: Mapping[str, SealedField]
+
+    @property
+    def cls(self) -> str:
+        """The class of its statements (record-format.md §2): of every one, or each that streams give."""
+        classes = {class_of(self.type, kind if kind == "study" else f"{kind}/x") for kind in self.streams}
+        if "safety" in self.streams:
+            classes.add(class_of(self.type, "safety"))
+        return " ".join(sorted(classes))
+
+    def stands_in(self, stream: str) -> bool:
+        """Tell whether a stream is of a kind that this action may stand in."""
+        return stream.partition("/")[0] in self.streams
+
+    def allows(self, role: str, meaning: str) -> bool:
+        """Tell whether the authority table lets a role sign this with a meaning."""
+        return meaning in self.roles.get(role, ())
+
+    def scope_at(self, path: str) -> str | None:
+        """Return the scope of the sealed member that a path names or lies in; None where it is plain."""
+        if path == REASON_TEXT:
+            return "freetext"
+        for sealed, scope in self.sealed.items():
+            if path == sealed or path.startswith(f"{sealed}/"):
+                return scope
+        return None
+
+
+class Action(ABC):
+    """A typed action: the `data` of one statement. Sealed fields are None unless they were opened."""
+
+    __slots__ = ()
+    spec: ClassVar[ActionSpec]
+
+    @abstractmethod
+    def describe(self) -> str:
+        """Say it in one plain sentence for the audit trail, without sealed values."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fact(Action):
+    """What every fact outside record-format.md §11 carries: its source, and who did it if not the signer."""
+
+    source: Source
+    performer: PersonId | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ParticipantGate(Action):
+    """A gate in a participant's stream: it may have been passed outside the system (R6)."""
+
+    performed_outside: PerformedOutside | None = None
+
+
+A = TypeVar("A", bound=Action)
+
+_SPECS: dict[tuple[str, int], ActionSpec] = {}
+
+
+def allow(roles: Iterable[str], *meanings: str) -> dict[str, frozenset[str]]:
+    """Write a part of the authority table: these roles, each with these meanings."""
+    return dict.fromkeys(roles, frozenset(meanings))
+
+
+@dataclass_transform(kw_only_default=True, frozen_default=True)
+def action(
+    type_: str,
+    *,
+    effect: Effect,
+    streams: str,
+    roles: Mapping[str, frozenset[str]],
+    schema: int = 1,
+    voidable: bool = True,
+    voiding_cosigned: bool = False,
+    always_open: bool = False,
+    reason_required: bool = False,
+) -> Callable[[type[A]], type[A]]:
+    """Declare a class as the action of a type and schema, and compile it.
+
+    `streams` lists kinds of stream, separated by spaces.
+
+    Raises:
+        TypeError, ValueError: on a defect of the declaration; on import, never at work.
+    """
+    kinds = tuple(streams.split())
+    used = {meaning for meanings in roles.values() for meaning in meanings}
+    if not (STREAM_KINDS.issuperset(kinds) and roles.keys() <= ROLES and used <= MEANINGS):
+        raise ValueError(f"{type_}: unknown stream, role or meaning")
+    if (type_, schema) in _SPECS:
+        raise ValueError(f"{type_} schema {schema} is declared twice")
+
+    def declare(cls: type[A]) -> type[A]:
+        made = dataclass(frozen=True, slots=True, kw_only=True)(cls)
+        sealed = _sealed_fields(made)
+        hidden = frozenset(field.attribute for field in sealed.values())
+        made.spec = _SPECS[type_, schema] = ActionSpec(
+            type=type_,
+            schema=schema,
+            effect=effect,
+            streams=kinds,
+            roles=MappingProxyType(dict(roles)),
+            sealed=MappingProxyType({path: field.scope for path, field in sealed.items()}),
+            voidable=voidable,
+            voiding_cosigned=voiding_cosigned,
+            always_open=always_open,
+            reason_required=reason_required,
+            action=made,
+            data=object_kind(made, members_of(made, hidden)),
+            sealed_fields=MappingProxyType(sealed),
+        )
+        return made
+
+    return declare
+
+
+def find_spec(type_: str, schema: int) -> ActionSpec | None:
+    """Return the spec of a type and schema, None where the authority table has none."""
+    return _SPECS.get((type_, schema))
+
+
+def spec(type_: str, schema: int) -> ActionSpec:
+    """Return the spec of a type and schema.
+
+    Raises:
+        FormatError: `UNKNOWN_TYPE`: a type that isn't in the authority table is refused.
+    """
+    found = _SPECS.get((type_, schema))
+    if found is None:
+        raise FormatError("UNKNOWN_TYPE", "expected a type and schema of the authority table", field="/type")
+    return found
+
+
+def all_specs() -> tuple[ActionSpec, ...]:
+    """Return every spec, by type and schema."""
+    return tuple(_SPECS[key] for key in sorted(_SPECS))
+
+
+def parse_data(spec: ActionSpec, data: Any, opened: Mapping[str, Any] = MappingProxyType({})) -> Action:
+    """Read plain `data` and the opened values of sealed paths (`/reason/text` is checked and left out).
+
+    Raises:
+        FormatError: `DATA`; `SEALED_PATHS` when a value is opened at a path that is not sealed.
+    """
+    try:
+        action: Action = spec.data.read(data)
+    except FormatError as error:
+        error.field = f"/data{error.field or ''}"
+        raise
+    for path, value in opened.items():
+        if path == REASON_TEXT:
+            _check_reason_text(value)
+            continue
+        field = spec.sealed_fields.get(path)
+        if field is None:
+            raise FormatError("SEALED_PATHS", "expected a value of a sealed path", field=path)
+        # The action is not shared yet; it is frozen for everyone else.
+        object.__setattr__(action, field.attribute, _read_opened(field, path, value))
+    return action
+
+
+def parse_action(statement: Statement, opened: Mapping[str, Any] = MappingProxyType({})) -> Action:
+    """Read a statement's action: the sealed paths are exactly the type's, a reason is there where demanded.
+
+    Raises:
+        FormatError: `UNKNOWN_TYPE`, `STREAM`, `SEALED_PATHS` or `DATA`; no message holds an input value.
+    """
+    known = spec(statement.type, statement.schema)
+    if not known.stands_in(statement.stream):
+        raise FormatError("STREAM", "expected a stream that this type stands in", field="/stream")
+    expected = (
+        known.sealed.keys() | {REASON_TEXT} if statement.reason_code is not None else known.sealed.keys()
+    )
+    if statement.sealed.keys() != expected:
+        raise FormatError("SEALED_PATHS", "expected exactly the sealed paths of this type", field="/sealed")
+    if known.reason_required and statement.reason_code is None:
+        raise FormatError("DATA", "expected a reason, which this type must have", field="/reason")
+    return parse_data(known, statement.data, opened)
+
+
+def to_data(action: Action) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return plain `data` and the value of every sealed path (None where it holds nothing)."""
+    known = action.spec
+    assert known.data.write is not None  # noqa: S101  an object always has a writer
+    sealed = {}
+    for path, field in known.sealed_fields.items():
+        value = getattr(action, field.attribute)
+        sealed[path] = value if value is None or field.kind.write is None else field.kind.write(value)
+    return known.data.write(action), sealed
+
+
+def fields(action: Action) -> tuple[tuple[str, Any], ...]:
+    """Flatten to (path, value) in the order of declaration, for a trail that goes field by field.
+
+    Inner objects and lists of objects become one pair per leaf; a list of plain values stays one value.
+    Of sealed members only those that were opened and hold something appear.
+    """
+    plain, sealed = to_data(action)
+    pairs: list[tuple[str, Any]] = []
+    _flatten("/data", plain, pairs)
+    for path, value in sealed.items():
+        if value is not None:
+            _flatten(path, value, pairs)
+    return tuple(pairs)
+
+
+def json_schema(spec: ActionSpec) -> dict[str, Any]:
+    """Derive a JSON Schema of `data`, with the sealed members beside it under `x-sealed`."""
+    sealed = {
+        path: {"scope": field.scope, "schema": field.kind.schema, "nullable": not field.required}
+        for path, field in spec.sealed_fields.items()
+    }
+    return {
+        "title": f"{spec.type}.v{spec.schema}",
+        "description": (spec.action.__doc__ or "").strip(),
+        **spec.data.schema,
+        **({"x-sealed": sealed} if sealed else {}),
+    }
+
+
+def _sealed_fields(cls: type) -> dict[str, SealedField]:
+    sealed = {}
+    for name, hint in hints_of(cls).items():
+        mark = next((arg for arg in get_args(hint)[1:] if isinstance(arg, Sealed)), None)
+        if mark is None:
+            continue
+        inner = optional(get_args(hint)[0])
+        if inner is None:
+            raise TypeError(f"{cls.__name__}.{name}: a sealed field is Annotated[X | None, Sealed(…)] = None")
+        sealed[f"/data/{name.rstrip('_')}"] = SealedField(
+            scope=mark.scope, attribute=name, kind=kind_of(inner), required=mark.required
+        )
+    return sealed
+
+
+def _read_opened(field: SealedField, path: str, value: Any) -> Any:
+    if value is None and not field.required:
+        return None
+    try:
+        return field.kind.read(value)
+    except FormatError as error:
+        error.field = f"{path}{error.field or ''}"
+        raise
+
+
+def _check_reason_text(value: Any) -> None:
+    if value is not None and (type(value) is not str or not 0 < len(value) <= MAX_REASON_TEXT):
+        raise mismatch(f"null or a text of 1 to {MAX_REASON_TEXT} characters", REASON_TEXT)
+
+
+def _flatten(path: str, value: Any, pairs: list[tuple[str, Any]]) -> None:
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            _flatten(f"{path}/{key}", inner, pairs)
+    elif isinstance(value, list) and any(isinstance(inner, dict | list) for inner in value):
+        for number, inner in enumerate(value):
+            _flatten(f"{path}/{number}", inner, pairs)
+    else:
+        pairs.append((path, value))

@@ -1,0 +1,46 @@
+"""Visits: `participant/<id>` (catalogue F). Windows are data of the study definition."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from ledger.actions.fields import Code, VisitId
+from ledger.actions.registry import Effect, Fact, action, allow
+from ledger.roles import BEDSIDE_STAFF
+
+UNSCHEDULED = "unscheduled"
+MODES = {"in_person": "in person", "phone": "by phone", "home": "at home"}
+
+_STAFF = allow(BEDSIDE_STAFF, "authorship")
+
+
+@action("visit.started", effect=Effect.FACT, streams="participant", roles=_STAFF)
+class VisitStarted(Fact):
+    """A visit of the definition, or `unscheduled` (catalogue F)."""
+
+    visit: VisitId
+    mode: Literal["in_person", "phone", "home"]
+
+    def describe(self) -> str:
+        return f"Visit {self.visit} was started {MODES[self.mode]}."
+
+
+@action("visit.completed", effect=Effect.FACT, streams="participant", roles=_STAFF)
+class VisitCompleted(Fact):
+    """All that a visit asked for was done (catalogue F)."""
+
+    visit: VisitId
+
+    def describe(self) -> str:
+        return f"Visit {self.visit} was completed."
+
+
+@action("visit.missed", effect=Effect.FACT, streams="participant", roles=_STAFF)
+class VisitMissed(Fact):
+    """A visit that did not take place, and why (catalogue F)."""
+
+    visit: VisitId
+    code: Code
+
+    def describe(self) -> str:
+        return f"Visit {self.visit} was missed ({self.code})."
