@@ -37,10 +37,6 @@ SCHEMA_VERSION: Final = 1
 BUSY_TIMEOUT_S: Final = 5.0
 POLL_S: Final = 0.01  # how soon another process's commit is seen
 
-# Pages in the write-ahead log before they are moved into the file. SQLite's 1,000 would mean a move, with its
-# two syncs, every hundred commits or so; 8,000 are 32 MiB.
-_CHECKPOINT_PAGES: Final = 8000
-
 
 class SqliteTransaction(SqliteReads):
     """A held write lock. Made by `SqliteStore.write`, used once, by one thread."""
@@ -68,99 +64,48 @@ class SqliteTransaction(SqliteReads):
             self._store._end(connection, commit=error is None and self._written and not self._failed)
 
     def append(self, commit: Commit) -> None:
-        levels = [(0, new.index, new.leaf_hash) for new in commit.events]
-        if commit.tile_hashes:
-            levels.extend(commit.tile_hashes)
-        size = commit.base_size + len(commit.events)
-        with self._writing() as connection:
-            if commit.streams:
-                connection.executemany(
-                    QUERIES["insert_stream"],
-                    [(new.stream, bytes.fromhex(new.tag), new.salt) for new in commit.streams],
-                )
-            connection.executemany(
-                QUERIES["insert_event"],
-                [
-                    (
-                        new.index,
-                        new.at,
-                        new.stream,
-                        new.seq,
-                        new.type,
-                        new.schema,
-                        new.id,
-                        bytes.fromhex(new.event),
-                        new.statement,
-                        new.leaf,
-                    )
-                    for new in commit.events
-                ],
-            )
-            connection.executemany(QUERIES["insert_tile_hash"], levels)
-            if commit.guards:
-                connection.executemany(
-                    QUERIES["insert_guard"], [(new.kind, new.key, new.index) for new in commit.guards]
-                )
-            if commit.disclosures:
-                connection.executemany(
-                    QUERIES["insert_disclosure"],
-                    [
-                        (bytes.fromhex(new.event), new.path, new.scope, new.stream, new.nonce, new.ciphertext)
-                        for new in commit.disclosures
-                    ],
-                )
-            connection.execute(
-                QUERIES["insert_head"], (commit.base_size, size, commit.root, commit.frontier, commit.head)
-            )
+        self._write(_statements(commit))
 
     def put_attachment(self, sha256: str, media_type: str, data: bytes) -> None:
         digest = hashlib.sha256(data).digest()
         if digest.hex() != sha256:
             raise StoreError("STORE_CORRUPT", f"expected bytes of {sha256}, got bytes of {digest.hex()}")
         if not self._rows("attachment_exists", (digest,)):
-            with self._writing() as connection:
-                connection.execute(QUERIES["insert_attachment"], (digest, media_type, data))
+            self._write([("insert_attachment", [(digest, media_type, data)])])
 
     def put_slots(self, slots: Sequence[Slot]) -> None:
-        with self._writing() as connection:
-            connection.executemany(
-                QUERIES["insert_slot"],
-                [
-                    (
-                        new.list_name,
-                        new.index,
-                        new.stratum,
-                        new.commitment,
-                        new.proof,
-                        new.nonce,
-                        new.ciphertext,
-                    )
-                    for new in slots
-                ],
-            )
+        rows = [
+            (new.list_name, new.index, new.stratum, new.commitment, new.proof, new.nonce, new.ciphertext)
+            for new in slots
+        ]
+        self._write([("insert_slot", rows)])
 
     def erase(self, name: str, rows: Sequence[Sequence[object]]) -> int:
         """Zero the rows that a named statement finds; return how many there were."""
-        with self._writing() as connection:
-            return connection.executemany(QUERIES[name], rows).rowcount
+        return self._write([(name, rows)])
 
     def _rows(self, name: str, parameters: Sequence[object] = ()) -> list[Row]:
         if self._connection is None:
             raise StoreError("STORE_CLOSED", "the write transaction is over")
         return select(self._connection, name, parameters)
 
-    @contextlib.contextmanager
-    def _writing(self) -> Iterator[sqlite3.Connection]:
-        if self._connection is None or self._failed:
+    def _write(self, statements: Sequence[tuple[str, Sequence[Sequence[object]]]]) -> int:
+        """Run named statements, each for all its rows; return how many rows the last one changed."""
+        connection = self._connection
+        if connection is None or self._failed:
             raise StoreError("STORE_CLOSED", "the write transaction is over")
-        # Rows before the failing one are in the transaction: it must never be committed afterwards.
-        self._failed = True
+        changed = 0
         try:
-            yield self._connection
-        except sqlite3.Error as error:
-            raise translate(error) from error
-        self._failed = False
+            for name, rows in statements:
+                changed = connection.executemany(QUERIES[name], rows).rowcount
+        except BaseException as error:
+            # Rows before the failing one are in the transaction: it must never be committed afterwards.
+            self._failed = True
+            if isinstance(error, sqlite3.Error):
+                raise translate(error) from error
+            raise
         self._written = True
+        return changed
 
 
 class SqliteSnapshot(SqliteReads):
@@ -223,7 +168,6 @@ class SqliteStore(SqliteReads):
             connection = connect(path, busy_timeout_s)
             try:
                 check_format(connection, APPLICATION_ID, SCHEMA_VERSION)
-                connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
                 _check_sizes(connection)
             except BaseException:
                 connection.close()
@@ -355,6 +299,45 @@ class SqliteStore(SqliteReads):
         except sqlite3.Error as error:
             raise translate(error) from error
         return connection
+
+
+def _statements(commit: Commit) -> list[tuple[str, Sequence[Sequence[object]]]]:
+    """Return the rows of a commit by the statements that insert them, parents before children."""
+    statements: list[tuple[str, Sequence[Sequence[object]]]] = []
+    if commit.streams:
+        statements.append(
+            ("insert_stream", [(new.stream, bytes.fromhex(new.tag), new.salt) for new in commit.streams])
+        )
+    events = [
+        (
+            new.index,
+            new.at,
+            new.stream,
+            new.seq,
+            new.type,
+            new.schema,
+            new.id,
+            bytes.fromhex(new.event),
+            new.statement,
+            new.leaf,
+        )
+        for new in commit.events
+    ]
+    statements.append(("insert_event", events))
+    statements.append(
+        ("insert_tile_hash", [*((0, new.index, new.leaf_hash) for new in commit.events), *commit.tile_hashes])
+    )
+    if commit.guards:
+        statements.append(("insert_guard", [(new.kind, new.key, new.index) for new in commit.guards]))
+    if commit.disclosures:
+        disclosures = [
+            (bytes.fromhex(new.event), new.path, new.scope, new.stream, new.nonce, new.ciphertext)
+            for new in commit.disclosures
+        ]
+        statements.append(("insert_disclosure", disclosures))
+    head = (commit.base_size, commit.base_size + len(events), commit.root, commit.frontier, commit.head)
+    statements.append(("insert_head", [head]))
+    return statements
 
 
 def _check_sizes(connection: sqlite3.Connection) -> None:
