@@ -286,10 +286,10 @@ def _parse_line(line: str) -> NoteSignature:
 
 
 def _check_name(name: str, *, code: str) -> None:
-    if not name or len(name.encode("utf-8", "surrogatepass")) > MAX_NAME_BYTES:
+    if any(char in "+\x7f" or char < " " or char.isspace() or "\ud800" <= char <= "\udfff" for char in name):
+        raise FormatError(code, "expected a key name without plus, space, control character or surrogate")
+    if not 1 <= len(name.encode()) <= MAX_NAME_BYTES:
         raise FormatError(code, f"expected a key name of 1 to {MAX_NAME_BYTES} bytes")
-    if any(char == "+" or char < " " or char == "\x7f" or char.isspace() for char in name):
-        raise FormatError(code, "expected a key name without plus, space or control character")
 
 
 def _prefixed(text: str) -> bytes:

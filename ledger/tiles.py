@@ -6,7 +6,7 @@
 
 N is written in groups of three digits, all but the last after an `x`: 1234067 is `x001/x234/067`. Hash n of
 tile level L is the root over leaves n·256^L … (n+1)·256^L - 1, so level 0 are the leaf hashes, and a row
-(L, n, hash) never changes once it exists. The binary levels of the tree between two tile levels are hashed again
+(L, n, hash) never changes once it exists. The binary levels between two tile levels are hashed again
 when a proof wants them.
 
 Left out on purpose: reading and writing files, and pruning: a trial's log is kept whole.
