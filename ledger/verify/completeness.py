@@ -1,0 +1,194 @@
+"""Nothing under the stated labels is missing: scope, withheld statements, salts, openings (§9).
+
+A withheld statement still has its leaf, so its place in tree and stream is judged like any other; here is
+judged whether it may be withheld at all, and whether what is shown may be shown. The table of roles decides,
+nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ledger.actions.registry import spec
+from ledger.errors import LedgerError
+from ledger.leaf import Leaf, is_salted
+from ledger.roles import SIGHTS, sees_scope, sees_stream
+from ledger.sealing import check_disclosure
+from ledger.statement import Statement
+from ledger.verify.bundle import Bundle
+from ledger.verify.findings import finding
+from ledger.verify.integrity import ParsedEntry
+from ledger.verify.options import Scope
+from ledger.verify.sidecars import disclosure_lines, withheld_lines
+from ledger.verify.tables import KeyTable
+from ledger.verify.tree import Reporter
+
+CORRECTION = ("correction.made", 2)
+
+
+class CompletenessJudge:
+    """Judges what is shown, withheld and opened, entry by entry, against scope and role."""
+
+    def __init__(
+        self, bundle: Bundle, scope: Scope, role: str, tags: Mapping[str, str], report: Reporter
+    ) -> None:
+        """Begin before index 0; `tags` are the streams whose salts are given."""
+        self.shown = 0
+        self.withheld = 0
+        self.sealed = 0
+        self.opened = 0
+        self._scope = scope
+        self._role = role
+        self._tags = tags
+        self._tag_of = {stream: tag for tag, stream in tags.items()}
+        self._report = report
+        self._withheld_lines = withheld_lines(bundle, report)
+        self._disclosures = disclosure_lines(bundle, report)
+        self._digests = KeyTable(43)
+        self._inside = 0
+        self._unused = set(tags)
+        self._missing_salts: set[str] = set()
+
+    def judge(self, parsed: ParsedEntry, authorised_scopes: Mapping[str, str]) -> dict[str, Any]:
+        """Judge one entry; return the values that are opened, by path. `authorised_scopes`: scope by path."""
+        self._unused.discard(parsed.leaf.stream)
+        if self._is_inside(parsed.leaf, parsed.statement):
+            self._inside += 1
+        line = self._withheld_lines.take(parsed.index)
+        if parsed.shown:
+            self.shown += 1
+            if line is not None:
+                self._find("WITHHELD_FORM", "listed as withheld, but shown", parsed.index)
+        else:
+            self.withheld += 1
+            self._judge_withheld(parsed, line)
+        statement = parsed.statement
+        opening = self._disclosures.take(parsed.index)
+        if statement is None:
+            if opening is not None:
+                self._find("DISCLOSURE", "an opening for a statement that is not shown", parsed.index)
+            return {}
+        self._judge_shown(parsed.index, statement)
+        return self._judge_openings(
+            parsed.index, statement, opening["open"] if opening else {}, authorised_scopes
+        )
+
+    def finish(self, size: int) -> None:
+        """Judge what can be said only at the end of the log."""
+        self._withheld_lines.finish(size)
+        self._disclosures.finish(size)
+        if not self._inside:
+            self._report(finding("SCOPE_EMPTY", f"nothing in the log is of {self._scope}"))
+        for tag in sorted(self._unused, key=lambda tag: self._tags[tag]):
+            self._report(
+                finding(
+                    "SALT", f"no leaf has the tag of {self._tags[tag]} under this salt", file="streams.json"
+                )
+            )
+
+    def _find(self, code: str, detail: str, index: int) -> None:
+        self._report(finding(code, detail, index=index))
+
+    def _is_inside(self, leaf: Leaf, statement: Statement | None) -> bool:
+        """Tell whether an entry belongs to the stated scope by its labels."""
+        scope = self._scope
+        if scope.kind == "study":
+            return True
+        if scope.kind == "site":
+            return leaf.site == scope.id
+        stream = f"participant/{scope.id}"
+        return leaf.stream == self._tag_of.get(stream) or (
+            statement is not None and statement.stream == stream
+        )
+
+    def _judge_withheld(self, parsed: ParsedEntry, line: dict[str, Any] | None) -> None:
+        index, leaf = parsed.index, parsed.leaf
+        if line is None or line["statement"] != leaf.statement:
+            self._find("WITHHELD_FORM", "a statement is withheld and not listed so", index)
+        if leaf.cls == "control":
+            self._find("CONTROL_WITHHELD", "a control statement is in every bundle", index)
+            return
+        if leaf.stream in self._tags:
+            self._find("WITHHELD_IN_STREAM", f"the salt of {self._tags[leaf.stream]} is given", index)
+        if line is None:
+            return
+        if line["why"] == "blinded" and not self._may_be_blinded(leaf):
+            self._find("WITHHELD_BLINDED", f"the role {self._role} sees such a statement", index)
+        if line["why"] == "scope" and self._is_inside(leaf, None):
+            self._find("WITHHELD_SCOPE", f"the leaf's labels are of {self._scope}", index)
+
+    def _may_be_blinded(self, leaf: Leaf) -> bool:
+        """Tell whether the role may not see it: by the leaf, only pharmacy work is told from the rest."""
+        if leaf.cls != "restricted":
+            return False
+        sight = SIGHTS[self._role]
+        return not sight.pharmacy if leaf.site else not (sight.safety and sight.access == "all")
+
+    def _judge_shown(self, index: int, statement: Statement) -> None:
+        stream = statement.stream
+        if statement.cls == "restricted" and not self._sees(statement):
+            self._find(
+                "SHOWN_BLINDED", f"the role {self._role} does not see {stream.partition('/')[0]}", index
+            )
+        kind = self._scope.kind
+        if kind != "study" and statement.cls != "control" and not self._in_scope(statement):
+            self._find("SHOWN_SCOPE", f"the statement is not of {self._scope}", index)
+        if not is_salted(stream):
+            return
+        tag = self._tag_of.get(stream)
+        if tag is not None and tag != statement.tag:
+            self._find("TAG", "not the tag that the stream has under the given salt", index)
+        if tag is None and sees_stream(self._role, stream) and stream not in self._missing_salts:
+            self._missing_salts.add(stream)
+            self._find("SALT_MISSING", f"the salt of {stream} is not given", index)
+
+    def _sees(self, statement: Statement) -> bool:
+        if sees_stream(self._role, statement.stream):
+            return True
+        return statement.stream.startswith("access/") and SIGHTS[self._role].access == "own"
+
+    def _in_scope(self, statement: Statement) -> bool:
+        if self._scope.kind == "site":
+            return statement.site == self._scope.id
+        return statement.stream == f"participant/{self._scope.id}"
+
+    def _judge_openings(
+        self, index: int, statement: Statement, opened: Mapping[str, str], scopes: Mapping[str, str]
+    ) -> dict[str, Any]:
+        for path, digest in statement.sealed.items():
+            self.sealed += 1
+            if not self._digests.add(digest.encode("ascii"), index):
+                self._find("DIGEST_REUSED", f"the digest at {path} occurs twice", index)
+        values: dict[str, Any] = {}
+        for path, disclosure in opened.items():
+            digest = statement.sealed.get(path, "")
+            if not digest:
+                self._find("DISCLOSURE", "an opening of a path that is not sealed", index)
+                continue
+            try:
+                values[path] = check_disclosure(
+                    disclosure, statement_id=statement.id, path=path, expected=digest
+                )
+            except LedgerError as error:
+                self._find("DISCLOSURE", f"{error.message} at {path}", index)
+                continue
+            self.opened += 1
+            scope = scopes.get(path)
+            if scope is not None and not sees_scope(self._role, scope) and not self._unblinded_one(scope):
+                self._find("SHOWN_BLINDED", f"the role {self._role} does not see {scope} values", index)
+        return values
+
+    def _unblinded_one(self, scope: str) -> bool:
+        return scope == "treatment" and SIGHTS[self._role].treatment == "one"
+
+
+def scopes_of(statement: Statement) -> dict[str, str]:
+    """Return the scope of each sealed path as its type fixes it; left out where it is a target's."""
+    try:
+        known = spec(statement.type, statement.schema)
+    except LedgerError:
+        return {}
+    return {
+        path: scope for path in statement.sealed if (scope := known.scope_at(path)) not in (None, "target")
+    }

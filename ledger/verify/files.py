@@ -1,0 +1,140 @@
+"""Exactly the files of §9: what must be there, what may be, and the attachments that statements name."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator
+from typing import Any, Final
+
+from ledger.checkpoint import Checkpoint
+from ledger.errors import FormatError, LedgerError
+from ledger.merkle import check_consistency
+from ledger.proof import parse_add_checkpoint
+from ledger.statement import Statement
+from ledger.tiles import entries_path, payload_path, tile_path, tiles_for
+from ledger.verify.bundle import Bundle
+from ledger.verify.findings import finding
+from ledger.verify.tree import Reporter, Roots, chunks
+
+MAX_ATTACHMENT_BYTES: Final = 8 * 1024 * 1024
+MAX_CONSISTENCY_BYTES: Final = 1_100_000
+FIXED: Final = ("checkpoint", "disclosures.jsonl", "withheld.jsonl", "streams.json", "scope.json")
+CONVENIENCES: Final = ("VERIFY.md", "verify.html")
+STAMP: Final = "checkpoint.tsr"
+
+_ATTACHMENT = re.compile(r"attachments/([0-9a-f]{64})")
+_CONSISTENCY = re.compile(r"consistency/([1-9][0-9]{0,15})")
+_HASH = re.compile(r"[0-9a-f]{64}")
+_UNJUDGED: Final = ("forks/", "shown/")
+
+
+def check_names(bundle: Bundle, size: int, report: Reporter) -> None:
+    """Compare the bundle's names with those that a log of this size must and may have.
+
+    Missing tiles, entry bundles and payloads are reported where they are read.
+    """
+    names = set(bundle.names())
+    for name in FIXED:
+        if name not in names:
+            report(finding("FILE_MISSING", "a file that the bundle must have is missing", file=name))
+    expected = {*FIXED, *CONVENIENCES, STAMP}
+    expected.update(tile_path(level, number, width) for level, number, width in tiles_for(size))
+    for number, width in chunks(size):
+        expected.add(entries_path(number, width))
+        expected.add(payload_path(number, width))
+    for name in sorted(names - expected):
+        if _ATTACHMENT.fullmatch(name):
+            continue
+        old = _CONSISTENCY.fullmatch(name)
+        if old is not None and int(old[1]) <= size:
+            continue
+        if name.startswith(_UNJUDGED):
+            report(finding("FILE_UNJUDGED", "this version does not judge such a file", file=name))
+        else:
+            report(finding("FILE_EXTRA", "a file that the bundle must not have", file=name))
+    if STAMP in names:
+        report(finding("STAMP_UNJUDGED", "a time stamp is there and was not judged", file=STAMP))
+
+
+def check_proofs(bundle: Bundle, checkpoint: Checkpoint, note: bytes, roots: Roots, report: Reporter) -> None:
+    """Check every `consistency/<old size>` against the root that the leaves themselves give."""
+    for name in bundle.names():
+        match = _CONSISTENCY.fullmatch(name)
+        if match is None or int(match[1]) > checkpoint.size:
+            continue
+        size = int(match[1])
+        try:
+            proof = parse_add_checkpoint(bundle.read(name, max_bytes=MAX_CONSISTENCY_BYTES))
+            if proof.old_size != size or proof.note != note:
+                raise FormatError("CONSISTENCY", "the proof is for another size or checkpoint")
+            check_consistency(size, roots.at(size), checkpoint.size, checkpoint.root, proof.proof)
+        except LedgerError as error:
+            report(finding("CONSISTENCY", error.message, file=name))
+
+
+def attachments_of(value: Any) -> Iterator[tuple[str, int]]:
+    """Yield hash and size of every attachment that a `data` names (§4)."""
+    if isinstance(value, dict):
+        if value.keys() == {"media_type", "sha256", "size"}:
+            digest, size = value["sha256"], value["size"]
+            if isinstance(digest, str) and _HASH.fullmatch(digest) and type(size) is int:
+                yield digest, size
+            return
+        for inner in value.values():
+            yield from attachments_of(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from attachments_of(inner)
+
+
+class AttachmentsJudge:
+    """Exactly the attachments that shown statements name, each of its hash and size."""
+
+    def __init__(self, bundle: Bundle, report: Reporter) -> None:
+        """Begin before index 0."""
+        self._bundle = bundle
+        self._report = report
+        self._present = {name for name in bundle.names() if _ATTACHMENT.fullmatch(name)}
+        self._named: dict[str, int] = {}
+
+    def judge(self, index: int, statement: Statement) -> None:
+        """Check what one statement names."""
+        for digest, size in attachments_of(statement.data):
+            name = f"attachments/{digest}"
+            known = self._named.setdefault(digest, size)
+            if known != size or size > MAX_ATTACHMENT_BYTES:
+                self._report(
+                    finding("ATTACHMENT", "a size that the attachment can't have", index=index, file=name)
+                )
+            elif name not in self._present:
+                self._report(
+                    finding("ATTACHMENT_MISSING", "the bytes are not in the bundle", index=index, file=name)
+                )
+            elif known == size:
+                self._check(index, name, digest, size)
+
+    def finish(self) -> None:
+        """Report attachments that nothing names."""
+        for name in sorted(self._present - {f"attachments/{digest}" for digest in self._named}):
+            self._report(finding("FILE_EXTRA", "no statement shown here names these bytes", file=name))
+
+    def read(self, digest: str) -> bytes | None:
+        """Return an attachment's bytes if they are there and right."""
+        name = f"attachments/{digest}"
+        if name not in self._present:
+            return None
+        try:
+            data = self._bundle.read(name, max_bytes=MAX_ATTACHMENT_BYTES)
+        except FormatError:
+            return None
+        return data if hashlib.sha256(data).hexdigest() == digest else None
+
+    def _check(self, index: int, name: str, digest: str, size: int) -> None:
+        try:
+            data = self._bundle.read(name, max_bytes=MAX_ATTACHMENT_BYTES)
+        except FormatError as error:
+            self._report(finding(error.code, error.message, index=index, file=name))
+            return
+        if len(data) != size or hashlib.sha256(data).hexdigest() != digest:
+            self._report(finding("ATTACHMENT", "not the bytes of this hash and size", index=index, file=name))

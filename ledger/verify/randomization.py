@@ -1,0 +1,272 @@
+"""The randomization as §8 lets anyone check it: seeds, parameters, beacon, list, slots, opened arms.
+
+Until a list is opened, the checks are that each allocation's commitment stands in the committed list, at the
+next unused index of its stratum, in answer to one request. Once it is opened, the whole list is made again.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ledger.authority import SERVICE, Authority
+from ledger.entry import Entry
+from ledger.errors import LedgerError
+from ledger.statement import Statement
+from ledger.study.lists import (
+    MAX_ENTRIES,
+    PERMUTED_BLOCKS,
+    SECOND_STAGE,
+    ListEntry,
+    build_list,
+    check_slot,
+    list_seed,
+    permuted_blocks,
+    second_stage,
+    stratum_indexes,
+)
+from ledger.verify.findings import finding
+from ledger.verify.tree import Reporter, Roots
+
+
+@dataclass(slots=True, kw_only=True)
+class _Seed:
+    list: str
+    sha256: str
+    person: str
+    organisation: str
+
+
+@dataclass(slots=True, kw_only=True)
+class _Used:
+    """An allocation until the list is opened; `arm` is None where it is not opened in this bundle."""
+
+    index: int
+    slot: int | None
+    stratum: str
+    arm: str | None
+
+
+@dataclass(slots=True, kw_only=True)
+class _List:
+    name: str
+    parameters: Mapping[str, Any]
+    at: int
+    root: bytes = b""
+    beacon: bytes = b""
+    entries: tuple[ListEntry, ...] = ()
+    used: list[_Used] = field(default_factory=list)
+    per_stratum: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def first(self) -> str | None:
+        return self.parameters.get("first")
+
+
+class RandomizationJudge:
+    """A fold over what concerns randomization. Only entries that count come here."""
+
+    def __init__(self, origin: str, roots: Roots, report: Reporter) -> None:
+        """Begin before index 0."""
+        self._origin = origin
+        self._roots = roots
+        self._report = report
+        self._seeds: dict[str, _Seed] = {}
+        self._lists: dict[str, _List] = {}
+        self._requests: dict[str, tuple[str, str, str, int]] = {}
+        self._slots: dict[tuple[str, str], int] = {}
+
+    @property
+    def allocations(self) -> int:
+        """How many allocations were seen."""
+        return sum(len(each.used) for each in self._lists.values())
+
+    def judge(self, entry: Entry, opened: Mapping[str, Any], authority: Authority) -> None:
+        """Check one entry and fold it in."""
+        statement = entry.statement
+        if statement is None:
+            return
+        match statement.type:
+            case "randomization.seed_committed":
+                data = statement.data
+                self._seeds[entry.event] = _Seed(
+                    list=data["list"],
+                    sha256=data["sha256"],
+                    person=statement.actor.id,
+                    organisation=statement.actor.organisation,
+                )
+            case "randomization.parameters_committed":
+                self._parameters(entry.index, statement)
+            case "randomization.list_committed":
+                self._committed(entry.index, statement, authority)
+            case "randomization.requested":
+                data = statement.data
+                self._requests[entry.event] = (statement.stream, data["list"], data["stratum"], data["stage"])
+            case "participant.randomized":
+                self._allocated(entry.index, statement, opened)
+            case "randomization.list_opened":
+                self._opened(entry.index, statement)
+
+    def finish(self) -> None:
+        """Report requests that were never answered: the answer stands in the same commit."""
+        for stream, _, _, stage in self._requests.values():
+            self._report(
+                finding("SLOT_REQUEST", f"a request of stage {stage} in {stream} was never answered")
+            )
+
+    def _bad(self, code: str, detail: str, index: int) -> None:
+        self._report(finding(code, detail, index=index))
+
+    def _parameters(self, index: int, statement: Statement) -> None:
+        data = statement.data
+        name = data["list"]
+        if name in self._lists:
+            self._bad("LIST_PARAMETERS", f"list {name} has parameters already", index)
+            return
+        if any(each.first == data.get("first") for each in self._lists.values()):
+            self._bad("LIST_REROLLED", f"list {name} takes the place of an earlier one", index)
+        self._lists[name] = _List(name=name, parameters=data, at=index)
+        if data["algorithm"] not in (PERMUTED_BLOCKS, SECOND_STAGE):
+            self._bad("LIST_PARAMETERS", "an algorithm that the format does not have", index)
+        if (data["algorithm"] == SECOND_STAGE) != ("first" in data and "from_arms" in data):
+            self._bad("LIST_PARAMETERS", "first and from_arms belong to a second stage", index)
+        if not data["strata"] or not 0 < data["slots"] * len(data["strata"]) <= MAX_ENTRIES:
+            self._bad("LIST_PARAMETERS", "too many slots, or none", index)
+        if data["beacon_size"] <= index:
+            self._bad("LIST_BEACON", "the beacon's size is not after the parameters", index)
+        seeds = [self._seeds.get(event) for event in data["contributors"]]
+        known = [seed for seed in seeds if seed is not None and seed.list == name]
+        if len(known) != len(seeds):
+            self._bad("LIST_SEED", "a contributor's statement is not an earlier seed of this list", index)
+        persons, organisations = {seed.person for seed in known}, {seed.organisation for seed in known}
+        if len(known) < 2 or len(persons) != len(known) or len(organisations) < 2:
+            self._bad("LIST_SEED", "two or more persons of different organisations contribute", index)
+
+    def _committed(self, index: int, statement: Statement, authority: Authority) -> None:
+        data = statement.data
+        made = self._lists.get(data["list"])
+        if made is None or made.root:
+            self._bad("LIST_COMMITMENT", "a list is committed once, after its parameters", index)
+            return
+        if any(each.used for each in self._lists.values() if each.first is None) and made.first is None:
+            self._bad("LIST_COMMITMENT", "a list is committed before the first enrolment", index)
+        made.root, made.beacon = base64.b64decode(data["root"]), base64.b64decode(data["beacon"])
+        if data["size"] != made.parameters["slots"] * len(made.parameters["strata"]):
+            self._bad("LIST_COMMITMENT", "the size is not that of the parameters", index)
+        holder = statement.actor
+        if holder.role != "list_holder":
+            self._bad("LIST_COMMITMENT", "a list is committed by its holder", index)
+        service = authority.persons.get(SERVICE)
+        if service is not None and service.organisation == holder.organisation:
+            self._bad("LIST_KNOWN_TO_OPERATOR", f"the holder of list {made.name} is of the operator", index)
+        self._beacon(index, made)
+
+    def _beacon(self, index: int, made: _List) -> None:
+        size = made.parameters["beacon_size"]
+        if "beacon_witness" in made.parameters:
+            self._bad(
+                "BEACON_UNJUDGED", f"the witness's line on the checkpoint of size {size} is needed", index
+            )
+            return
+        self._bad("BEACON_BY_OPERATOR", f"list {made.name} has no independent beacon", index)
+        if size > index or self._roots.at(size) != made.beacon:
+            self._bad("LIST_BEACON", f"not the root of the first {size} leaves", index)
+
+    def _allocated(self, index: int, statement: Statement, opened: Mapping[str, Any]) -> None:
+        data = {**statement.data}
+        data.update({path.removeprefix("/data/"): value for path, value in opened.items()})
+        request = self._requests.pop(data["request"], None)
+        asked = (statement.stream, data["list"], data.get("stratum"), data["stage"])
+        if request != asked:
+            self._bad("SLOT_REQUEST", "not the answer to one earlier request of this participant", index)
+        made = self._lists.get(data["list"])
+        if made is None or not made.root:
+            self._bad("SLOT_PROOF", "the list was not committed before", index)
+            return
+        slot = data.get("list_index")
+        used = _Used(index=index, slot=slot, stratum=data["stratum"], arm=data.get("arm"))
+        made.used.append(used)
+        self._arm(made, used)
+        if slot is None:
+            return
+        self._order(index, statement.stream, made, slot, data["stratum"])
+        if "commitment" in data and "proof" in data:
+            self._proof(index, made, slot, data)
+
+    def _order(self, index: int, stream: str, made: _List, slot: int, stratum: str) -> None:
+        if made.first is not None:
+            if self._slots.get((stream, made.first)) != slot:
+                self._bad("SLOT_ORDER", "stage 2 repeats the participant's index of stage 1", index)
+            return
+        self._slots[stream, made.name] = slot
+        try:
+            indexes = stratum_indexes(made.parameters["strata"], made.parameters["slots"], stratum)
+        except LedgerError as error:
+            self._bad("SLOT_ORDER", error.message, index)
+            return
+        count = made.per_stratum.get(stratum, 0)
+        made.per_stratum[stratum] = count + 1
+        if count >= len(indexes) or slot != indexes[count]:
+            self._bad("SLOT_ORDER", "not the next unused index of the stratum", index)
+
+    def _proof(self, index: int, made: _List, slot: int, data: Mapping[str, Any]) -> None:
+        size = made.parameters["slots"] * len(made.parameters["strata"])
+        try:
+            proof = [base64.b64decode(text, validate=True) for text in data["proof"]]
+            check_slot(bytes.fromhex(data["commitment"]), slot, size, made.root, proof)
+        except (LedgerError, ValueError, TypeError):
+            self._bad("SLOT_PROOF", "the commitment is not in the committed list at this index", index)
+
+    def _opened(self, index: int, statement: Statement) -> None:
+        data = statement.data
+        made = self._lists.get(data["list"])
+        if made is None or not made.root:
+            self._bad("LIST_OPENING", "a list is opened after it was committed", index)
+            return
+        seeds = [base64.b64decode(text) for text in data["seeds"]]
+        committed = [self._seeds[event] for event in made.parameters["contributors"] if event in self._seeds]
+        if [hashlib.sha256(seed).hexdigest() for seed in seeds] != [seed.sha256 for seed in committed]:
+            self._bad("LIST_SEED", "an opened seed is not the one committed to", index)
+            return
+        try:
+            seed = list_seed(self._origin, made.name, seeds, made.beacon)
+            again = build_list(self._origin, made.name, seed, self._remake(made, seed, data))
+        except LedgerError as error:
+            self._bad("LIST_OPENING", error.message, index)
+            return
+        if again.root != made.root:
+            self._bad("LIST_OPENING", "the opened seeds do not give the committed list", index)
+            return
+        made.entries = again.entries
+        for used in made.used:
+            self._arm(made, used)
+
+    def _arm(self, made: _List, used: _Used) -> None:
+        """Compare an arm that this bundle opens with the slot, once the list is opened."""
+        if used.slot is None or used.arm is None or not used.slot < len(made.entries):
+            return
+        if made.entries[used.slot] != ListEntry(stratum=used.stratum, arm=used.arm):
+            self._bad("ARM_NOT_SLOT", "the opened arm is not its slot's", used.index)
+
+    def _remake(self, made: _List, seed: bytes, data: Mapping[str, Any]) -> tuple[ListEntry, ...]:
+        parameters = made.parameters
+        arms = dict(parameters["arms"])
+        if parameters["algorithm"] == SECOND_STAGE:
+            first = self._lists.get(parameters["first"])
+            return second_stage(
+                seed,
+                first=first.entries if first else (),
+                from_arms=parameters["from_arms"],
+                arms=arms,
+                block_sizes=data["block_sizes"],
+            )
+        return permuted_blocks(
+            seed,
+            arms=arms,
+            strata=parameters["strata"],
+            block_sizes=data["block_sizes"],
+            slots=parameters["slots"],
+        )

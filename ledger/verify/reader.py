@@ -1,0 +1,81 @@
+"""Random access to the log of a bundle: what the rules of conduct ask for while the log is walked once.
+
+Positions of each stream are kept (8 bytes an event); entries are parsed again from the bundle when they are
+asked for, and the last few entry bundles stay in memory.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Final
+
+from ledger.entry import Entry, Index
+from ledger.envelope import EventHash
+from ledger.errors import LedgerError
+from ledger.tiles import payload_path
+from ledger.verify.bundle import Bundle
+from ledger.verify.files import AttachmentsJudge
+from ledger.verify.integrity import MAX_PAYLOADS_BYTES, parse_entry
+from ledger.verify.tree import TILE_WIDTH, read_leaves
+
+CACHED_BUNDLES: Final = 32
+
+
+class BundleReader:
+    """Reads back entries that were judged and count."""
+
+    def __init__(self, bundle: Bundle, size: int, attachments: AttachmentsJudge) -> None:
+        """Begin with nothing to read back."""
+        self._bundle = bundle
+        self._size = size
+        self._attachments = attachments
+        self._positions: dict[str, array[int]] = {}
+        self._chunk = lru_cache(maxsize=CACHED_BUNDLES)(self._read_chunk)
+
+    def add(self, entry: Entry) -> None:
+        """Let an entry be found by its stream."""
+        if entry.statement is not None:
+            self._positions.setdefault(entry.statement.stream, array("Q")).append(entry.index)
+
+    def entries_of(self, stream: str) -> Sequence[Entry]:
+        """Return a stream's entries so far, in order."""
+        found = (self.entry(index) for index in self._positions.get(stream, ()))
+        return [entry for entry in found if entry is not None]
+
+    def entry(self, index: int) -> Entry | None:
+        """Return one entry, None where it can't be read."""
+        chunk = self._chunk(index // TILE_WIDTH)
+        at = index % TILE_WIDTH
+        return chunk[at] if at < len(chunk) else None
+
+    def attachment(self, sha256: str) -> bytes | None:
+        """Return an attachment's bytes."""
+        return self._attachments.read(sha256)
+
+    def _read_chunk(self, number: int) -> list[Entry | None]:
+        width = min(TILE_WIDTH, self._size - number * TILE_WIDTH)
+        try:
+            leaves = read_leaves(self._bundle, number, width)
+            data = self._bundle.read(payload_path(number, width), max_bytes=MAX_PAYLOADS_BYTES)
+        except LedgerError:
+            return []
+        start = number * TILE_WIDTH
+        return [
+            _entry(start + at, leaf, payload)
+            for at, (leaf, payload) in enumerate(zip(leaves, data.split(b"\n"), strict=False))
+        ]
+
+
+def _entry(index: int, leaf: bytes, payload: bytes) -> Entry | None:
+    try:
+        parsed = parse_entry(index, leaf, payload)
+    except LedgerError:
+        return None
+    return Entry(
+        index=Index(index),
+        leaf=parsed.leaf,
+        event=EventHash(parsed.leaf.statement),
+        statement=parsed.statement,
+    )
