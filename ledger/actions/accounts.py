@@ -224,7 +224,7 @@ class KeyEnrolled(Action):
     key: Key
 
     def describe(self) -> str:
-        return f"A {self.key.alg} key of grade {self.key.grade} was enrolled for {self.key.person}."
+        return f"A key ({self.key.alg}, grade {self.key.grade}) was enrolled for {self.key.person}."
 
 
 @action(

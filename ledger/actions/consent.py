@@ -110,8 +110,8 @@ class ConsentObtained(Fact):
 
     def describe(self) -> str:
         return (
-            f"Consent on form version {self.form_version} ({self.language}) was obtained {MODES[self.mode]}, "
-            f"participant {self.participant_time}, {self.consenter} {self.consenter_time}."
+            f"Consent on form version {self.form_version} ({self.language}) was obtained {MODES[self.mode]}: "
+            f"signed by the participant {self.participant_time}, by {self.consenter} {self.consenter_time}."
         )
 
 

@@ -27,7 +27,7 @@ class ErasureApproved(Action):
     statement: EventRef
 
     def describe(self) -> str:
-        return f"The erasure of {len(self.digests)} sealed values was approved."
+        return f"The erasure of sealed values was approved ({len(self.digests)})."
 
 
 @action(
@@ -49,4 +49,4 @@ class PersonalDataErased(Action):
             raise mismatch("two approvals", "/approvals")
 
     def describe(self) -> str:
-        return f"{len(self.digests)} sealed values were erased."
+        return f"Sealed values were erased ({len(self.digests)})."

@@ -178,7 +178,7 @@ class DoseAdministered(Fact):
     amounts: Annotated[Annotated[tuple[ProductAmount, ...], Items(1, 16)] | None, Sealed("treatment")] = None
 
     def describe(self) -> str:
-        return f"Infusion {self.infusion}: {self.volume} were given, {self.percent_given} % of the dose."
+        return f"The dose of infusion {self.infusion} was given: {self.volume}, {self.percent_given} %."
 
 
 @action(

@@ -82,7 +82,7 @@ class DelegationGranted(Action):
 
     def describe(self) -> str:
         time = f"from {self.from_}" + (f" to {self.to}" if self.to else "")
-        return f"{len(self.tasks)} tasks were delegated to {self.person} at {self.site} {time}."
+        return f"Tasks were delegated to {self.person} at {self.site} {time}: {', '.join(self.tasks)}."
 
 
 @action("delegation.accepted", effect=Effect.FACT, streams="site", roles=_DELEGATES, voidable=False)
