@@ -101,7 +101,7 @@ class Slot:
         nonce, ciphertext: the sealed arm and salt, opaque to the store.
     """
 
-    list_name: str
+    list: str
     index: int
     stratum: str
     commitment: bytes

@@ -20,10 +20,6 @@ FROM events WHERE idx >= ? AND idx < ? ORDER BY idx
 SELECT idx, at, stream, seq, type, schema, id, event, statement, leaf
 FROM events WHERE stream = ? AND seq >= ? AND seq < ? ORDER BY seq
 
--- name: stream_entries_backwards
-SELECT idx, at, stream, seq, type, schema, id, event, statement, leaf
-FROM events WHERE stream = ? AND seq >= ? AND seq < ? ORDER BY seq DESC LIMIT ?
-
 -- name: index_of_event
 SELECT idx FROM events WHERE event = ?
 

@@ -75,7 +75,7 @@ class SqliteTransaction(SqliteReads):
 
     def put_slots(self, slots: Sequence[Slot]) -> None:
         rows = [
-            (new.list_name, new.index, new.stratum, new.commitment, new.proof, new.nonce, new.ciphertext)
+            (new.list, new.index, new.stratum, new.commitment, new.proof, new.nonce, new.ciphertext)
             for new in slots
         ]
         self._write([("insert_slot", rows)])

@@ -6,7 +6,6 @@ tags are stored as bytes and handed out as lower-case hex.
 
 from __future__ import annotations
 
-import hashlib
 import re
 import sqlite3
 from abc import ABC, abstractmethod
@@ -14,6 +13,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from ledger.errors import StoreError
+from ledger.merkle import EMPTY_ROOT, Frontier
 from ledger.store.port import Attachment, Guard, Head, NewDisclosure, NewStream, Slot, StoredEntry
 from ledger.store.sql import queries
 from ledger.store.sqlite_errors import translate
@@ -21,7 +21,7 @@ from ledger.store.sqlite_errors import translate
 Row = tuple[Any, ...]
 
 QUERIES: Final = queries("queries.sql")
-EMPTY_HEAD: Final = Head(size=0, root=hashlib.sha256(b"").digest(), frontier=b"", note=b"")
+EMPTY_HEAD: Final = Head(size=0, root=EMPTY_ROOT, frontier=Frontier().to_bytes(), note=b"")
 
 _HEX_DIGEST: Final = re.compile(r"[0-9a-f]{64}")
 _END: Final = 2**63 - 1  # no position reaches it
@@ -97,13 +97,6 @@ class SqliteReads(ABC):
         stop = _END if stop_seq is None else stop_seq
         return [_entry(row) for row in self._rows("stream_entries", (stream, start_seq, stop))]
 
-    def newest_stream_entries(
-        self, stream: str, start_seq: int, stop_seq: int, limit: int
-    ) -> list[StoredEntry]:
-        """Return the last `limit` entries of a stream with start_seq <= seq < stop_seq, newest first."""
-        rows = self._rows("stream_entries_backwards", (stream, start_seq, stop_seq, limit))
-        return [_entry(row) for row in rows]
-
     def disclosures(self, event: str) -> list[NewDisclosure]:
         rows = self._rows("disclosures", (digest_bytes(event),))
         return [
@@ -173,7 +166,7 @@ def _stream(row: Row) -> NewStream:
 
 def _slot(row: Row) -> Slot:
     return Slot(
-        list_name=row[0],
+        list=row[0],
         index=row[1],
         stratum=row[2],
         commitment=row[3],
