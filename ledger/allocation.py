@@ -1,0 +1,110 @@
+"""Answer a request for randomization from the committed list, and load a list's slots (record-format.md §8).
+
+The server holds, per index of a list, the commitment, its Merkle path and one sealed slot with arm and salt.
+A request takes the lowest unused index of its stratum; the slot is opened, checked against the commitment,
+and its arm goes into the answer's sealed `/data/arm` without ever being shown.
+
+Left out: stage 2, which repeats the index of stage 1 from a list of its own.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ledger import canonical
+from ledger.datakeys import DataKeys
+from ledger.entry import Entry
+from ledger.errors import RefusedError, StoreError
+from ledger.lines import encode_base64
+from ledger.store.port import Reads, Slot, Store
+from ledger.study.lists import ListEntry, RandomizationList, commitment, prove_slots
+
+SCOPE = "treatment"
+PATH = "/data/arm"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """The data of `participant.randomized`; `sealed` holds the arm and is not shown in `repr`."""
+
+    schema: int
+    data: Mapping[str, Any]
+    sealed: Mapping[str, Any] = field(repr=False)
+
+
+def load_list(store: Store, data_keys: DataKeys, made: RandomizationList) -> None:
+    """Keep one sealed slot per index of a list; the list itself is not kept."""
+    slots = []
+    for slot in prove_slots(made):
+        opened = canonical.encode({"arm": slot.arm, "salt": slot.salt.hex()}).decode()
+        nonce, ciphertext = data_keys.seal(_name(slot.commitment), PATH, _stream(made.name), SCOPE, opened)
+        slots.append(
+            Slot(
+                list=made.name,
+                index=slot.index,
+                stratum=slot.stratum,
+                commitment=slot.commitment,
+                proof=b"".join(slot.proof),
+                nonce=nonce,
+                ciphertext=ciphertext,
+            )
+        )
+    store.put_slots(slots)
+
+
+def answer(request: Entry, *, after: int, origin: str, reads: Reads, data_keys: DataKeys) -> Answer:
+    """Draw the lowest index above `after` of the stratum that the request names.
+
+    Raises:
+        RefusedError: `LIST_EXHAUSTED` when the stratum has no slot left.
+        StoreError: `STORE_CORRUPT` when the slot does not open to its commitment.
+    """
+    statement = request.statement
+    if statement is None:
+        raise RefusedError("REFERENCE", "a withheld request is not answered")
+    name, stratum = statement.data["list"], statement.data["stratum"]
+    slot = reads.next_slot(name, stratum, after)
+    if slot is None:
+        raise RefusedError(
+            "LIST_EXHAUSTED", "the list has no unused slot in this stratum", field="/data/stratum"
+        )
+    return Answer(
+        schema=1,
+        data={
+            "commitment": slot.commitment.hex(),
+            "list": name,
+            "list_index": slot.index,
+            "proof": [encode_base64(slot.proof[at : at + 32]) for at in range(0, len(slot.proof), 32)],
+            "request": request.event,
+            "stage": 1,
+            "stratum": stratum,
+        },
+        sealed={PATH: _open(slot, origin, data_keys)},
+    )
+
+
+def _open(slot: Slot, origin: str, data_keys: DataKeys) -> str:
+    text = data_keys.open(
+        _name(slot.commitment), PATH, _stream(slot.list), SCOPE, slot.nonce, slot.ciphertext
+    )
+    opened = canonical.decode(text.encode())
+    if not isinstance(opened, dict):
+        raise StoreError("STORE_CORRUPT", "a randomization slot does not open")
+    arm = str(opened["arm"])
+    entry = ListEntry(stratum=slot.stratum, arm=arm)
+    made = commitment(origin, slot.list, slot.index, bytes.fromhex(str(opened["salt"])), entry)
+    if made != slot.commitment:
+        raise StoreError("STORE_CORRUPT", "a randomization slot does not open to its commitment")
+    return arm
+
+
+def _stream(name: str) -> str:
+    return f"randomization/{name}"
+
+
+def _name(value: bytes) -> str:
+    """Name a slot where a sealed value has its event hash: by a hash of its commitment."""
+    return hashlib.sha256(b"trial-ledger/slot/v1\0" + value).hexdigest()

@@ -1,0 +1,213 @@
+"""The commit under construction: leaves, tree, head, and all that becomes durable with them.
+
+A batch is filled inside the write transaction, entry by entry, while the fold advances with it; `commit` then
+gives the store one value. Node hashes of the growing right edge are kept, so inclusion proofs for the new
+leaves need no reading.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from ledger.checkpoint import Checkpoint, sign_head
+from ledger.datakeys import DataKeys
+from ledger.entry import Entry, Index
+from ledger.envelope import PAYLOAD_TYPE
+from ledger.errors import StoreError
+from ledger.fold import LogFold, load_entry
+from ledger.leaf import Leaf
+from ledger.merkle import Frontier, leaf_hash, node_hash, prove_inclusion, read_frontier
+from ledger.note import NoteSigner
+from ledger.sources import Sources
+from ledger.statement import Seen
+from ledger.store.port import Commit, Guard, Head, NewDisclosure, NewEvent, NewStream, WriteTransaction
+from ledger.submission import Submission
+from ledger.tiles import TileHashes
+from ledger.times import format_instant, parse_instant
+
+TILE_HEIGHT: Final = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opening:
+    """A disclosure D to be sealed with its commit, under the key of its stream and scope."""
+
+    event: str
+    path: str
+    scope: str
+    stream: str
+    disclosure: str
+
+
+class Batch:
+    """Mutable commit in the making; lives inside one write transaction."""
+
+    def __init__(
+        self, tx: WriteTransaction, head: Head, fold: LogFold, sources: Sources, signer: NoteSigner
+    ) -> None:
+        self.tx = tx
+        self.base = Seen(root=head.root, size=head.size)
+        self.at_us = max(sources.now_us(), parse_instant(fold.chain.at) if fold.chain.at else 0)
+        self.at = format_instant(self.at_us)
+        self.events: list[NewEvent] = []
+        self.streams: dict[str, NewStream] = {}
+        self.openings: list[Opening] = []
+        self.head: Head | None = None
+        self._fold = fold
+        self._signer = signer
+        self._entries: dict[str, Entry] = {}
+        self._guards: list[Guard] = []
+        self._frontier = Frontier.from_bytes(head.frontier) if head.size else Frontier()
+        self._nodes = _edge(self._frontier.size, self._frontier.to_bytes()[8:])
+        self._completed: list[tuple[int, int, bytes]] = []
+        self._roots = {0: Frontier().root(), head.size: head.root}
+
+    @property
+    def size(self) -> int:
+        """Size of the log with what was added so far."""
+        return self._fold.size
+
+    def candidate(self, submission: Submission) -> Entry:
+        """Make the entry that a submission would be, at the next index."""
+        statement = submission.statement
+        leaf = Leaf(
+            at=self.at,
+            cls=statement.cls,
+            index=self.size,
+            payload_type=PAYLOAD_TYPE,
+            sigs=submission.sigs,
+            site=statement.site or "",
+            statement=statement.event,
+            stream=statement.tag,
+            v=1,
+        )
+        return Entry(index=Index(self.size), leaf=leaf, event=statement.event, statement=statement)
+
+    def add(
+        self,
+        entry: Entry,
+        *,
+        leaf: bytes,
+        openings: Sequence[Opening],
+        stream: NewStream | None,
+        guards: Sequence[tuple[str, str]],
+    ) -> None:
+        """Add an entry that was judged; the fold is advanced by the caller."""
+        statement = entry.statement
+        assert statement is not None  # noqa: S101  what is recorded is shown
+        hashed = leaf_hash(leaf)
+        self.events.append(
+            NewEvent(
+                index=entry.index,
+                at=entry.leaf.at,
+                stream=statement.stream,
+                seq=statement.seq,
+                type=statement.type,
+                schema=statement.schema,
+                id=statement.id,
+                event=entry.event,
+                statement=statement.body,
+                leaf=leaf,
+                leaf_hash=hashed,
+            )
+        )
+        self._entries[entry.event] = entry
+        self._fold.reader.pending.append(entry)
+        self.openings += openings
+        if stream is not None:
+            self.streams[stream.stream] = stream
+        self._guards += [Guard(kind=kind, key=key, index=entry.index) for kind, key in guards]
+        self._append(entry.index, hashed)
+
+    def index_of(self, event: str) -> int | None:
+        """Return the index of an event in the log or in this batch."""
+        entry = self._entries.get(event)
+        return entry.index if entry else self.tx.index_of_event(event)
+
+    def has_id(self, statement_id: str) -> bool:
+        """Tell whether the log or this batch has a statement with this id."""
+        if any(event.id == statement_id for event in self.events):
+            return True
+        return self.tx.index_of_id(statement_id) is not None
+
+    def entry_of(self, event: str) -> Entry:
+        """Return an entry of the log or of this batch by its event hash."""
+        entry = self._entries.get(event)
+        if entry is not None:
+            return entry
+        index = self.tx.index_of_event(event)
+        stored = None if index is None else self.tx.entry(index)
+        if stored is None:
+            raise StoreError("STORE_CORRUPT", "a statement that was folded in is not in the store")
+        return load_entry(stored)
+
+    def root_at(self, size: int) -> bytes | None:
+        """Return the root of the durable log's first `size` leaves."""
+        if size not in self._roots and size <= self.base.size:
+            self._roots[size] = read_frontier(size, TileHashes(self.tx.tile_hashes)).root()
+        return self._roots.get(size)
+
+    def commit(self, data_keys: DataKeys) -> Commit:
+        """Seal the openings, sign the head, and give everything to be stored."""
+        root = self._frontier.root()
+        checkpoint = Checkpoint(origin=self._signer.key.name, size=self.size, root=root)
+        note = sign_head(checkpoint, self._signer)
+        frontier = self._frontier.to_bytes()
+        self.head = Head(size=self.size, root=root, frontier=frontier, note=note)
+        return Commit(
+            base_size=self.base.size,
+            events=tuple(self.events),
+            streams=tuple(self.streams.values()),
+            disclosures=tuple(_seal(opening, data_keys) for opening in self.openings),
+            guards=tuple(self._guards),
+            tile_hashes=tuple(sorted(self._completed)),
+            root=root,
+            frontier=frontier,
+            head=note,
+        )
+
+    def prove(self, index: int) -> list[bytes]:
+        """Prove that a leaf of this batch is in the tree of its head."""
+        return prove_inclusion(index, self.size, self)
+
+    def read(self, nodes: Sequence[tuple[int, int]]) -> list[bytes]:
+        """Return node hashes of the right edge (`HashReader`)."""
+        return [self._nodes[node] for node in nodes]
+
+    def _append(self, index: int, hashed: bytes) -> None:
+        self._frontier.append(hashed)
+        level, position = 0, index
+        self._nodes[level, position] = hashed
+        while position & 1:
+            hashed = node_hash(self._nodes[level, position - 1], hashed)
+            level, position = level + 1, position >> 1
+            self._nodes[level, position] = hashed
+            if level % TILE_HEIGHT == 0:
+                self._completed.append((level // TILE_HEIGHT, position, hashed))
+
+
+def _edge(size: int, hashes: bytes) -> dict[tuple[int, int], bytes]:
+    """Name the nodes of a right edge, largest subtree first, by level and position."""
+    nodes = {}
+    start = 0
+    for at in range(0, len(hashes), 32):
+        level = (size - start).bit_length() - 1
+        nodes[level, start >> level] = hashes[at : at + 32]
+        start += 1 << level
+    return nodes
+
+
+def _seal(opening: Opening, data_keys: DataKeys) -> NewDisclosure:
+    nonce, ciphertext = data_keys.seal(
+        opening.event, opening.path, opening.stream, opening.scope, opening.disclosure
+    )
+    return NewDisclosure(
+        event=opening.event,
+        path=opening.path,
+        scope=opening.scope,
+        stream=opening.stream,
+        nonce=nonce,
+        ciphertext=ciphertext,
+    )

@@ -1,0 +1,448 @@
+"""The one write path: everything that enters the log enters here.
+
+    parse → signatures → [write lock: catch up → known? → authority → seq, prev, seen → rules → leaf →
+          follow-ups] → one durable commit → receipt
+
+Submissions of one call are judged one by one, each after the earlier ones, and become durable together. What
+the service adds (`breach.detected`, `participant.randomized`, `command.refused`) is built inside the lock and
+stands in the same commit. A gate that breaks a rule is refused and the refusal recorded; a fact is recorded,
+and so is its breach (catalogue R6).
+
+After any failure the fold is dropped and made again from the log, so memory never holds what is not durable.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from ledger import allocation
+from ledger.actions.registry import Action, parse_action, spec
+from ledger.actions.registry import Effect as Kind
+from ledger.attachments import attachments
+from ledger.authorisation import Problem, check_signatures, judge
+from ledger.authority import SERVICE
+from ledger.batch import Batch, Opening
+from ledger.checkpoint import publish
+from ledger.conduct import Effect, Violation
+from ledger.datakeys import DataKeys
+from ledger.entry import Entry
+from ledger.errors import ConflictError, FormatError, FrozenError, LedgerError, RefusedError, StoreError
+from ledger.fold import LogFold, StoreReader
+from ledger.leaf import encode_leaf
+from ledger.merkle import prove_inclusion
+from ledger.proof import format_receipt
+from ledger.refusals import Refusals
+from ledger.rules.codes import codes
+from ledger.sealing import check_disclosure
+from ledger.service import LogSigners, Service, new_stream
+from ledger.sources import Sources
+from ledger.statement import Statement
+from ledger.store.checkpoints import CheckpointStore
+from ledger.store.port import NewStream, Reads, Store
+from ledger.store.startup import Startup
+from ledger.submission import Submission
+from ledger.tiles import TileHashes
+
+TARGET: Final = "target"
+STALE: Final = frozenset({"SEQ", "PREV"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recorded:
+    """What a submission got: its place, its leaf's exact bytes, a receipt, and what the commit added to it.
+
+    Attributes:
+        again: it was recorded before; index and event are those of the first time (R5).
+        breaches: rule codes of the breaches that were recorded with it.
+        added: indexes of the service's statements in the same commit.
+    """
+
+    index: int
+    event: str
+    leaf: bytes
+    receipt: bytes
+    again: bool = False
+    breaches: tuple[str, ...] = ()
+    added: tuple[int, ...] = ()
+
+
+Outcome = Recorded | LedgerError
+
+
+class Ledger:
+    """One open ledger: store, checkpoints, keys, and the fold that judges what comes in.
+
+    Thread-safe; several processes may open the same ledger.
+    """
+
+    def __init__(
+        self,
+        *,
+        origin: str,
+        store: Store,
+        checkpoints: CheckpointStore,
+        signers: LogSigners,
+        service: Service,
+        data_keys: DataKeys,
+        sources: Sources,
+        startup: Startup,
+    ) -> None:
+        self.origin = origin
+        self.store = store
+        self.checkpoints = checkpoints
+        self.signers = signers
+        self.service = service
+        self.data_keys = data_keys
+        self.sources = sources
+        self.startup = startup
+        self._lock = threading.RLock()
+        self._refusals = Refusals(service.secret)
+        self._reset()
+
+    @property
+    def fold(self) -> LogFold:
+        """The fold as of the last commit or `refresh`; for reading, never for changing."""
+        return self._fold
+
+    def refresh(self) -> LogFold:
+        """Catch up with what other processes recorded, and return the fold."""
+        with self._lock, self.store.snapshot() as reads:
+            self._fold.catch_up(reads, reads.size)
+            self._fold.reader.reads = self.store
+            return self._fold
+
+    def record(self, submission: Submission) -> Recorded:
+        """Record one statement.
+
+        Raises:
+            FormatError, SignatureError, RefusedError, ConflictError, FrozenError, StoreError.
+        """
+        outcome = self.record_all([submission])[0]
+        if isinstance(outcome, LedgerError):
+            raise outcome
+        return outcome
+
+    def record_all(self, submissions: Sequence[Submission]) -> list[Outcome]:
+        """Record statements in one commit; one outcome each, in order.
+
+        Raises:
+            FrozenError, StoreError: nothing of the call was recorded.
+        """
+        if self.startup.frozen:
+            raise FrozenError(self.startup.code or "FROZEN", self.startup.message)
+        with self._lock:
+            try:
+                return self._transact(submissions)
+            except BaseException:
+                self._reset()
+                raise
+
+    def stream(self, name: str) -> NewStream:
+        """Return tag and salt of a stream, reserving a salt for one that does not exist yet (§4)."""
+        with self._lock:
+            known = self.store.stream(name)
+            if known is not None:
+                return known
+            reserved = self._reserved.get(name)
+            if reserved is None:
+                reserved = self._reserved[name] = new_stream(name, self.sources)
+            return reserved
+
+    def publish(self) -> bytes | None:
+        """Publish a checkpoint of the newest head unless there is one; return its bytes (None: empty log).
+
+        record-format.md §5.
+
+        Raises:
+            StoreError: when the published one is not behind this log.
+        """
+        head = self.store.head()
+        latest = self.checkpoints.latest()
+        if head.size == 0 or self.startup.frozen:
+            return latest[1] if latest else None
+        if latest is not None and latest[0] >= head.size:
+            return self.checkpoints.get(head.size) or latest[1]
+        note = publish(head.note, self.signers.published, self.sources.now_us() // 1_000_000)
+        self.checkpoints.publish(note, head.size, latest[0] if latest else 0)
+        return note
+
+    def close(self) -> None:
+        """Publish, and release everything. The ledger cannot be used after."""
+        try:
+            self.publish()
+        finally:
+            self.store.close()
+            self.checkpoints.close()
+            self.data_keys.close()
+
+    def _reset(self) -> None:
+        self._fold = LogFold(StoreReader(self.store))
+        self._reserved: dict[str, NewStream] = {}
+
+    def _transact(self, submissions: Sequence[Submission]) -> list[Outcome]:
+        with self.store.write() as tx:
+            head = tx.head()
+            self._fold.catch_up(tx, head.size)
+            batch = Batch(tx, head, self._fold, self.sources, self.signers.head)
+            outcomes = [self._one(batch, submission) for submission in submissions]
+            if batch.events:
+                tx.append(batch.commit(self.data_keys))
+        self._fold.reader.reads = self.store
+        self._fold.reader.pending.clear()
+        return [self._with_receipt(batch, outcome) for outcome in outcomes]
+
+    def _one(self, batch: Batch, submission: Submission) -> Outcome:
+        statement = submission.statement
+        index = batch.index_of(statement.event)
+        if index is not None:
+            entry = batch.entry_of(statement.event)
+            return Recorded(
+                index=index, event=entry.event, leaf=encode_leaf(entry.leaf), receipt=b"", again=True
+            )
+        try:
+            judged = self._judge(batch, submission)
+        except LedgerError as error:
+            if isinstance(error, RefusedError):
+                self._refuse(batch, submission, error)
+            return error
+        return self._apply(batch, submission, judged)
+
+    def _judge(self, batch: Batch, submission: Submission) -> _Judged:
+        """Judge one submission where it would stand; nothing is changed."""
+        statement = submission.statement
+        fold = self._fold
+        entry = batch.candidate(submission)
+        leaf = encode_leaf(entry.leaf)
+        check_signatures(fold.authority, statement, entry.leaf)
+        opened = _open(submission)
+        action = parse_action(statement, opened)
+        _raise_first(judge(fold.authority, entry))
+        if batch.has_id(statement.id):
+            raise RefusedError("ID_REUSED", "another statement has this id", field="/id")
+        self._check_chain(batch, entry)
+        row = self._first_row(statement)
+        _check_attachments(batch, statement)
+        violations = fold.conduct.judge(entry, fold.authority)
+        _raise_refusing(statement, action, violations)
+        answer = None
+        if statement.type == "randomization.requested":
+            answer = allocation.answer(
+                entry,
+                after=fold.conduct.last_slot(statement.data["list"], statement.data["stratum"]),
+                origin=self.origin,
+                reads=batch.tx,
+                data_keys=self.data_keys,
+            )
+        return _Judged(entry=entry, leaf=leaf, row=row, violations=violations, answer=answer)
+
+    def _apply(self, batch: Batch, submission: Submission, judged: _Judged) -> Recorded:
+        """Add a judged submission and what follows from it; a failure here ends the whole transaction."""
+        entry = judged.entry
+        caused = self._add(batch, submission, entry, judged.leaf, judged.row)
+        added = [self._detect(batch, violation) for violation in (*judged.violations, *caused)]
+        if judged.answer is not None and entry.statement is not None:
+            statement, answer = entry.statement, judged.answer
+            added.append(
+                self._attest(
+                    batch,
+                    "participant.randomized",
+                    statement.stream,
+                    answer.data,
+                    schema=answer.schema,
+                    sealed=answer.sealed,
+                    site=statement.site,
+                    protocol=statement.protocol,
+                )
+            )
+        return Recorded(
+            index=entry.index,
+            event=entry.event,
+            leaf=judged.leaf,
+            receipt=b"",
+            breaches=tuple(violation.rule for violation in (*judged.violations, *caused)),
+            added=tuple(added),
+        )
+
+    def _add(
+        self, batch: Batch, submission: Submission, entry: Entry, leaf: bytes, row: NewStream | None
+    ) -> tuple[Violation, ...]:
+        batch.add(
+            entry,
+            leaf=leaf,
+            openings=self._openings(batch, submission),
+            stream=row,
+            guards=self._fold.conduct.guards(entry),
+        )
+        return self._fold.advance(entry)
+
+    def _openings(self, batch: Batch, submission: Submission) -> list[Opening]:
+        statement = submission.statement
+        known = spec(statement.type, statement.schema)
+        openings = []
+        for path, disclosure in submission.disclosures.items():
+            scope = known.scope_at(path)
+            if scope == TARGET:
+                corrected = batch.entry_of(statement.data["statement"]).statement
+                scope = corrected and spec(corrected.type, corrected.schema).scope_at(statement.data["path"])
+            if scope is None:
+                raise FormatError("SEALED_PATHS", "expected a sealed path of the corrected statement")
+            openings.append(
+                Opening(
+                    event=statement.event,
+                    path=path,
+                    scope=scope,
+                    stream=statement.stream,
+                    disclosure=disclosure,
+                )
+            )
+        return openings
+
+    def _detect(self, batch: Batch, violation: Violation) -> int:
+        named = batch.entry_of(violation.statement).statement
+        if named is None:
+            raise StoreError("STORE_CORRUPT", "a breach names a statement that is not in the store")
+        data = {"rule": violation.rule, "statement": violation.statement}
+        return self._attest(batch, "breach.detected", named.stream, data, site=named.site)
+
+    def _attest(
+        self,
+        batch: Batch,
+        type_: str,
+        stream: str,
+        data: Mapping[str, Any],
+        *,
+        schema: int = 1,
+        sealed: Mapping[str, Any] | None = None,
+        site: str | None = None,
+        protocol: str | None = None,
+    ) -> int:
+        """Build, sign and add a statement of the service; return its index."""
+        fold = self._fold
+        row = batch.streams.get(stream) or self.stream(stream)
+        submission = self.service.attest(
+            sources=self.sources,
+            authority=fold.authority,
+            origin=self.origin,
+            at=batch.at,
+            seen=batch.base,
+            head=fold.chain.head(row.tag),
+            row=row,
+            type_=type_,
+            data=data,
+            schema=schema,
+            sealed=sealed,
+            site=site,
+            protocol=protocol,
+        )
+        entry = batch.candidate(submission)
+        _raise_first((*judge(fold.authority, entry), *fold.chain.check(entry, batch.root_at)))
+        first = self._first_row(submission.statement)
+        caused = self._add(batch, submission, entry, encode_leaf(entry.leaf), first)
+        for violation in caused:
+            self._detect(batch, violation)
+        return entry.index
+
+    def _first_row(self, statement: Statement) -> NewStream | None:
+        """Return the stream's row where this statement is its first."""
+        if statement.seq != 1:
+            return None
+        row = self.stream(statement.stream)
+        if row.tag != statement.tag:
+            raise RefusedError("TAG", "not the tag that was given out for this stream", field="/tag")
+        return row
+
+    def _check_chain(self, batch: Batch, entry: Entry) -> None:
+        problems = self._fold.chain.check(entry, batch.root_at)
+        for problem in problems:
+            if problem.code in STALE:
+                raise ConflictError("STALE", problem.message, field=problem.field)
+        _raise_first(problems)
+
+    def _refuse(self, batch: Batch, submission: Submission, error: RefusedError) -> None:
+        """Record a refusal, for a valid signature of an enrolled person."""
+        statement = submission.statement
+        who = self._fold.authority.person_of(statement.key.id)
+        if who is None or SERVICE not in self._fold.authority.persons:
+            return
+        if not self._refusals.admit(who, batch.at_us):
+            return
+        data = {
+            "payload_hmac": self._refusals.hmac(statement.body),
+            "rule": error.code,
+            "type": statement.type,
+            "who": who,
+        }
+        self._attest(batch, "command.refused", f"access/{batch.at[:7]}", data)
+
+    def _with_receipt(self, batch: Batch, outcome: Outcome) -> Outcome:
+        if isinstance(outcome, LedgerError):
+            return outcome
+        if outcome.again or batch.head is None:
+            return replace(outcome, receipt=receipt_of(self.store, outcome.index))
+        proof = batch.prove(outcome.index)
+        return replace(outcome, receipt=format_receipt(outcome.leaf, outcome.index, proof, batch.head.note))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Judged:
+    """A submission that may enter: its entry, leaf bytes, the row of a new stream, and what follows."""
+
+    entry: Entry
+    leaf: bytes
+    row: NewStream | None
+    violations: tuple[Violation, ...]
+    answer: allocation.Answer | None
+
+
+def receipt_of(reads: Reads, index: int) -> bytes:
+    """Make the receipt of a recorded index to the head of its commit: a tlog-proof, leaf in `extra` (§5).
+
+    Raises:
+        LookupError: there is no such index.
+    """
+    entry, head = reads.entry(index), reads.head_covering(index)
+    if entry is None or head is None:
+        raise LookupError(index)
+    proof = prove_inclusion(index, head.size, TileHashes(reads.tile_hashes))
+    return format_receipt(entry.leaf, index, proof, head.note)
+
+
+def _open(submission: Submission) -> dict[str, Any]:
+    """Open the disclosures, which are exactly the sealed paths, and check each against its digest."""
+    statement = submission.statement
+    if submission.disclosures.keys() != statement.sealed.keys():
+        raise FormatError("DISCLOSURES", "expected exactly the sealed paths", field="/disclosures")
+    return {
+        path: check_disclosure(
+            disclosure, statement_id=statement.id, path=path, expected=statement.sealed[path]
+        )
+        for path, disclosure in submission.disclosures.items()
+    }
+
+
+def _raise_first(problems: Sequence[Problem]) -> None:
+    if problems:
+        first = problems[0]
+        raise RefusedError(first.code, first.message, field=first.field)
+
+
+def _raise_refusing(statement: Statement, action: Action, violations: Sequence[Violation]) -> None:
+    """Refuse a gate for the first rule that refuses or holds, and anything for one of form (R6)."""
+    outside = getattr(action, "performed_outside", None) is not None
+    judged_as_gate = action.spec.effect is Kind.GATE and not outside
+    for violation in violations:
+        if violation.effect is Effect.FORM or (judged_as_gate and violation.effect is not Effect.FLAG):
+            raise RefusedError(violation.rule, codes()[violation.rule].text)
+
+
+def _check_attachments(batch: Batch, statement: Statement) -> None:
+    """Require the bytes of every attachment that data names to be kept already (§4)."""
+    for name in attachments(statement.data):
+        kept = batch.tx.attachment(name["sha256"])
+        if kept is None:
+            raise RefusedError("ATTACHMENT_MISSING", "hand in the attachment's bytes first", field="/data")
+        if len(kept.data) != name["size"] or kept.media_type != name["media_type"]:
+            raise RefusedError("ATTACHMENT", "size or media type is not the attachment's", field="/data")

@@ -1,0 +1,195 @@
+"""A ledger's directory: `ledger.toml`, the stores, and the keys (interfaces.md, "Command line").
+
+    ledger.toml       origin, study, store, demonstration label, reading tokens
+    ledger.db         the embedded store
+    checkpoints.db    published checkpoints, apart on purpose
+    datakeys.db       wrapped data keys, apart too
+    keys/             log.json, log-pq.json, service.json, kek.json, and one file per person made here
+
+`create` is the only thing that makes one, and refuses a place that is not empty. `open_ledger` composes the
+write path from what lies there. Settings of the environment are read in `settings`.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from ledger.committer import Ledger
+from ledger.datakeys import DataKeys
+from ledger.errors import FormatError, StoreError
+from ledger.keyfile import KeyMaterial, load_key, write_key
+from ledger.note import CosignatureSigner, NoteSigner
+from ledger.roles import ROLES
+from ledger.service import LogSigners, Service
+from ledger.sources import Sources
+from ledger.statement import is_origin
+from ledger.store.checkpoints import CheckpointStore
+from ledger.store.sqlite import SQLiteStore
+from ledger.store.startup import check as check_startup
+
+CONFIG: Final = "ledger.toml"
+DATABASE: Final = "ledger.db"
+CHECKPOINTS: Final = "checkpoints.db"
+DATA_KEYS: Final = "datakeys.db"
+KEYS: Final = "keys"
+LOG_KEY, LOG_PQ_KEY, SERVICE_KEY, KEK = "log.json", "log-pq.json", "service.json", "kek.json"
+
+_STUDY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
+_TOKEN_HASH = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Token:
+    """A reading token by its SHA-256 (hex), with the role, person and sites that it reads as."""
+
+    sha256: str
+    role: str
+    person: str
+    sites: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """What `ledger.toml` says."""
+
+    origin: str
+    study: str
+    demonstration: bool
+    tokens: tuple[Token, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewKeys:
+    """The key material that a new ledger starts with."""
+
+    log: KeyMaterial
+    log_pq: KeyMaterial
+    service: KeyMaterial
+    kek: KeyMaterial
+
+
+def read_config(directory: Path) -> Config:
+    """Read `ledger.toml`.
+
+    Raises:
+        StoreError: `LEDGER_MISSING` when the directory holds no ledger.
+        FormatError: `CONFIG` with the member.
+    """
+    path = directory / CONFIG
+    try:
+        value = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise StoreError("LEDGER_MISSING", f"no {CONFIG} there: not a ledger's directory") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise FormatError("CONFIG", f"{CONFIG} is not well-formed TOML") from error
+    unknown = value.keys() - {"origin", "study", "demonstration", "tokens"}
+    if unknown:
+        raise FormatError("CONFIG", f"{CONFIG} has an unknown member", field=min(unknown))
+    origin, study = value.get("origin"), value.get("study")
+    if not isinstance(origin, str) or not is_origin(origin):
+        raise FormatError("CONFIG", "expected an origin", field="origin")
+    if not isinstance(study, str) or _STUDY.fullmatch(study) is None:
+        raise FormatError("CONFIG", "expected a study id", field="study")
+    tokens = tuple(_token(token, n) for n, token in enumerate(value.get("tokens", ())))
+    return Config(origin=origin, study=study, demonstration=value.get("demonstration") is True, tokens=tokens)
+
+
+def write_config(directory: Path, config: Config) -> None:
+    """Write `ledger.toml`."""
+    lines = [f'origin = "{config.origin}"', f'study = "{config.study}"']
+    if config.demonstration:
+        lines += [
+            "# Every key of this ledger follows from a public label: it protects nothing.",
+            "demonstration = true",
+        ]
+    for token in config.tokens:
+        sites = ", ".join(f'"{site}"' for site in token.sites)
+        lines += [
+            "",
+            "[[tokens]]",
+            f'sha256 = "{token.sha256}"',
+            f'role = "{token.role}"',
+            f'person = "{token.person}"',
+            f"sites = [{sites}]",
+        ]
+    (directory / CONFIG).write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def create(
+    directory: Path, config: Config, keys: NewKeys, passphrase: str | None, sources: Sources
+) -> Ledger:
+    """Make the directory of a new, empty ledger and open it.
+
+    Raises:
+        StoreError: `LEDGER_EXISTS` when something is already there.
+    """
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        occupied = any(directory.iterdir())
+    except (FileExistsError, NotADirectoryError) as error:
+        raise StoreError("LEDGER_EXISTS", "a file stands where the directory should be") from error
+    if occupied:
+        raise StoreError("LEDGER_EXISTS", "the directory is not empty; a ledger is made in a new one")
+    (directory / KEYS).mkdir(mode=0o700)
+    for name, key in (
+        (LOG_KEY, keys.log),
+        (LOG_PQ_KEY, keys.log_pq),
+        (SERVICE_KEY, keys.service),
+        (KEK, keys.kek),
+    ):
+        write_key(directory / KEYS / name, key, passphrase, random_bytes=sources.random_bytes)
+    write_config(directory, config)
+    SQLiteStore.create(directory / DATABASE).close()
+    CheckpointStore.create(directory / CHECKPOINTS).close()
+    DataKeys.create(directory / DATA_KEYS, keys.kek.secret, sources.random_bytes).close()
+    return open_ledger(directory, passphrase, sources)
+
+
+def open_ledger(directory: Path, passphrase: str | None, sources: Sources) -> Ledger:
+    """Open a ledger for reading and recording, after the start-up rule of record-format.md §5.
+
+    Raises:
+        StoreError, FormatError, LedgerError: what is missing, unreadable or locked.
+    """
+    config = read_config(directory)
+    keys = {
+        name: load_key(directory / KEYS / name, passphrase)
+        for name in (LOG_KEY, LOG_PQ_KEY, SERVICE_KEY, KEK)
+    }
+    signers = LogSigners(
+        head=NoteSigner(config.origin, keys[LOG_KEY].secret),
+        published=(CosignatureSigner(config.origin, keys[LOG_PQ_KEY].secret),),
+    )
+    store = SQLiteStore.open(directory / DATABASE)
+    checkpoints = CheckpointStore.open(directory / CHECKPOINTS)
+    return Ledger(
+        origin=config.origin,
+        store=store,
+        checkpoints=checkpoints,
+        signers=signers,
+        service=Service(keys[SERVICE_KEY].signing_key(), keys[KEK].secret),
+        data_keys=DataKeys(directory / DATA_KEYS, keys[KEK].secret, sources.random_bytes),
+        sources=sources,
+        startup=check_startup(store, checkpoints, signers.verifier_keys),
+    )
+
+
+def _token(value: Any, n: int) -> Token:
+    where = f"tokens.{n}"
+    if not isinstance(value, Mapping) or value.keys() != {"sha256", "role", "person", "sites"}:
+        raise FormatError("CONFIG", "expected exactly sha256, role, person and sites", field=where)
+    if not isinstance(value["sha256"], str) or _TOKEN_HASH.fullmatch(value["sha256"]) is None:
+        raise FormatError("CONFIG", "expected the token's SHA-256 in hex", field=f"{where}.sha256")
+    if value["role"] not in ROLES:
+        raise FormatError("CONFIG", "expected a role of the catalogue", field=f"{where}.role")
+    sites = value["sites"]
+    if not isinstance(sites, list) or not sites or not all(isinstance(site, str) for site in sites):
+        raise FormatError("CONFIG", 'expected site ids, or "*"', field=f"{where}.sites")
+    if not isinstance(value["person"], str):
+        raise FormatError("CONFIG", "expected a person id", field=f"{where}.person")
+    return Token(sha256=value["sha256"], role=value["role"], person=value["person"], sites=tuple(sites))

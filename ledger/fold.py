@@ -1,0 +1,83 @@
+"""The whole log folded: order and linkage, authority, conduct, up to one size.
+
+A process that writes keeps one `LogFold` and catches up with the store under the write lock, so that several
+processes can share a ledger. After a failed commit the fold is thrown away and made again from the log.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from ledger.authority import INITIAL, Authority
+from ledger.authority import evolve as evolve_authority
+from ledger.chain import Chain
+from ledger.conduct import Conduct, Violation
+from ledger.entry import Entry, Index
+from ledger.envelope import EventHash
+from ledger.leaf import parse_leaf
+from ledger.statement import parse_statement
+from ledger.store.port import Reads, StoredEntry
+
+PAGE: Final = 1_000
+
+
+def load_entry(stored: StoredEntry) -> Entry:
+    """Parse an entry as the store keeps it."""
+    return Entry(
+        index=Index(stored.index),
+        leaf=parse_leaf(stored.leaf),
+        event=EventHash(stored.event),
+        statement=parse_statement(stored.statement),
+    )
+
+
+class StoreReader:
+    """What conduct asks of the log: a stream's entries and an attachment's bytes.
+
+    `reads` is set to the transaction or snapshot in use, and `pending` to the entries of the open batch, so
+    that answers fit what is being judged.
+    """
+
+    def __init__(self, reads: Reads) -> None:
+        self.reads = reads
+        self.pending: list[Entry] = []
+
+    def entries_of(self, stream: str) -> Sequence[Entry]:
+        """Return a stream's entries in order, those of the open batch last."""
+        stored = [load_entry(entry) for entry in self.reads.stream_entries(stream)]
+        return stored + [e for e in self.pending if e.statement is not None and e.statement.stream == stream]
+
+    def attachment(self, sha256: str) -> bytes | None:
+        """Return an attachment's bytes."""
+        found = self.reads.attachment(sha256)
+        return None if found is None else found.data
+
+
+class LogFold:
+    """Mutable fold of everything that the write path has to know."""
+
+    def __init__(self, reader: StoreReader) -> None:
+        self.reader = reader
+        self.authority: Authority = INITIAL
+        self.chain = Chain()
+        self.conduct = Conduct(reader)
+
+    @property
+    def size(self) -> int:
+        """How many entries are folded in."""
+        return self.chain.size
+
+    def catch_up(self, reads: Reads, size: int) -> None:
+        """Fold in what the store has beyond this fold, up to `size`."""
+        self.reader.reads = reads
+        while self.size < size:
+            for stored in reads.entries(self.size, min(size, self.size + PAGE)):
+                self.advance(load_entry(stored))
+
+    def advance(self, entry: Entry) -> tuple[Violation, ...]:
+        """Fold one accepted entry in; return the breaches that it newly causes on earlier statements."""
+        self.chain.advance(entry)
+        caused = self.conduct.evolve(entry, self.authority)
+        self.authority = evolve_authority(self.authority, entry)
+        return caused

@@ -1,0 +1,95 @@
+"""The first entries of a ledger (record-format.md §6, "Start"): opening, service, and the study's registration.
+
+Index 0 is `ledger.opened`, signed by `threshold` root keys; 1 and 2 are account and key of the service; 3 is
+`study.registered`. Everything after comes through the ordinary rules, and these come through the same write
+path: nothing is inserted behind it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ledger.actions.accounts import AccountCreated, Evidence, Key, KeyEnrolled
+from ledger.actions.ledger_policy import LedgerOpened, RootKey
+from ledger.actions.study import StudyRegistered
+from ledger.authority import SERVICE
+from ledger.committer import Ledger
+from ledger.keys import SigningKey
+from ledger.lines import encode_base64
+from ledger.merkle import leaf_hash
+from ledger.note import format_vkey
+from ledger.prepare import Signer
+from ledger.study.definition import StudyDefinition
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operator:
+    """Who runs the service, as its account prints it."""
+
+    name: str
+    organisation: str
+
+
+def key_object(key: SigningKey, person: str, grade: str) -> Key:
+    """Describe a key as record-format.md §11 has it."""
+    return Key(alg=key.alg, grade=grade, id=key.id, person=person, spki=encode_base64(key.spki))
+
+
+def evidence_of(text: str) -> Evidence:
+    """Name a signed form by the hash of its bytes; the form itself lies in the site's own file."""
+    return Evidence(kind="signed-form", sha256=hashlib.sha256(text.encode()).hexdigest())
+
+
+def open_log(
+    ledger: Ledger,
+    roots: Sequence[Signer],
+    *,
+    threshold: int,
+    service_key: SigningKey,
+    operator: Operator,
+    definition: StudyDefinition,
+) -> str:
+    """Record indexes 0 to 3; return the ledger id, 64 hex digits."""
+    first, *others = roots
+    opened = LedgerOpened(
+        format=1,
+        log_keys=tuple(format_vkey(key) for key in ledger.signers.verifier_keys),
+        origin=ledger.origin,
+        root_keys=tuple(
+            RootKey(
+                key=key_object(root.key, root.person, "client"),
+                name=root.name,
+                organisation=root.organisation,
+            )
+            for root in roots
+        ),
+        study=definition.study,
+        threshold=threshold,
+    )
+    further = [other.key for other in others][: threshold - 1]
+    recorded = first.record(ledger, opened, stream="study", role="root", meaning="approval", further=further)
+    account = AccountCreated(name=operator.name, organisation=operator.organisation, person=SERVICE)
+    first.record(ledger, account, stream="person/service", role="root", meaning="approval")
+    enrolled = KeyEnrolled(
+        evidence=evidence_of(f"{ledger.origin} service key"),
+        key=key_object(service_key, SERVICE, SERVICE),
+    )
+    first.record(
+        ledger,
+        enrolled,
+        stream="person/service",
+        role="root",
+        meaning="approval",
+        further=[service_key],
+    )
+    registered = StudyRegistered(
+        registry_id=definition.study,
+        title=definition.title,
+        phase=definition.phase,
+        sponsor=definition.sponsor,
+        planned_enrolment=definition.planned_enrolment,
+    )
+    first.record(ledger, registered, stream="study", role="root", meaning="approval")
+    return leaf_hash(recorded.leaf).hex()
