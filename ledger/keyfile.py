@@ -320,7 +320,7 @@ def _bytes(members: dict[str, Any], name: str) -> bytes:
 
 
 def _write_new(path: Path, data: bytes) -> None:
-    """Claim the name with an empty file, so that no other can be lost, then put the whole one in its place."""
+    """Claim the name with an empty file, so that none is lost, then put the whole one in its place."""
     try:
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
     except FileExistsError:

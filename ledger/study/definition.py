@@ -317,8 +317,8 @@ def load(data: bytes) -> StudyDefinition:
     """Read a definition, canonical or laid out for people.
 
     Raises:
-        FormatError: code `DEFINITION`; `field` is the JSON Pointer of the value that is unknown, missing,
-            wrongly typed, or does not fit another.
+        FormatError: CANONICAL for bytes that have no canonical form; else DEFINITION, and `field` is the JSON
+            Pointer of the value that is unknown, missing, wrongly typed, or does not fit another.
     """
     definition = sourced.read(StudyDefinition, sourced.parse(data))
     check_coherence(definition)
