@@ -29,7 +29,7 @@ from ledger.service import LogSigners, Service
 from ledger.sources import Sources
 from ledger.statement import is_origin
 from ledger.store.checkpoints import CheckpointStore
-from ledger.store.sqlite import SQLiteStore
+from ledger.store.sqlite import SqliteStore
 from ledger.store.startup import check as check_startup
 
 CONFIG: Final = "ledger.toml"
@@ -144,7 +144,7 @@ def create(
     ):
         write_key(directory / KEYS / name, key, passphrase, random_bytes=sources.random_bytes)
     write_config(directory, config)
-    SQLiteStore.create(directory / DATABASE).close()
+    SqliteStore.create(directory / DATABASE).close()
     CheckpointStore.create(directory / CHECKPOINTS).close()
     DataKeys.create(directory / DATA_KEYS, keys.kek.secret, sources.random_bytes).close()
     return open_ledger(directory, passphrase, sources)
@@ -165,7 +165,7 @@ def open_ledger(directory: Path, passphrase: str | None, sources: Sources) -> Le
         head=NoteSigner(config.origin, keys[LOG_KEY].secret),
         published=(CosignatureSigner(config.origin, keys[LOG_PQ_KEY].secret),),
     )
-    store = SQLiteStore.open(directory / DATABASE)
+    store = SqliteStore.open(directory / DATABASE)
     checkpoints = CheckpointStore.open(directory / CHECKPOINTS)
     return Ledger(
         origin=config.origin,
