@@ -39,9 +39,10 @@ MAX_STATEMENT_BYTES: Final = 32_768
 MAX_LEAF_BYTES: Final = 65_535
 
 NAME_PATTERN: Final = "[a-z][a-z0-9_]{0,63}"
-POINTER_PATTERN: Final = f"/(data|reason)(/({NAME_PATTERN}|0|[1-9][0-9]{{0,4}}))*/{NAME_PATTERN}"
+POINTER_PATTERN: Final = f"/(?:data|reason)(?:/(?:{NAME_PATTERN}|0|[1-9][0-9]{{0,4}}))*/{NAME_PATTERN}"
 STREAM_PATTERN: Final = (
-    "study|safety|(site|pharmacy|participant|person|randomization|access)/[A-Za-z0-9][A-Za-z0-9._-]{0,62}"
+    "(?:study|safety"
+    "|(?:site|pharmacy|participant|person|randomization|access)/[A-Za-z0-9][A-Za-z0-9._-]{0,62})"
 )
 
 
@@ -95,7 +96,6 @@ def decode(data: bytes, *, keys: Keys = Keys.STATEMENT, max_bytes: int | None = 
     return value
 
 
-@lru_cache(maxsize=4096)
 def is_name(key: str) -> bool:
     """Tell whether `key` is an ordinary key."""
     return _NAME.fullmatch(key) is not None
@@ -161,15 +161,15 @@ def _check_shape(value: object, keys: Keys) -> None:
 
 def _check_top(members: dict[Any, Any], keys: Keys) -> None:
     if keys is Keys.STREAMS:
-        _check_object(members, 1, is_stream_id)
+        _check_object(members, 1, _check_stream_id)
         return
     special = members.get(keys.value)
     if type(special) is not dict:
-        _check_object(members, 1, is_name)
+        _check_object(members, 1, _check_name)
         return
-    _check_object({key: member for key, member in members.items() if key != keys.value}, 1, is_name)
+    _check_object({key: member for key, member in members.items() if key != keys.value}, 1, _check_name)
     try:
-        _check_object(special, 2, is_pointer)
+        _check_object(special, 2, _check_pointer)
     except _ShapeError as refused:
         raise refused.under(keys.value) from None
 
@@ -184,22 +184,38 @@ def _check_value(value: Any, depth: int) -> None:
         if depth > MAX_DEPTH:
             raise _ShapeError(f"expected at most {MAX_DEPTH} levels of arrays and objects")
         if kind is dict:
-            _check_object(value, depth, is_name)
+            _check_object(value, depth, _check_name)
         else:
             _check_array(value, depth)
     elif kind is not str and kind is not bool and value is not None:
         raise _ShapeError("expected an object, array, string, integer, boolean or null")
 
 
-def _check_object(members: dict[Any, Any], depth: int, is_key: Callable[[str], bool]) -> None:
+def _check_object(members: dict[Any, Any], depth: int, check_key: Callable[[object], None]) -> None:
     for key, member in members.items():
-        if type(key) is not str or not is_key(key):
-            raise _ShapeError("expected keys of the grammar that the document has at this place")
+        check_key(key)
         if type(member) is not str:
             try:
                 _check_value(member, depth + 1)
             except _ShapeError as refused:
                 raise refused.under(key) from None
+
+
+# A refusal is raised, not returned, so that the cache keeps short names only and never what a stranger sent.
+@lru_cache(maxsize=4096)
+def _check_name(key: object) -> None:
+    if type(key) is not str or not is_name(key):
+        raise _ShapeError(f"expected keys that match {NAME_PATTERN}")
+
+
+def _check_pointer(key: object) -> None:
+    if type(key) is not str or not is_pointer(key):
+        raise _ShapeError("expected json pointers below /data or /reason as keys")
+
+
+def _check_stream_id(key: object) -> None:
+    if type(key) is not str or not is_stream_id(key):
+        raise _ShapeError("expected stream ids as keys")
 
 
 def _check_array(members: Sequence[Any], depth: int) -> None:

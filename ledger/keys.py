@@ -8,8 +8,8 @@ encoding of a key is taken, so one key has one name. Four algorithms (record for
 - `webauthn-es256`: strict DER signature of an assertion over the event hash (`ledger.webauthn`).
 - `ml-dsa-65`: FIPS 204, pure, empty context, over PAE.
 
-Left out on purpose: who holds a key and whether it was live at an index, which is authority's (§6), and where
-private keys are kept.
+Left out on purpose: who holds a key and whether it was live at an index, which is authority's (§6), and
+where private keys are kept.
 """
 
 from __future__ import annotations
@@ -157,7 +157,7 @@ def check_signature(key: PublicKey, pae: bytes, event: EventHash, signature: Key
 def _check_ed25519(point: bytes, pae: bytes, sig: bytes) -> None:
     if len(sig) != 64:
         raise SignatureError(CODE, f"expected a signature of 64 bytes, got {len(sig)}", field="sig")
-    # libsodium looks at A and S; newer releases decode R, and would take a y of p or more.
+    # A libsodium that compares R refuses a y of p or more, one that decodes R would not: the page decides.
     if sig[31] & 0x7F == 0x7F and _y_coordinate(sig[:32]) >= _EDWARDS_P:
         raise SignatureError(CODE, "expected a canonical R", field="sig")
     try:

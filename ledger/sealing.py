@@ -6,8 +6,8 @@ the disclosure `D`, which is kept outside the log (record format, §7; after RFC
     D      = base64url(JCS([base64url(32 random bytes), "<statement id>", "/data/arm", value]))
     digest = base64url(SHA-256(ascii(D)))        both without padding
 
-The salt makes a digest say nothing about a short value such as an arm. Statement id and pointer are inside, so
-that a disclosure fits no other statement and no other member. Withholding D blinds, destroying D erases;
+The salt makes a digest say nothing about a short value such as an arm. Statement id and pointer are inside,
+so that a disclosure fits no other statement and no other member. Withholding D blinds, destroying D erases;
 neither touches a signed byte.
 
 Left out on purpose: encryption and padding of D at rest, which is `ledger.datakeys`.
