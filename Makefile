@@ -1,0 +1,39 @@
+# Everything runs from .venv, made from requirements.lock; nothing else is needed than Python >= 3.11 and make.
+PYTHON ?= python3
+BIN := .venv/bin
+SEED ?= 1
+DEMO ?= demo
+
+.PHONY: demo test check bench generated lock clean
+
+.venv/made: requirements.lock pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed" if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	touch $@
+
+demo: .venv/made
+	$(BIN)/trial-ledger demo $(DEMO) --seed $(SEED)
+
+test: .venv/made
+	$(BIN)/python -m pytest
+
+check: .venv/made
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: .venv/made
+	$(BIN)/python -m tests.benchmarks
+
+generated: .venv/made
+	$(BIN)/python -m ledger.actions.table > docs/spec/authority.csv
+	$(BIN)/python -m ledger.verify.findings > docs/spec/findings.csv
+
+lock:
+	uv pip compile --universal --generate-hashes --no-emit-index-url --python-version 3.11 --extra dev pyproject.toml -o requirements.lock
+
+clean:
+	rm -rf .venv build dist *.egg-info
