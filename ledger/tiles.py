@@ -130,7 +130,7 @@ def decode_entries(data: bytes, count: int) -> list[bytes]:
     for _ in range(count):
         start = at + 2
         at = start + int.from_bytes(data[at:start], "big")
-        if start > len(data) or at > len(data):
+        if at > len(data):
             raise FormatError("ENTRIES", f"expected {count} entries, got {len(leaves)} and a broken one")
         leaves.append(data[start:at])
     if at != len(data):

@@ -171,7 +171,7 @@ def test_lines_of_unknown_keys_are_ignored() -> None:
 def test_a_line_of_a_known_key_that_fails_rejects_the_note(length: int) -> None:
     """One good line does not make up for another that does not hold."""
     wrong = NoteSignature(name=LOG.key.name, id=LOG.key.id, signature=bytes(length))
-    with pytest.raises(SignatureError, match="NOTE_SIGNATURE"):
+    with pytest.raises(SignatureError, match="NOTE_SIGNATURE: wrong length"):
         check_note(Note(text=HEAD, signatures=(SIGNED.signatures[1], wrong)), [LOG.key, PQ.key])
 
 
