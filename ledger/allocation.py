@@ -21,6 +21,7 @@ from ledger.errors import RefusedError, StoreError
 from ledger.lines import encode_base64
 from ledger.store.port import Reads, Slot, Store
 from ledger.study.lists import ListEntry, RandomizationList, commitment, prove_slots
+from ledger.studystate import StudyState
 
 SCOPE = "treatment"
 PATH = "/data/arm"
@@ -53,6 +54,12 @@ def load_list(store: Store, data_keys: DataKeys, made: RandomizationList) -> Non
             )
         )
     store.put_slots(slots)
+
+
+def last_slot(study: StudyState, name: str, stratum: str) -> int:
+    """Return the highest index that was drawn of a stratum; -1 where none was."""
+    drawn = (d.list_index for d in study.draws if d.list == name and d.stratum == stratum)
+    return max((index for index in drawn if index is not None), default=-1)
 
 
 def answer(request: Entry, *, after: int, origin: str, reads: Reads, data_keys: DataKeys) -> Answer:

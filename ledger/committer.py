@@ -14,7 +14,8 @@ After any failure the fold is dropped and made again from the log, so memory nev
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -45,6 +46,7 @@ from ledger.store.port import NewStream, Reads, Store
 from ledger.store.startup import Startup
 from ledger.submission import Submission
 from ledger.tiles import TileHashes
+from ledger.times import format_instant
 
 TARGET: Final = "target"
 STALE: Final = frozenset({"SEQ", "PREV"})
@@ -131,14 +133,38 @@ class Ledger:
         Raises:
             FrozenError, StoreError: nothing of the call was recorded.
         """
-        if self.startup.frozen:
-            raise FrozenError(self.startup.code or "FROZEN", self.startup.message)
+        self._require_writing()
         with self._lock:
             try:
-                return self._transact(submissions)
+                with self._batch() as batch:
+                    outcomes = [self._one(batch, submission) for submission in submissions]
             except BaseException:
                 self._reset()
                 raise
+            return [self._with_receipt(batch, outcome) for outcome in outcomes]
+
+    def attest(self, type_: str, stream: str, data: Mapping[str, Any]) -> Recorded:
+        """Record a statement of the service itself, such as `export.generated`.
+
+        Raises:
+            FormatError, RefusedError, FrozenError, StoreError.
+        """
+        self._require_writing()
+        with self._lock:
+            try:
+                with self._batch() as batch:
+                    index = self._attest(batch, type_, stream, data)
+            except BaseException:
+                self._reset()
+                raise
+            recorded = Recorded(
+                index=index, event=batch.events[0].event, leaf=batch.events[0].leaf, receipt=b""
+            )
+            return self._receipted(batch, recorded)
+
+    def access_stream(self) -> str:
+        """Name the stream of views, exports and refusals of the present month."""
+        return f"access/{format_instant(self.sources.now_us())[:7]}"
 
     def stream(self, name: str) -> NewStream:
         """Return tag and salt of a stream, reserving a salt for one that does not exist yet (§4)."""
@@ -182,17 +208,22 @@ class Ledger:
         self._fold = LogFold(StoreReader(self.store))
         self._reserved: dict[str, NewStream] = {}
 
-    def _transact(self, submissions: Sequence[Submission]) -> list[Outcome]:
+    def _require_writing(self) -> None:
+        if self.startup.frozen:
+            raise FrozenError(self.startup.code or "FROZEN", self.startup.message)
+
+    @contextmanager
+    def _batch(self) -> Iterator[Batch]:
+        """Hold the write lock with a caught-up fold, and make what was added durable in one commit."""
         with self.store.write() as tx:
             head = tx.head()
             self._fold.catch_up(tx, head.size)
             batch = Batch(tx, head, self._fold, self.sources, self.signers.head)
-            outcomes = [self._one(batch, submission) for submission in submissions]
+            yield batch
             if batch.events:
                 tx.append(batch.commit(self.data_keys))
         self._fold.reader.reads = self.store
         self._fold.reader.pending.clear()
-        return [self._with_receipt(batch, outcome) for outcome in outcomes]
 
     def _one(self, batch: Batch, submission: Submission) -> Outcome:
         statement = submission.statement
@@ -231,7 +262,9 @@ class Ledger:
         if statement.type == "randomization.requested":
             answer = allocation.answer(
                 entry,
-                after=fold.conduct.last_slot(statement.data["list"], statement.data["stratum"]),
+                after=allocation.last_slot(
+                    fold.conduct.study, statement.data["list"], statement.data["stratum"]
+                ),
                 origin=self.origin,
                 reads=batch.tx,
                 data_keys=self.data_keys,
@@ -286,7 +319,9 @@ class Ledger:
             scope = known.scope_at(path)
             if scope == TARGET:
                 corrected = batch.entry_of(statement.data["statement"]).statement
-                scope = corrected and spec(corrected.type, corrected.schema).scope_at(statement.data["path"])
+                scope = None
+                if corrected is not None:
+                    scope = spec(corrected.type, corrected.schema).scope_at(statement.data["path"])
             if scope is None:
                 raise FormatError("SEALED_PATHS", "expected a sealed path of the corrected statement")
             openings.append(
@@ -378,8 +413,9 @@ class Ledger:
         self._attest(batch, "command.refused", f"access/{batch.at[:7]}", data)
 
     def _with_receipt(self, batch: Batch, outcome: Outcome) -> Outcome:
-        if isinstance(outcome, LedgerError):
-            return outcome
+        return outcome if isinstance(outcome, LedgerError) else self._receipted(batch, outcome)
+
+    def _receipted(self, batch: Batch, outcome: Recorded) -> Recorded:
         if outcome.again or batch.head is None:
             return replace(outcome, receipt=receipt_of(self.store, outcome.index))
         proof = batch.prove(outcome.index)

@@ -33,7 +33,7 @@ def load_entry(stored: StoredEntry) -> Entry:
 
 
 class StoreReader:
-    """What conduct asks of the log: a stream's entries and an attachment's bytes.
+    """What conduct asks of the log: a stream's entries, an event's index, an attachment's bytes.
 
     `reads` is set to the transaction or snapshot in use, and `pending` to the entries of the open batch, so
     that answers fit what is being judged.
@@ -47,6 +47,13 @@ class StoreReader:
         """Return a stream's entries in order, those of the open batch last."""
         stored = [load_entry(entry) for entry in self.reads.stream_entries(stream)]
         return stored + [e for e in self.pending if e.statement is not None and e.statement.stream == stream]
+
+    def index_of(self, event: str) -> int | None:
+        """Return the index of an event, those of the open batch included."""
+        for entry in self.pending:
+            if entry.event == event:
+                return entry.index
+        return self.reads.index_of_event(event)
 
     def attachment(self, sha256: str) -> bytes | None:
         """Return an attachment's bytes."""

@@ -1,4 +1,4 @@
-"""The first entries of a ledger (record-format.md §6, "Start"): opening, service, and the study's registration.
+"""The first entries of a ledger (record-format.md §6, "Start"): opening, service, registration of the study.
 
 Index 0 is `ledger.opened`, signed by `threshold` root keys; 1 and 2 are account and key of the service; 3 is
 `study.registered`. Everything after comes through the ordinary rules, and these come through the same write
@@ -10,8 +10,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
-from ledger.actions.accounts import AccountCreated, Evidence, Key, KeyEnrolled
+from ledger.actions.accounts import AccountCreated, Algorithm, Evidence, Grade, Key, KeyEnrolled
 from ledger.actions.ledger_policy import LedgerOpened, RootKey
 from ledger.actions.study import StudyRegistered
 from ledger.authority import SERVICE
@@ -32,9 +33,11 @@ class Operator:
     organisation: str
 
 
-def key_object(key: SigningKey, person: str, grade: str) -> Key:
+def key_object(key: SigningKey, person: str, grade: Grade) -> Key:
     """Describe a key as record-format.md §11 has it."""
-    return Key(alg=key.alg, grade=grade, id=key.id, person=person, spki=encode_base64(key.spki))
+    return Key(
+        alg=cast(Algorithm, key.alg), grade=grade, id=key.id, person=person, spki=encode_base64(key.spki)
+    )
 
 
 def evidence_of(text: str) -> Evidence:
@@ -74,7 +77,7 @@ def open_log(
     first.record(ledger, account, stream="person/service", role="root", meaning="approval")
     enrolled = KeyEnrolled(
         evidence=evidence_of(f"{ledger.origin} service key"),
-        key=key_object(service_key, SERVICE, SERVICE),
+        key=key_object(service_key, SERVICE, "service"),
     )
     first.record(
         ledger,

@@ -27,13 +27,16 @@ from ledger.actions.registry import Action, Effect, action, allow
 from ledger.actions.shapes import mismatch
 from ledger.roles import ADMINISTRATORS, PEOPLE
 
+Algorithm = Literal["ed25519", "es256", "webauthn-es256", "ml-dsa-65"]
+Grade = Literal["passkey", "client", "custodial", "service", "device"]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Key:
     """A public key of a person (record-format.md §11, KEY). Only WebAuthn keys have origins and an rp id."""
 
-    alg: Literal["ed25519", "es256", "webauthn-es256", "ml-dsa-65"]
-    grade: Literal["passkey", "client", "custodial", "service", "device"]
+    alg: Algorithm
+    grade: Grade
     id: KeyId
     person: PersonId
     spki: Spki
