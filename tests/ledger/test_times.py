@@ -271,6 +271,13 @@ def test_time_that_the_clocks_showed_is_taken(text: str) -> None:
     check_local_time(text, SAN_DIEGO)
 
 
+def test_universal_time_is_no_local_time() -> None:
+    """`Z` is read from no clock on a wall: in London it exists where `+00:00` would have been jumped over."""
+    check_local_time("2026-03-29T01:30:00Z", "Europe/London")
+    with pytest.raises(FormatError, match="from 01:00 to 02:00"):
+        check_local_time("2026-03-29T01:30:00+00:00", "Europe/London")
+
+
 def test_half_hour_jump_is_told_as_it_was() -> None:
     """The hint follows the zone, also where the clocks change by thirty minutes."""
     with pytest.raises(FormatError, match="from 02:00 to 02:30"):
