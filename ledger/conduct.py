@@ -1,0 +1,317 @@
+"""Conduct: the catalogue's rules judged at an index, and the breaches that the ledger owes (R1-R10).
+
+    violations = conduct.judge(entry, authority)    # would this statement break a rule, here and now?
+    caused = conduct.evolve(entry, authority)       # recorded: fold it in; new breaches on earlier statements
+
+The committer judges a candidate inside the transaction that assigns its index, the verifier judges every
+recorded statement again offline, by the same functions. A gate is refused on `FORM`, `REFUSE` and `HOLD`; a
+fact, and a gate that was passed outside the system, on `FORM` alone (R6). Every other violation, and whatever
+`evolve` returns, is owed as `breach.detected`: `unrecorded` says which of them the log lacks.
+
+Two clocks: `leaf.at` is when it was recorded, `occurred_at`, as corrected, when it happened. No rule reads a
+sealed value or a real clock. A correction, voiding or co-signature folds its participant again; everything
+else costs one step.
+
+Left out on purpose: who may sign (`authorisation`), order in the log (`chain`), shape of `data` (`actions`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Final, Protocol
+
+from ledger import studystate
+from ledger.authority import Authority
+from ledger.entry import Entry
+from ledger.envelope import EventHash
+from ledger.errors import FormatError
+from ledger.participant import Breach, Participant
+from ledger.rules import general, participants, quality, refold, study
+from ledger.rules.case import StudyCase
+from ledger.rules.codes import RULES, Effect, Rule, codes
+from ledger.rules.eligibility import criteria_digest
+from ledger.rules.record import Record, record_of
+from ledger.rules.stream import QUALITY, StreamView, view_of
+from ledger.studystate import StudyState
+
+__all__ = ["Conduct", "Effect", "Reader", "Rule", "Violation", "codes", "criteria_digest"]
+
+_PARTICIPANT: Final = "participant/"
+Guard = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Violation:
+    """A rule that a statement breaks."""
+
+    rule: str
+    effect: Effect
+    statement: EventHash
+
+
+class Reader(Protocol):
+    """What conduct asks of the log. Answers may reach beyond the entry in hand: what is later is not used."""
+
+    def entries_of(self, stream: str) -> Sequence[Entry]:
+        """Return a stream's entries in order."""
+
+    def index_of(self, event: str) -> int | None:
+        """Return the index of an event hash; None where the log has none."""
+
+    def attachment(self, sha256: str) -> bytes | None:
+        """Return an attachment's bytes."""
+
+
+class Conduct:
+    """Mutable fold of the study's state and of every participant; the values inside are frozen."""
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+        self._participants: dict[str, Participant] = {}
+        self._others: dict[str, tuple[Breach, ...]] = {}
+        self._judged: tuple[Entry, Record | None, tuple[str, ...]] | None = None
+        self.study: StudyState = studystate.INITIAL
+        self.withheld = 0
+
+    def judge(self, entry: Entry, authority: Authority) -> tuple[Violation, ...]:
+        """Return the rules that a statement breaks at this index, in the order in which they are asked.
+
+        Nothing is changed. A withheld statement is not judged.
+        """
+        _, found = self._codes(entry, authority)
+        return tuple(_violation(code, entry.event) for code in found)
+
+    def evolve(self, entry: Entry, authority: Authority) -> tuple[Violation, ...]:
+        """Fold a recorded entry in; return the breaches that it newly causes on earlier statements.
+
+        They come from a correction, voiding or co-signature, from a consent entered late, from study day 1
+        becoming known, and from a second signature that is overdue.
+        """
+        record, found = self._codes(entry, authority)
+        self._judged = None
+        if record is None:
+            self.withheld += entry.statement is None
+            return ()
+        self._fold(entry, record, found)
+        return tuple(
+            _violation(breach.rule, breach.event)
+            for breach in self._breaches(record.stream)
+            if breach.found == record.index != breach.index
+        )
+
+    def state(self, participant_id: str) -> Participant | None:
+        """Return a participant as of the newest entry; None where none is registered."""
+        return self._participants.get(participant_id)
+
+    def participants(self) -> Iterator[Participant]:
+        """Yield every participant, in the order of registration."""
+        yield from self._participants.values()
+
+    def breaches(self) -> Iterator[Breach]:
+        """Yield every breach that the rules found, open or not, in no promised order."""
+        for participant in self._participants.values():
+            yield from participant.breaches
+        for breaches in self._others.values():
+            yield from breaches
+
+    def unrecorded(self) -> tuple[Breach, ...]:
+        """Return the breaches that the log owes as `breach.detected` and does not have, by index."""
+        owed = [breach for breach in self.breaches() if breach.recorded is None]
+        return tuple(sorted(owed, key=lambda breach: (breach.found, breach.index, breach.rule)))
+
+    def guards(self, entry: Entry) -> tuple[Guard, ...]:
+        """Return the rows that must be unique in the store before this entry is folded in.
+
+        They hold the rules that go across participants where two processes write at once.
+        """
+        statement = entry.statement
+        if statement is None:
+            return ()
+        data = statement.data
+        match statement.type:
+            case "study.registered":
+                return (("study", "registered"),)
+            case "protocol.approved":
+                return (("protocol", data["version"]),)
+            case "site.activated":
+                return (("site", statement.site or ""),)
+            case "participant.registered":
+                return (("participant", data["participant"]),)
+            case "randomization.list_committed":
+                return (("list", data["list"]),)
+            case "participant.randomized":
+                return self._allocation_guards(entry)
+        return ()
+
+    def _allocation_guards(self, entry: Entry) -> tuple[Guard, ...]:
+        statement = entry.statement
+        if statement is None:
+            return ()
+        data = statement.data
+        participant = statement.stream.partition("/")[2]
+        rows = [("allocation", f"{participant}/{data['stage']}")]
+        if "list_index" in data:
+            rows.append(("slot", f"{data['list']}/{data['list_index']}"))
+        if data["stage"] == 1:
+            rows.append(("enrolment", str(self.study.randomized(entry.index) + 1)))
+        return tuple(rows)
+
+    def _codes(self, entry: Entry, authority: Authority) -> tuple[Record | None, tuple[str, ...]]:
+        """Judge an entry, or recall the judgement: a candidate is judged once and then folded in."""
+        if self._judged is not None and self._judged[0] is entry:
+            return self._judged[1], self._judged[2]
+        record: Record | None = None
+        try:
+            statement = entry.statement
+            if statement is not None:
+                record = record_of(entry, self.study.zone(statement.site))
+            found = tuple(dict.fromkeys(self._judge(entry, record, authority))) if record is not None else ()
+        except FormatError:
+            # A date that the site's calendar skipped: all other times were read with the statement.
+            found = ("LOCAL_TIME_NONEXISTENT",)
+        self._judged = (entry, record, found)
+        return record, found
+
+    def _judge(self, entry: Entry, record: Record, authority: Authority) -> Iterator[str]:
+        if record.type in QUALITY:
+            yield from general.judge_clocks(record, self.study)
+            yield from self._judge_quality(record)
+        elif record.stream.startswith(_PARTICIPANT):
+            yield from self._judge_participant(record)
+        else:
+            case = StudyCase(record, self.study, authority, self._reader.attachment)
+            yield from general.judge_clocks(record, self.study)
+            yield from study.judge_any(case)
+            rule = study.JUDGES.get(record.type)
+            if rule is not None:
+                yield from rule(case)
+            if record.type == "erasure.approved" and not self._is_earlier(record.data["statement"], record):
+                yield "REFERENCE"
+
+    def _judge_participant(self, record: Record) -> Iterator[str]:
+        name = record.stream[len(_PARTICIPANT) :]
+        participant = self._participants.get(name)
+        if record.type == "participant.registered":
+            if participant is not None:
+                yield "ID_REUSED"
+            if record.data["participant"] != name:
+                yield "PARTICIPANT_ID"
+            if self.study.registered is None:
+                yield "STUDY_NOT_REGISTERED"
+            participant = refold.start(record)
+        elif participant is None:
+            yield "PARTICIPANT_UNKNOWN"
+            return
+        yield from participants.judge(refold.case_of(record, participant, self.study))
+
+    def _judge_quality(self, record: Record) -> Iterator[str]:
+        if record.type == "breach.detected":
+            if self.withheld == 0:  # a breach may rest on a statement that is not shown here
+                yield from quality.judge_detected(record, self._breaches(record.stream))
+            return
+        view = view_of(self._reader.entries_of(record.stream), record.index)
+        match record.type:
+            case "correction.made":
+                yield from quality.judge_correction(record, view, self.study.zone(record.site))
+            case "record.voided":
+                yield from quality.judge_voided(record, view, self._reader.index_of)
+            case "record.cosigned":
+                yield from quality.judge_cosigned(record, view)
+
+    def _is_earlier(self, event: str, record: Record) -> bool:
+        index = self._reader.index_of(event)
+        return index is not None and index < record.index
+
+    def _breaches(self, stream: str) -> tuple[Breach, ...]:
+        if stream.startswith(_PARTICIPANT):
+            participant = self._participants.get(stream[len(_PARTICIPANT) :])
+            return participant.breaches if participant is not None else ()
+        return self._others.get(stream, ())
+
+    def _set_breaches(self, stream: str, breaches: tuple[Breach, ...]) -> None:
+        if stream.startswith(_PARTICIPANT):
+            name = stream[len(_PARTICIPANT) :]
+            participant = self._participants.get(name)
+            if participant is not None:
+                self._participants[name] = replace(participant, breaches=breaches)
+        else:
+            self._others[stream] = breaches
+
+    def _fold(self, entry: Entry, record: Record, found: tuple[str, ...]) -> None:
+        if record.type in QUALITY:
+            self._fold_quality(entry, record, found)
+            return
+        if record.stream.startswith(_PARTICIPANT):
+            name = record.stream[len(_PARTICIPANT) :]
+            participant = self._participants.get(name) or refold.start(record)
+            self._participants[name] = refold.advance(record, participant, self.study, found)
+        elif found:
+            self._add(record, found)
+        self.study = studystate.evolve(self.study, record, self._reader.attachment)
+        if record.type in ("delegation.accepted", "training.recorded"):
+            self._explain(record)
+
+    def _add(self, record: Record, found: Iterable[str]) -> None:
+        new = tuple(
+            Breach(event=record.event, rule=code, index=record.index, found=record.index) for code in found
+        )
+        if new:
+            self._set_breaches(record.stream, (*self._breaches(record.stream), *new))
+
+    def _fold_quality(self, entry: Entry, record: Record, found: tuple[str, ...]) -> None:
+        if record.type == "breach.detected":
+            self._set_breaches(record.stream, _mark(self._breaches(record.stream), record))
+            return
+        earlier = [e for e in self._reader.entries_of(record.stream) if e.index < entry.index]
+        view = view_of([*earlier, entry], entry.index + 1)
+        if record.stream.startswith(_PARTICIPANT):
+            name = record.stream[len(_PARTICIPANT) :]
+            participant = self._participants.get(name)
+            if participant is not None:
+                participant = participants.overdue(participant, record)
+                self._participants[name] = refold.again(participant, view, record, self.study)
+        elif record.stream.startswith("site/"):
+            self._approvals_again(record, view)
+        self._add(record, found)
+
+    def _approvals_again(self, record: Record, view: StreamView) -> None:
+        site = record.site or ""
+        zone = self.study.zone(site)
+        read = (
+            view.record(entry, zone)
+            for entry in view.entries
+            if entry.statement is not None and entry.statement.type == "irb_approval.recorded"
+        )
+        self.study = studystate.with_approvals(self.study, site, tuple(r for r in read if r is not None))
+
+    def _explain(self, record: Record) -> None:
+        """Let a delegation or training that came too late explain the breaches that it covers."""
+        rule = "NOT_DELEGATED" if record.type == "delegation.accepted" else "NOT_TRAINED"
+        for name, participant in self._participants.items():
+            open_ = {b.event for b in participant.open_breaches if b.rule == rule and b.explained is None}
+            if not open_:
+                continue
+            view = view_of(self._reader.entries_of(_PARTICIPANT + name), record.index)
+            zone = self.study.zone(participant.site)
+            records = {e.event: view.record(e, zone) for e in view.entries if e.event in open_}
+            breaches = tuple(
+                refold.explain(b, named, self.study)
+                if b.rule == rule and (named := records.get(b.event)) is not None
+                else b
+                for b in participant.breaches
+            )
+            self._participants[name] = replace(participant, breaches=breaches)
+
+
+def _mark(breaches: tuple[Breach, ...], record: Record) -> tuple[Breach, ...]:
+    """Mark the breach that a `breach.detected` records."""
+    named, rule = record.data["statement"], record.data["rule"]
+    return tuple(
+        replace(b, recorded=record.index) if b.event == named and b.rule == rule and b.recorded is None else b
+        for b in breaches
+    )
+
+
+def _violation(code: str, event: EventHash) -> Violation:
+    return Violation(rule=code, effect=RULES[code].effect, statement=event)

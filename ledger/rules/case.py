@@ -1,0 +1,50 @@
+"""What a rule is asked: one record, and the state before it.
+
+A rule is a function from a case to the codes that the record breaks; a fold is a function from a case to the
+participant after it. Neither changes anything, and both are the same for a new statement and for one that a
+correction folds again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+from ledger.authority import Authority
+from ledger.participant import Participant
+from ledger.rules.record import Record
+from ledger.study.definition import StudyDefinition
+from ledger.studystate import Attachments, StudyState
+
+
+class Case(NamedTuple):
+    """A record in a participant's stream. `definition` is that of the protocol version in force, if any."""
+
+    record: Record
+    participant: Participant
+    study: StudyState
+    definition: StudyDefinition | None
+
+    @property
+    def site(self) -> str:
+        """The participant's site."""
+        return self.participant.site
+
+    @property
+    def zone(self) -> str:
+        """The IANA zone of the participant's site."""
+        return self.study.zone(self.participant.site)
+
+
+class StudyCase(NamedTuple):
+    """A record in any other stream; `attachments` gives the bytes of one by its SHA-256."""
+
+    record: Record
+    study: StudyState
+    authority: Authority
+    attachments: Attachments
+
+
+Judge = Callable[[Case], Iterator[str]]
+Fold = Callable[[Case], Participant]
+StudyJudge = Callable[[StudyCase], Iterator[str]]

@@ -1,0 +1,121 @@
+"""One participant, one record: judge it, fold it in, and look back at what it settles.
+
+`judge` and `fold` are the same for a new statement and for one that a correction folds again. `look_back`
+finds what a record tells about earlier ones: a consent entered late, the first infusion that gives study
+day 1, a second signature that is overdue.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from types import MappingProxyType
+from typing import Final
+
+from ledger.participant import Breach, Participant
+from ledger.rules import (
+    consent,
+    disposition,
+    dosing,
+    eligibility,
+    general,
+    observations,
+    randomization,
+    safety,
+    visits,
+)
+from ledger.rules.case import Case, Fold, Judge
+from ledger.rules.record import DAY_US, Record
+
+_AREAS: Final = (consent, eligibility, randomization, dosing, visits, observations, safety, disposition)
+JUDGES: Final[Mapping[str, Judge]] = MappingProxyType(
+    {type_: rule for area in _AREAS for type_, rule in area.JUDGES.items()}
+)
+FOLDS: Final[Mapping[str, Fold]] = MappingProxyType(
+    {type_: rule for area in _AREAS for type_, rule in area.FOLDS.items()}
+)
+
+
+def judge(case: Case) -> Iterator[str]:
+    """Judge a record of a registered participant by every rule but those about another statement."""
+    yield from general.judge_clocks(case.record, case.study)
+    yield from general.judge_protocol(case.record, case.study)
+    yield from general.judge_gate(case)
+    yield from general.judge_performer(case)
+    yield from consent.judge_order(case)
+    rule = JUDGES.get(case.record.type)
+    if rule is not None:
+        yield from rule(case)
+
+
+def fold(case: Case) -> Participant:
+    """Fold a record in, rules apart."""
+    rule = FOLDS.get(case.record.type)
+    participant = rule(case) if rule is not None else case.participant
+    if case.record.type in consent.PROCEDURES:
+        participant = consent.fold_procedure(participant, case.record)
+    return participant
+
+
+def look_back(case: Case, before: Participant) -> Participant:
+    """Return the participant with breaches that this record brings out on earlier ones, or closes there.
+
+    `case` holds the participant after the record, `before` the one it was.
+    """
+    participant = case.participant
+    if case.record.type == "consent.obtained":
+        participant = _order_again(participant, case.record.index)
+    if participant.day1 != before.day1:
+        participant = _windows_again(case._replace(participant=participant))
+    return overdue(participant, case.record)
+
+
+def _order_again(participant: Participant, index: int) -> Participant:
+    """Judge the order of consent and procedures again, now that there is another consent."""
+    breaches = list(participant.breaches)
+    for procedure in participant.procedures:
+        code = consent.order_code(participant, procedure.occurred)
+        held = [
+            n
+            for n, breach in enumerate(breaches)
+            if breach.event == procedure.event and breach.is_open and breach.rule in consent.ORDER_CODES
+        ]
+        for n in held:
+            if breaches[n].rule != code:
+                breaches[n] = replace(breaches[n], closed=index)
+        if held and code is not None and all(breaches[n].rule != code for n in held):
+            breaches.append(Breach(event=procedure.event, rule=code, index=procedure.index, found=index))
+    return replace(participant, breaches=tuple(breaches))
+
+
+def _windows_again(case: Case) -> Participant:
+    """Judge what was recorded before study day 1 was known."""
+    participant, index = case.participant, case.record.index
+    found = [
+        Breach(event=visit.event, rule="OUTSIDE_WINDOW", index=visit.started, found=index)
+        for name, visit in participant.visits.items()
+        if visit.started is not None
+        and visit.time is not None
+        and not visits.is_in_window(case, name, visit.time)
+    ]
+    found += [
+        Breach(event=r.request, rule="RANDOMIZATION_WINDOW", index=r.index, found=index)
+        for r in participant.randomizations
+        if not randomization.is_in_window(case, r)
+    ]
+    known = {(breach.event, breach.rule) for breach in participant.breaches}
+    new = tuple(breach for breach in found if (breach.event, breach.rule) not in known)
+    return replace(participant, breaches=participant.breaches + new) if new else participant
+
+
+def overdue(participant: Participant, record: Record) -> Participant:
+    """Flag what has waited for its second person for more than 24 hours by this record (R9), once."""
+    if not participant.pending:
+        return participant
+    known = {breach.event for breach in participant.breaches if breach.rule == "COSIGNATURE_OVERDUE"}
+    new = tuple(
+        Breach(event=p.event, rule="COSIGNATURE_OVERDUE", index=p.index, found=record.index)
+        for p in participant.pending
+        if record.at_us - p.at_us > DAY_US and p.event not in known
+    )
+    return replace(participant, breaches=participant.breaches + new) if new else participant

@@ -1,0 +1,139 @@
+"""Fold a participant again after a correction, a voiding or a co-signature, and compare breaches (R10).
+
+A breach that comes out appears at once. One that would vanish stays open and pending until what makes it
+vanish names its source and has the investigator's co-signature; the index of that co-signature closes it.
+Breaches of the corrections and co-signatures themselves stay as they were: those are not judged again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from ledger.errors import FormatError
+from ledger.participant import Breach, Participant, Pending
+from ledger.rules import participants
+from ledger.rules.case import Case
+from ledger.rules.quality import has_source
+from ledger.rules.record import Record
+from ledger.rules.stream import QUALITY, StreamView, needs_cosignature
+from ledger.studystate import StudyState
+
+
+def start(record: Record) -> Participant:
+    """Return the participant whom a registration begins."""
+    return Participant(id=record.stream.partition("/")[2], site=record.site or "", registered=record.index)
+
+
+def case_of(record: Record, participant: Participant, study: StudyState) -> Case:
+    """Make the case of a record: the definition is that of the protocol version in force at its index."""
+    protocol = study.protocol(record.index)
+    return Case(record, participant, study, protocol.definition if protocol else None)
+
+
+def advance(record: Record, participant: Participant, study: StudyState, codes: Iterable[str]) -> Participant:
+    """Fold one judged record in, with its breaches and what it tells about earlier records."""
+    case = case_of(record, participant, study)
+    after = participants.fold(case)
+    new = tuple(
+        explain(Breach(event=record.event, rule=code, index=record.index, found=record.index), record, study)
+        for code in codes
+    )
+    if new:
+        after = replace(after, breaches=after.breaches + new)
+    return participants.look_back(case._replace(participant=after), participant)
+
+
+def explain(breach: Breach, record: Record, study: StudyState) -> Breach:
+    """Say which delegation or training, recorded too late, explains a breach of R2b; it stays open."""
+    index = None
+    if breach.rule == "NOT_DELEGATED":
+        index = study.explained_by(record.performer, record.type, record.site or "", record.occurred)
+    elif breach.rule == "NOT_TRAINED":
+        protocol = record.protocol or getattr(study.protocol(record.index), "version", None)
+        if protocol is not None:
+            zone = study.zone(record.site)
+            index = study.trained(record.performer, protocol, record.occurred, zone, None)
+    return breach if index is None else replace(breach, explained=index)
+
+
+def replay(view: StreamView, study: StudyState, upto: int) -> Participant | None:
+    """Fold a stream from its beginning as it reads now; None where no registration stands in it."""
+    participant: Participant | None = None
+    for entry in view.entries:
+        statement = entry.statement
+        if entry.index > upto or statement is None or statement.type in QUALITY:
+            continue
+        try:
+            record = view.record(entry, study.zone(statement.site))
+        except FormatError:
+            continue
+        if record is None:
+            continue
+        if participant is None:
+            participant = start(record)
+        codes = tuple(dict.fromkeys(participants.judge(case_of(record, participant, study))))
+        participant = advance(record, participant, study, codes)
+    return participant
+
+
+def again(old: Participant, view: StreamView, trigger: Record, study: StudyState) -> Participant:
+    """Return the participant after a trigger: folded again, breaches compared, pending matters settled."""
+    fresh = replay(view, study, trigger.index) or replace(old, breaches=())
+    quality: set[str] = {
+        e.event for e in view.entries if e.statement is not None and e.statement.type in QUALITY
+    }
+    pending = _pending(old, view, trigger)
+    breaches = _compare(old, fresh, trigger, quality, pending, view)
+    waiting = {breach.pending for breach in breaches if breach.pending is not None}
+    shown = view.statements
+    kept = tuple(p for p in pending if p.event in waiting or needs_cosignature(shown[p.event], shown))
+    return replace(fresh, breaches=breaches, pending=kept)
+
+
+def _pending(old: Participant, view: StreamView, trigger: Record) -> tuple[Pending, ...]:
+    """Return what waits for a co-signature: what waited and has none yet, and the trigger itself."""
+    waiting = tuple(p for p in old.pending if p.event not in view.cosigned)
+    if trigger.type == "record.cosigned":
+        return waiting
+    added = Pending(
+        index=trigger.index,
+        event=trigger.event,
+        at_us=trigger.at_us,
+        author=trigger.statement.actor.id,
+    )
+    return (*waiting, added)
+
+
+def _compare(
+    old: Participant,
+    fresh: Participant,
+    trigger: Record,
+    quality: set[str],
+    pending: tuple[Pending, ...],
+    view: StreamView,
+) -> tuple[Breach, ...]:
+    remaining = {(b.event, b.rule): b for b in fresh.breaches if b.is_open}
+    breaches = []
+    for breach in old.breaches:
+        found = remaining.pop((breach.event, breach.rule), None) if breach.is_open else None
+        if not breach.is_open or breach.event in quality:
+            breaches.append(breach)
+        elif found is not None:
+            breaches.append(replace(breach, pending=None, explained=found.explained))
+        else:
+            breaches.append(_vanish(breach, trigger, view))
+    breaches += [replace(breach, found=trigger.index) for breach in remaining.values()]
+    return tuple(breaches)
+
+
+def _vanish(breach: Breach, trigger: Record, view: StreamView) -> Breach:
+    """Settle a breach that the fold no longer finds: closed by a co-signature, else pending on it."""
+    if trigger.type != "record.cosigned":
+        return breach if breach.pending is not None else replace(breach, pending=trigger.event)
+    cosigned = trigger.data["statement"]
+    cause = view.statements.get(cosigned)
+    settles = breach.pending == cosigned or breach.pending is None
+    if settles and cause is not None and cosigned in view.cosigned and has_source(cause):
+        return replace(breach, pending=None, closed=trigger.index)
+    return breach
