@@ -7,86 +7,77 @@ nothing in the fold. What is sealed or withheld in this bundle is *not judged*, 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Final
 
 from ledger.actions.registry import Effect as Kind
 from ledger.actions.registry import spec
 from ledger.authority import Authority
 from ledger.conduct import Conduct, Effect, Violation
+from ledger.statement import Statement
 from ledger.verify.findings import CODES, finding
 from ledger.verify.integrity import JudgedEntry
 from ledger.verify.reader import BundleReader
-from ledger.verify.tables import KeyTable
 from ledger.verify.tree import Reporter
 
 BREACH: Final = "breach.detected"
 
 
 class ConductJudge:
-    """The fold of conduct, and the breaches expected and recorded."""
+    """The fold of conduct, and the breaches that it finds and the log records."""
 
-    def __init__(self, reader: BundleReader, events: KeyTable, report: Reporter) -> None:
-        """Begin before index 0; `events` gives the index of every event so far."""
+    def __init__(self, reader: BundleReader, report: Reporter) -> None:
+        """Begin before index 0."""
         self.recorded = 0
-        self.not_judged = 0
         self._conduct = Conduct(reader)
-        self._events = events
+        self._reader = reader
         self._report = report
-        self._expected: dict[tuple[str, str], None] = {}
 
     def judge(self, judged: JudgedEntry, authority: Authority) -> bool:
-        """Judge one entry; return whether it may be folded. Only entries that count come here."""
-        entry, statement = judged.entry, judged.entry.statement
+        """Judge an entry that counts; return whether it may be folded."""
+        statement = judged.entry.statement
         if statement is None:
-            return False
-        if statement.type == BREACH:
-            self._settle(statement.data["statement"], statement.data["rule"], entry.index)
-        gate = spec(statement.type, statement.schema).effect is Kind.GATE
-        outside = "performed_outside" in statement.data
-        good = True
-        for violation in self._conduct.judge(entry, authority):
-            if violation.effect is Effect.FORM or (
-                gate and not outside and violation.effect is not Effect.FLAG
-            ):
-                self._refusable(violation, entry.index)
-                good = False
-            else:
-                self._expect((violation,))
-        return good
+            return True
+        refused = [
+            violation
+            for violation in self._conduct.judge(judged.entry, authority)
+            if _refuses(violation, statement)
+        ]
+        for violation in refused:
+            self._refusable(violation, judged.entry.index)
+        if statement.type == BREACH and not refused:
+            self._settle(statement.data["statement"], statement.data["rule"], judged.entry.index)
+        return not refused
 
     def evolve(self, judged: JudgedEntry, authority: Authority) -> None:
         """Fold one entry in, with the authority as it was before it."""
-        self._expect(self._conduct.evolve(judged.entry, authority))
-
-    def skip(self) -> None:
-        """Count a statement that is withheld here."""
-        self.not_judged += 1
+        self._conduct.evolve(judged.entry, authority)
 
     def finish(self) -> None:
         """Report every breach that the rules find and the log does not name."""
-        for event, rule in self._expected:
-            index = self._events.get(bytes.fromhex(event))
-            self._report(
-                finding("UNRECORDED_BREACH", f"{rule} is broken and no breach is recorded", index=index)
-            )
-        if self.not_judged:
-            self._report(finding("NOT_JUDGED", f"{self.not_judged} statements are withheld here"))
-
-    def _expect(self, violations: Iterable[Violation]) -> None:
-        for violation in violations:
-            self._expected[violation.statement, violation.rule] = None
+        for breach in self._conduct.unrecorded():
+            detail = f"{breach.rule} is broken and no breach is recorded"
+            self._report(finding("UNRECORDED_BREACH", detail, index=breach.index))
+        if self._conduct.withheld:
+            detail = f"{self._conduct.withheld} statements are withheld: rules over them are not judged"
+            self._report(finding("NOT_JUDGED", detail))
 
     def _settle(self, event: str, rule: str, index: int) -> None:
         self.recorded += 1
-        self._expected.pop((event, rule), None)
-        named = self._events.get(bytes.fromhex(event))
-        self._report(finding("RECORDED_BREACH", f"{rule} was broken at index {named}", index=index))
+        detail = f"{rule} was broken at index {self._reader.index_of(event)}"
+        self._report(finding("RECORDED_BREACH", detail, index=index))
 
     def _refusable(self, violation: Violation, index: int) -> None:
         if violation.effect is Effect.FORM and violation.rule in CODES:
             self._report(finding(violation.rule, "the catalogue's rule of this name is broken", index=index))
         else:
-            self._report(
-                finding("REFUSABLE", f"{violation.rule} refuses it, and it stands in the log", index=index)
-            )
+            detail = f"{violation.rule} refuses it, and it stands in the log"
+            self._report(finding("REFUSABLE", detail, index=index))
+
+
+def _refuses(violation: Violation, statement: Statement) -> bool:
+    """Tell whether a violation keeps a statement out of the log (R6)."""
+    if violation.effect is Effect.FORM:
+        return True
+    gate = spec(statement.type, statement.schema).effect is Kind.GATE
+    outside = "performed_outside" in statement.data
+    return gate and not outside and violation.effect is not Effect.FLAG

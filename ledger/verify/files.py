@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator
-from typing import Any, Final
+from typing import Final
 
+from ledger.attachments import MAX_ATTACHMENT_BYTES, attachments
 from ledger.checkpoint import Checkpoint
 from ledger.errors import FormatError, LedgerError
 from ledger.merkle import check_consistency
@@ -17,7 +17,6 @@ from ledger.verify.bundle import Bundle
 from ledger.verify.findings import finding
 from ledger.verify.tree import Reporter, Roots, chunks
 
-MAX_ATTACHMENT_BYTES: Final = 8 * 1024 * 1024
 MAX_CONSISTENCY_BYTES: Final = 1_100_000
 FIXED: Final = ("checkpoint", "disclosures.jsonl", "withheld.jsonl", "streams.json", "scope.json")
 CONVENIENCES: Final = ("VERIFY.md", "verify.html")
@@ -25,7 +24,6 @@ STAMP: Final = "checkpoint.tsr"
 
 _ATTACHMENT = re.compile(r"attachments/([0-9a-f]{64})")
 _CONSISTENCY = re.compile(r"consistency/([1-9][0-9]{0,15})")
-_HASH = re.compile(r"[0-9a-f]{64}")
 _UNJUDGED: Final = ("forks/", "shown/")
 
 
@@ -73,21 +71,6 @@ def check_proofs(bundle: Bundle, checkpoint: Checkpoint, note: bytes, roots: Roo
             report(finding("CONSISTENCY", error.message, file=name))
 
 
-def attachments_of(value: Any) -> Iterator[tuple[str, int]]:
-    """Yield hash and size of every attachment that a `data` names (§4)."""
-    if isinstance(value, dict):
-        if value.keys() == {"media_type", "sha256", "size"}:
-            digest, size = value["sha256"], value["size"]
-            if isinstance(digest, str) and _HASH.fullmatch(digest) and type(size) is int:
-                yield digest, size
-            return
-        for inner in value.values():
-            yield from attachments_of(inner)
-    elif isinstance(value, list):
-        for inner in value:
-            yield from attachments_of(inner)
-
-
 class AttachmentsJudge:
     """Exactly the attachments that shown statements name, each of its hash and size."""
 
@@ -100,7 +83,8 @@ class AttachmentsJudge:
 
     def judge(self, index: int, statement: Statement) -> None:
         """Check what one statement names."""
-        for digest, size in attachments_of(statement.data):
+        for each in attachments(statement.data):
+            digest, size = each["sha256"], each["size"]
             name = f"attachments/{digest}"
             known = self._named.setdefault(digest, size)
             if known != size or size > MAX_ATTACHMENT_BYTES:

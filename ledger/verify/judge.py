@@ -215,16 +215,19 @@ class _Walk:
         self._attachments = AttachmentsJudge(bundle, report)
         self._integrity = IntegrityJudge(checkpoint.origin, roots, report, pool, options.workers)
         self._completeness = CompletenessJudge(bundle, options.scope, options.role, tags, report)
-        self._reader = BundleReader(bundle, checkpoint.size, self._attachments)
-        self._conduct = ConductJudge(self._reader, self._integrity.events, report)
+        self._reader = BundleReader(bundle, checkpoint.size, self._integrity.events, self._attachments)
+        self._conduct = ConductJudge(self._reader, report)
         self._randomization = RandomizationJudge(checkpoint.origin, roots, report)
 
     def run(self, counts: dict[str, int]) -> None:
         for number, width in chunks(self._checkpoint.size):
             parsed = self._parse(number, width)
-            self._integrity.look_ahead(parsed)
-            for each in parsed:
-                self._entry(each)
+            self._integrity.look_ahead([each for each in parsed if each is not None])
+            for index, each in enumerate(parsed, start=number * TILE_WIDTH):
+                if each is None:
+                    self._integrity.skip(index)
+                else:
+                    self._entry(each)
         self._completeness.finish(self._checkpoint.size)
         self._attachments.finish()
         self._conduct.finish()
@@ -232,19 +235,20 @@ class _Walk:
         check_outbox(self._options, self._integrity.events, self._report)
         self._count(counts)
 
-    def _parse(self, number: int, width: int) -> list[ParsedEntry]:
+    def _parse(self, number: int, width: int) -> list[ParsedEntry | None]:
         try:
             leaves = read_leaves(self._bundle, number, width)
         except FormatError:
-            return []  # reported by the tree
+            return [None] * width  # reported by the tree
         payloads = read_payloads(self._bundle, number, width, self._report)
-        parsed = []
+        parsed: list[ParsedEntry | None] = []
         for at, (leaf, payload) in enumerate(zip(leaves, payloads, strict=True)):
             index = number * TILE_WIDTH + at
             try:
                 parsed.append(parse_entry(index, leaf, payload))
             except LedgerError as error:
                 self._report(finding("LEAF", error.message, index=index))
+                parsed.append(None)
         return parsed
 
     def _entry(self, parsed: ParsedEntry) -> None:
@@ -252,7 +256,7 @@ class _Walk:
         statement = parsed.statement
         before = self._integrity.authority
         opened = self._completeness.judge(parsed, self._scopes(judged))
-        if statement is not None:
+        if statement is not None and judged.action is not None:
             self._attachments.judge(parsed.index, statement)
             if parsed.index == 0:
                 self._genesis(statement.data.get("log_keys"))
@@ -260,10 +264,9 @@ class _Walk:
         if folds:
             self._randomization.judge(judged.entry, opened, before)
             self._reader.add(judged.entry)
-            self._conduct.evolve(judged, before)
-        elif not parsed.shown:
-            self._conduct.skip()
         self._integrity.advance(judged, folds=folds)
+        if folds or statement is None:
+            self._conduct.evolve(judged, before)
 
     def _scopes(self, judged: JudgedEntry) -> dict[str, str]:
         """Return the scope of each sealed path; a sealed correction's values have their target's."""

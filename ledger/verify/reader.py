@@ -18,6 +18,7 @@ from ledger.tiles import payload_path
 from ledger.verify.bundle import Bundle
 from ledger.verify.files import AttachmentsJudge
 from ledger.verify.integrity import MAX_PAYLOADS_BYTES, parse_entry
+from ledger.verify.tables import KeyTable
 from ledger.verify.tree import TILE_WIDTH, read_leaves
 
 CACHED_BUNDLES: Final = 32
@@ -26,10 +27,11 @@ CACHED_BUNDLES: Final = 32
 class BundleReader:
     """Reads back entries that were judged and count."""
 
-    def __init__(self, bundle: Bundle, size: int, attachments: AttachmentsJudge) -> None:
-        """Begin with nothing to read back."""
+    def __init__(self, bundle: Bundle, size: int, events: KeyTable, attachments: AttachmentsJudge) -> None:
+        """Begin with nothing to read back; `events` gives the index of every event so far."""
         self._bundle = bundle
         self._size = size
+        self._events = events
         self._attachments = attachments
         self._positions: dict[str, array[int]] = {}
         self._chunk = lru_cache(maxsize=CACHED_BUNDLES)(self._read_chunk)
@@ -49,6 +51,10 @@ class BundleReader:
         chunk = self._chunk(index // TILE_WIDTH)
         at = index % TILE_WIDTH
         return chunk[at] if at < len(chunk) else None
+
+    def index_of(self, event: str) -> int | None:
+        """Return the index of an event hash among the entries so far."""
+        return self._events.get(bytes.fromhex(event))
 
     def attachment(self, sha256: str) -> bytes | None:
         """Return an attachment's bytes."""
