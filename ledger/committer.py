@@ -102,6 +102,7 @@ class Ledger:
         self.startup = startup
         self._lock = threading.RLock()
         self._refusals = Refusals(service.secret)
+        self._reserved: dict[str, NewStream] = {}
         self._reset()
 
     @property
@@ -206,7 +207,6 @@ class Ledger:
 
     def _reset(self) -> None:
         self._fold = LogFold(StoreReader(self.store))
-        self._reserved: dict[str, NewStream] = {}
 
     def _require_writing(self) -> None:
         if self.startup.frozen:

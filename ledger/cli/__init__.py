@@ -1,0 +1,24 @@
+"""The command `trial-ledger` (interfaces.md, "Command line").
+
+`verify` is handed over before anything else is imported: an auditor's machine needs neither the service's
+dependencies nor a ledger. Commands that read projections or serve HTTP live with their packages and come in
+through the entry points `trial_ledger.commands`, so this package imports nothing above it.
+
+Exit codes: 0 done or verified, 1 findings or refused, 2 usage, 3 unusable input or unpinned.
+"""
+
+from __future__ import annotations
+
+import sys
+
+
+def main() -> None:
+    """Run the command that the arguments name, and exit with its code."""
+    arguments = sys.argv[1:]
+    if arguments[:1] == ["verify"]:
+        from ledger.verify.main import main as verify
+
+        sys.exit(verify(arguments[1:]))
+    from ledger.cli.app import run
+
+    sys.exit(run(arguments))

@@ -1,0 +1,81 @@
+"""The command's frame: which commands there are, and how an error leaves the process.
+
+An error is one line on standard error with its code, never a stack trace, and sets the exit code.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from importlib.metadata import entry_points
+from typing import Final
+
+import typer
+
+from ledger.cli import keeping, opening, transparency
+from ledger.errors import FormatError, FrozenError, LedgerError, StoreError
+
+DONE: Final = 0
+REFUSED: Final = 1
+USAGE: Final = 2
+UNUSABLE: Final = 3
+INTERRUPTED: Final = 130
+
+ENTRY_POINTS: Final = "trial_ledger.commands"
+
+
+def build() -> typer.Typer:
+    """Return the application with every command of the installed packages."""
+    app = typer.Typer(
+        name="trial-ledger",
+        help="The system of record for what was done to a person in a clinical trial.",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+    )
+    opening.register(app)
+    keeping.register(app)
+    transparency.register(app)
+    for point in sorted(entry_points(group=ENTRY_POINTS), key=lambda point: point.name):
+        point.load()(app)
+    app.command("verify", help="Judge an export bundle offline.", add_help_option=False)(_verify)
+    return app
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command; return its exit code."""
+    try:
+        build()(args=list(arguments), standalone_mode=False)
+    except typer.Exit as leaving:
+        return int(leaving.exit_code)
+    except typer.Abort:
+        return _say("interrupted", INTERRUPTED)
+    except KeyboardInterrupt:
+        return _say("interrupted: what was acknowledged is recorded, nothing is half-written", INTERRUPTED)
+    except LedgerError as error:
+        return _say(f"error: {error}", exit_code(error))
+    except BrokenPipeError:
+        sys.stderr.close()
+        return DONE
+    except OSError as error:
+        return _say(f"error: {error.strerror or 'the system refused'}: {error.filename or ''}", UNUSABLE)
+    except Exception as error:
+        if isinstance(error, typer.BadParameter) or hasattr(error, "format_message"):
+            return _say(f"usage: {error.format_message()}", USAGE)  # type: ignore[attr-defined]
+        raise
+    return DONE
+
+
+def exit_code(error: LedgerError) -> int:
+    """Return 3 for what cannot be used at all, 1 for what was refused."""
+    return UNUSABLE if isinstance(error, FormatError | StoreError | FrozenError) else REFUSED
+
+
+def _say(text: str, code: int) -> int:
+    print(text, file=sys.stderr)
+    return code
+
+
+def _verify() -> None:
+    """Listed for the help text; `main` hands `verify` over before this frame is loaded."""

@@ -1,0 +1,102 @@
+"""`record` and `fsck`: what goes into a ledger, and whether its storage is what it was."""
+
+from __future__ import annotations
+
+import mimetypes
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ledger.attachments import name_attachment
+from ledger.cli.terminal import AsJson, Directory, opened, read_key, say, show
+from ledger.committer import Ledger
+from ledger.errors import FormatError
+from ledger.fsck import check_storage
+from ledger.prepare import Signer
+from ledger.submission import parse_body
+
+_OPEN = "open"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command()(record)
+    app.command()(fsck)
+
+
+def record(
+    directory: Directory,
+    action: Annotated[
+        Path, typer.Argument(metavar="ACTION.json", help="Members of the statement, and `open`.")
+    ],
+    key: Annotated[Path, typer.Option(help="The signer's key file.")],
+    further: Annotated[
+        list[Path] | None, typer.Option("--with", help="Key files that sign too, in order.")
+    ] = None,
+    attach: Annotated[
+        list[Path] | None, typer.Option(help="Files that the action names as attachments.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Sign and record one action; print the receipt.
+
+    ACTION.json holds members of the statement, at least type, stream, role and data, and under `open` the
+    values to seal by path. What follows from key, clock and log is filled in.
+    """
+    members = parse_body(_read(action, "ACTION.json"))
+    values = members.pop(_OPEN, {})
+    if not isinstance(values, dict):
+        raise FormatError("ACTION", "expected an object of values by path", field="/open")
+    signing = read_key(key).signing_key()
+    others = [read_key(path).signing_key() for path in further or ()]
+    with opened(directory) as ledger:
+        for path in attach or ():
+            _attach(ledger, path)
+        signer = Signer.of_log(ledger, signing)
+        recorded = ledger.record(signer.submission(ledger, members, values, others))
+    if as_json:
+        show(
+            {
+                "index": recorded.index,
+                "event": recorded.event,
+                "breaches": list(recorded.breaches),
+                "receipt": recorded.receipt.decode(),
+            },
+            as_json=True,
+        )
+        return
+    say(f"recorded at index {recorded.index}, event {recorded.event}")
+    for rule in recorded.breaches:
+        say(f"and with it a breach: {rule}")
+    print(recorded.receipt.decode(), end="")
+
+
+def fsck(directory: Directory, as_json: AsJson = False) -> None:
+    """Check the storage against its own checkpoints, and what is derived against the log."""
+    with opened(directory) as ledger:
+        findings = check_storage(ledger)
+        size = ledger.store.head().size
+    if as_json:
+        show({"size": size, "findings": [finding.as_json() for finding in findings]}, as_json=True)
+    else:
+        for finding in findings:
+            print(finding)
+        print(f"{size} entries read, {len(findings)} findings")
+    if findings:
+        raise typer.Exit(1)
+
+
+def _read(path: Path, what: str) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise FormatError("ACTION", f"{what} cannot be read") from error
+
+
+def _attach(ledger: Ledger, path: Path) -> None:
+    content = _read(path, "an attachment")
+    media_type = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
+    name: dict[str, Any] = name_attachment(media_type, content)
+    ledger.store.put_attachment(name["sha256"], media_type, content)
+    say(f"attached {media_type} {name['sha256']} of {name['size']} bytes")

@@ -1,0 +1,166 @@
+"""`init` and `demo`: the only commands that make a ledger."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import Progress
+
+from ledger.cli.terminal import AsJson, Directory, say, settings, show
+from ledger.committer import Ledger
+from ledger.demo import play_demo
+from ledger.directory import KEYS, Config, NewKeys, create
+from ledger.errors import FormatError, LedgerError, StoreError
+from ledger.genesis import Operator, open_log
+from ledger.keyfile import Holder, KeyMaterial, write_key
+from ledger.prepare import Signer
+from ledger.sources import Sources, SystemSources
+from ledger.statement import is_origin
+from ledger.study.definition import StudyDefinition, load
+
+_PERSON = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command()(init)
+    app.command()(demo)
+
+
+def init(
+    directory: Directory,
+    study: Annotated[Path, typer.Option(help="The study definition, JSON.")],
+    person: Annotated[str, typer.Option(help="Id of the first root person.")],
+    name: Annotated[str, typer.Option(help="Printed name of that person.")],
+    organisation: Annotated[str, typer.Option(help="Organisation of that person.")],
+    origin: Annotated[
+        str | None, typer.Option(help="Name of the log; opaque where the trial is secret.")
+    ] = None,
+    store: Annotated[str, typer.Option(help="Store URL; the embedded SQLite is sqlite:")] = "sqlite:",
+    plain_keys: Annotated[
+        bool, typer.Option(help="Write keys without a passphrase, for trying out.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Make a new ledger: keys, genesis, service. Prints the ledger id."""
+    if store != "sqlite:":
+        raise FormatError(
+            "STORE_URL", "this version keeps ledgers in the embedded store, sqlite:", field="--store"
+        )
+    if _PERSON.fullmatch(person) is None or person == "service":
+        raise FormatError(
+            "PERSON", "expected an id of letters, digits, dot, dash, underscore", field="--person"
+        )
+    definition = _definition(study)
+    log_origin = origin or f"ledger.local/{definition.study.lower()}"
+    if not is_origin(log_origin):
+        raise FormatError("ORIGIN", "expected an origin such as ledger.example/study-1", field="--origin")
+    passphrase = None if plain_keys else _new_passphrase()
+    sources = SystemSources()
+    config = Config(origin=log_origin, study=definition.study, demonstration=False, tokens=())
+    root = _key(
+        "ed25519", sources, Holder(person=person, name=name, organisation=organisation, origin=log_origin)
+    )
+    keys = new_keys(sources)
+    ledger = create(directory, config, keys, passphrase, sources)
+    key_file = directory / KEYS / f"{person}.json"
+    write_key(key_file, root, passphrase)
+    try:
+        ledger_id = _open(ledger, root, keys, definition, person, name, organisation)
+    finally:
+        ledger.close()
+    show(
+        {
+            "ledger_id": ledger_id,
+            "origin": log_origin,
+            "study": definition.study,
+            "root_key": str(key_file),
+        },
+        as_json,
+    )
+    if not as_json:
+        say("\nPublish the ledger id in the protocol or the trial master file: it is what auditors pin.")
+        say(f"Keep {key_file} away from this machine.")
+
+
+def demo(
+    directory: Directory,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same log.")] = 1,
+    as_json: AsJson = False,
+) -> None:
+    """Make a ledger and play the whole reference study, deterministically for a seed."""
+    settings()
+    with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as progress:
+        tasks: dict[str, int] = {}
+
+        def advance(step: str, done: int, total: int) -> None:
+            task = tasks.get(step)
+            if task is None:
+                task = tasks[step] = int(progress.add_task(step, total=total))
+            progress.update(progress.task_ids[task], completed=done, total=total)
+
+        report = play_demo(directory, seed, progress=advance)
+    if as_json:
+        show(report.as_json(), as_json=True)
+    else:
+        print(report.as_text())
+    if not report.verified:
+        raise typer.Exit(1)
+
+
+def new_keys(sources: Sources) -> NewKeys:
+    """Make the keys that a ledger starts with."""
+    holder = Holder()
+    return NewKeys(
+        log=_key("ed25519", sources, holder),
+        log_pq=_key("ml-dsa-44", sources, holder),
+        service=_key("ed25519", sources, holder),
+        kek=_key("kek", sources, holder),
+    )
+
+
+def _key(alg: str, sources: Sources, holder: Holder) -> KeyMaterial:
+    return KeyMaterial(alg=alg, secret=sources.random_bytes(32), holder=holder)
+
+
+def _definition(path: Path) -> StudyDefinition:
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise StoreError("STUDY_FILE", "the study definition cannot be read", field="--study") from error
+    return load(data)
+
+
+def _new_passphrase() -> str:
+    given = settings().passphrase()
+    if given is not None:
+        return given
+    if not sys.stdin.isatty():
+        raise LedgerError("KEY_PASSPHRASE", "expected a passphrase file, a terminal, or --plain-keys")
+    return str(
+        typer.prompt("Passphrase for the new keys", hide_input=True, confirmation_prompt=True, err=True)
+    )
+
+
+def _open(
+    ledger: Ledger,
+    root: KeyMaterial,
+    keys: NewKeys,
+    definition: StudyDefinition,
+    person: str,
+    name: str,
+    organisation: str,
+) -> str:
+    return open_log(
+        ledger,
+        [Signer(root.signing_key(), person, name, organisation)],
+        threshold=1,
+        service_key=keys.service.signing_key(),
+        operator=Operator(name="Ledger service", organisation=organisation),
+        definition=definition,
+    )

@@ -1,0 +1,78 @@
+"""What commands share: passphrases, opening a ledger, and printing for people or for programs."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import orjson
+import typer
+
+from ledger.committer import Ledger
+from ledger.directory import KEK, KEYS, open_ledger
+from ledger.errors import LedgerError
+from ledger.keyfile import KeyMaterial, load_key, needs_passphrase
+from ledger.settings import Settings, read_settings
+from ledger.sources import SystemSources
+
+Directory = Annotated[Path, typer.Argument(metavar="DIR", help="The ledger's directory.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+
+
+def settings() -> Settings:
+    """Read the environment's settings."""
+    return read_settings(os.environ)
+
+
+def passphrase_for(path: Path) -> str | None:
+    """Return the passphrase of a key file: none where it needs none, else from the file named, or asked for.
+
+    Raises:
+        LedgerError: `KEY_PASSPHRASE` where nobody can be asked.
+    """
+    if not needs_passphrase(path):
+        return None
+    given = settings().passphrase()
+    if given is not None:
+        return given
+    if not sys.stdin.isatty():
+        raise LedgerError("KEY_PASSPHRASE", "expected a passphrase file or a terminal to ask on")
+    return str(typer.prompt(f"Passphrase of {path.name}", hide_input=True, err=True))
+
+
+def read_key(path: Path) -> KeyMaterial:
+    """Read a person's key file, asking for its passphrase where it needs one."""
+    return load_key(path, passphrase_for(path))
+
+
+@contextmanager
+def opened(directory: Path) -> Iterator[Ledger]:
+    """Open a ledger for one command; publish and close it after."""
+    keys = directory / KEYS / KEK
+    passphrase = passphrase_for(keys) if keys.exists() else None
+    ledger = open_ledger(directory, passphrase, SystemSources())
+    try:
+        yield ledger
+    finally:
+        ledger.close()
+
+
+def show(value: Mapping[str, Any], as_json: bool) -> None:
+    """Print members one a line for people, or as one JSON object."""
+    if as_json:
+        sys.stdout.buffer.write(orjson.dumps(value, option=orjson.OPT_SORT_KEYS) + b"\n")
+        sys.stdout.buffer.flush()
+        return
+    width = max(len(name) for name in value)
+    for name, each in value.items():
+        text = ", ".join(str(item) for item in each) if isinstance(each, list | tuple) else str(each)
+        print(f"{name.replace('_', ' '):<{width}}  {text}")
+
+
+def say(text: str) -> None:
+    """Tell a person on standard error, where it does not mix with what is printed for programs."""
+    print(text, file=sys.stderr)

@@ -1,0 +1,84 @@
+"""`trust`, `export`, `prove`: what an auditor takes away."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ledger.cli.terminal import AsJson, Directory, opened, say, show
+from ledger.committer import receipt_of
+from ledger.errors import FormatError
+from ledger.exports import export_ledger
+from ledger.policy import format_policy
+from ledger.trust import trust_policy
+from ledger.verify.options import Scope
+
+_HASH = re.compile(r"[0-9a-f]{64}")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command()(trust)
+    app.command()(export)
+    app.command()(prove)
+
+
+def trust(directory: Directory) -> None:
+    """Print the trust policy: ledger id and log keys. Compare the id with what was published."""
+    with opened(directory) as ledger:
+        sys.stdout.write(format_policy(trust_policy(ledger)).decode())
+
+
+def export(
+    directory: Directory,
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="A new directory, or a zip if it ends in .zip.")],
+    participant: Annotated[str | None, typer.Option(help="One participant.")] = None,
+    site: Annotated[str | None, typer.Option(help="One site.")] = None,
+    role: Annotated[str, typer.Option(help="Role that the recipient reads as.")] = "auditor",
+    old_size: Annotated[list[int] | None, typer.Option(help="Prove consistency with this size too.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write the bundle that `verify` judges, and record that it was made."""
+    if participant is not None and site is not None:
+        raise FormatError("SCOPE", "expected a participant or a site, not both")
+    scope = Scope(kind="study")
+    if participant is not None:
+        scope = Scope(kind="participant", id=participant)
+    elif site is not None:
+        scope = Scope(kind="site", id=site)
+    with opened(directory) as ledger:
+        done = export_ledger(ledger, out, scope=scope, role=role, old_sizes=tuple(old_size or ()))
+    show(
+        {
+            "out": str(out),
+            "scope": str(scope),
+            "role": role,
+            "size": done.size,
+            "files": done.files,
+            "manifest_sha256": done.manifest_sha256,
+        },
+        as_json,
+    )
+
+
+def prove(
+    directory: Directory,
+    what: Annotated[str, typer.Argument(metavar="INDEX|EVENT-HASH")],
+) -> None:
+    """Print a receipt: the leaf, its inclusion proof, and a signed head."""
+    with opened(directory) as ledger:
+        index: int | None
+        if _HASH.fullmatch(what):
+            index = ledger.store.index_of_event(what)
+        elif what.isascii() and what.isdigit() and len(what) <= 15:
+            index = int(what)
+        else:
+            raise FormatError("INDEX", "expected an index or an event hash of 64 hex digits")
+        if index is None or index >= ledger.store.head().size:
+            say("error: the log has no such event")
+            raise typer.Exit(1)
+        sys.stdout.write(receipt_of(ledger.store, index).decode())

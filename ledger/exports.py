@@ -1,0 +1,51 @@
+"""Make an export of an open ledger, and record that it was made (record-format.md §9, catalogue A)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ledger.committer import Ledger
+from ledger.errors import StoreError
+from ledger.export import Exported, export_bundle
+from ledger.verify.options import Scope
+
+
+def export_ledger(
+    ledger: Ledger,
+    out: Path,
+    *,
+    scope: Scope,
+    role: str,
+    old_sizes: Sequence[int] = (),
+    purpose: str = "inspection_copy",
+    requested_by: str | None = None,
+) -> Exported:
+    """Publish, write the bundle of that checkpoint, and record `export.generated` after it.
+
+    A frozen ledger is exported as it was last published; nothing is recorded then.
+
+    Raises:
+        RefusedError, StoreError: as `export_bundle`; `LEDGER_EMPTY` when nothing was ever published.
+    """
+    note = ledger.publish()
+    if note is None:
+        raise StoreError("LEDGER_EMPTY", "the ledger has no published checkpoint to export")
+    done = export_bundle(
+        ledger.store, ledger.data_keys, note, out, scope=scope, role=role, old_sizes=old_sizes
+    )
+    if not ledger.startup.frozen:
+        data: dict[str, Any] = {
+            "kind": scope.kind,
+            "manifest_sha256": done.manifest_sha256,
+            "purpose": purpose,
+            "role": role,
+            "size": done.size,
+        }
+        if scope.id is not None:
+            data["id"] = scope.id
+        if requested_by is not None:
+            data["requested_by"] = requested_by
+        ledger.attest("export.generated", ledger.access_stream(), data)
+    return done
