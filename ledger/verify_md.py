@@ -1,6 +1,6 @@
 """`VERIFY.md` of a bundle: one event, its leaf and the checkpoint by openssl, sha256sum and sed alone.
 
-The commands are written for one concrete event of that bundle, the last shown whose author's key is Ed25519.
+The commands are written for one concrete event of that bundle, the last that a person signed with Ed25519.
 They lead from the person's signature to the leaf, from the leaf to the root, and from the root to the log's
 signature and the ledger id. What they compare with, the auditor brings: the trust policy is his.
 
@@ -14,6 +14,7 @@ import base64
 from collections.abc import Callable
 from typing import Final
 
+from ledger.authority import SERVICE
 from ledger.checkpoint import Checkpoint
 from ledger.envelope import PAYLOAD_TYPE
 from ledger.merkle import prove_inclusion
@@ -83,6 +84,7 @@ leaf_of() {
 leaf=$(leaf_of @ENTRIES@ @INDEX@)
 case $leaf in *"\\"statement\\":\\"$event\\","*) echo "the leaf commits to it" ;; *) exit 1 ;; esac
 # The author's key, from the statement of index @KEY_INDEX@ that brought it in, and its id in this statement.
+# That the key is this person's is what that statement says; the release checks who signed it, and so on.
 sed -n '@KEY_LINE@p' @KEY_PAYLOADS@ \\
   | sed -n 's/.*"id":"@KEY@","person":"[^"]*","spki":"\\([^"]*\\)".*/\\1/p' \\
   | openssl base64 -d -A > "$WORK/author.der"
@@ -185,13 +187,17 @@ def _path(make: Callable[[int, int], str], index: int, size: int) -> str:
 
 
 def _choose(reads: Reads, size: int, shows: Callable[[Statement], bool]) -> tuple[int, Statement] | None:
-    """Find the last shown statement whose author's key is Ed25519."""
+    """Find the last shown statement of a person whose key is Ed25519, else the service's last."""
+    fallback = None
     for stop in range(size, 0, -PAGE):
         for entry in reversed(reads.entries(max(0, stop - PAGE), stop)):
             statement = parse_statement(entry.statement)
-            if statement.key.alg == "ed25519" and shows(statement):
+            if statement.key.alg != "ed25519" or not shows(statement):
+                continue
+            if statement.actor.role != SERVICE:
                 return entry.index, statement
-    return None
+            fallback = fallback or (entry.index, statement)
+    return fallback
 
 
 def _find_key(reads: Reads, below: int, key_id: str) -> int | None:

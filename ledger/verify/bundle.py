@@ -111,10 +111,8 @@ class DirectoryBundle:
         self._list("")
 
     def _list(self, below: str) -> None:
-        empty = True
         with os.scandir(self._root / below) as found:
             for item in found:
-                empty = False
                 name = f"{below}{item.name}"
                 check_name(name)
                 if item.is_symlink():
@@ -127,8 +125,6 @@ class DirectoryBundle:
                     raise FormatError("BUNDLE_FORM", "a bundle has regular files only", field=name)
                 if len(self._sizes) > MAX_FILES:
                     raise FormatError("BUNDLE_FORM", f"a bundle has at most {MAX_FILES} files")
-        if empty and below:
-            raise FormatError("BUNDLE_FORM", "a bundle has no empty directories", field=below)
 
     def names(self) -> list[str]:
         """List every file's name, sorted by bytes."""
@@ -247,11 +243,13 @@ def _read_directory(file: BinaryIO) -> dict[str, _Member]:
     """
     total = file.seek(0, os.SEEK_END)
     if total < _END.size:
-        raise FormatError("ZIP_FORM", "expected a zip file, it is too short")
+        raise FormatError("BUNDLE", "expected a directory or a zip file")
     file.seek(total - _END.size)
     magic, disk, start_disk, here, count, length, offset, comment = _END.unpack(file.read(_END.size))
-    if magic != b"PK\x05\x06" or disk or start_disk or here != count or comment:
-        raise FormatError("ZIP_FORM", "expected one end record, without a comment, at the end")
+    if magic != b"PK\x05\x06":
+        raise FormatError("BUNDLE", "expected a directory or a zip file that ends in its end record")
+    if disk or start_disk or here != count or comment:
+        raise FormatError("ZIP_FORM", "expected one end record of one disk, without a comment")
     if offset + length + _END.size != total or count == 0xFFFF:
         raise FormatError("ZIP_FORM", "expected the central directory right before the end record")
     file.seek(offset)

@@ -2,12 +2,15 @@
 
 A finding speaks against one of the three verdicts; a note is reported and speaks against none. The table is
 published as `docs/spec/findings.csv`: code, verdict, section, meaning.
+
+    python -m ledger.verify.findings > docs/spec/findings.csv
 """
 
 from __future__ import annotations
 
 import csv
 import io
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
@@ -210,3 +213,7 @@ def findings_csv() -> str:
     for row in CODES.values():
         writer.writerow((row.code, row.verdict.value, row.section, row.meaning))
     return out.getvalue()
+
+
+if __name__ == "__main__":
+    sys.stdout.write(findings_csv())

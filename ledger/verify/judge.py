@@ -10,18 +10,20 @@ Nothing after the note is read until the signatures of the log hold.
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+from ledger.actions.registry import parse_action
 from ledger.authority import Authority
 from ledger.checkpoint import Checkpoint, check_head, check_published
 from ledger.errors import FormatError, LedgerError
 from ledger.merkle import leaf_hash
 from ledger.note import COSIGNATURE_ML_DSA_44, MAX_NOTE_BYTES, format_vkey
 from ledger.policy import TrustPolicy, check_quorum
+from ledger.statement import Statement
 from ledger.verify.bundle import Bundle, open_bundle
 from ledger.verify.completeness import CompletenessJudge, scopes_of
 from ledger.verify.conduct import ConductJudge
@@ -260,6 +262,8 @@ class _Walk:
             self._attachments.judge(parsed.index, statement)
             if parsed.index == 0:
                 self._genesis(statement.data.get("log_keys"))
+        if opened and judged.action is not None and statement is not None:
+            self._opened_form(parsed.index, statement, opened)
         folds = judged.counts and self._conduct.judge(judged, before)
         if folds:
             self._randomization.judge(judged.entry, opened, before)
@@ -267,6 +271,15 @@ class _Walk:
         self._integrity.advance(judged, folds=folds)
         if folds or statement is None:
             self._conduct.evolve(judged, before)
+
+    def _opened_form(self, index: int, statement: Statement, opened: Mapping[str, object]) -> None:
+        """Check that opened values have the form that their type gives them."""
+        try:
+            parse_action(statement, opened)
+        except FormatError as error:
+            self._report(
+                finding("DISCLOSURE", f"an opened value is not of its form: {error.code}", index=index)
+            )
 
     def _scopes(self, judged: JudgedEntry) -> dict[str, str]:
         """Return the scope of each sealed path; a sealed correction's values have their target's."""
