@@ -146,7 +146,10 @@ def read_streams(bundle: Bundle) -> dict[str, str]:
     for stream, salt in _object(bundle, name, MAX_STREAMS_BYTES, Keys.STREAMS).items():
         if not isinstance(salt, str) or _SALT.fullmatch(salt) is None or not is_salted(stream):
             raise FormatError("FILE_FORM", "expected salted streams, each with 64 hex digits", field=name)
-        tags[stream_tag(stream, bytes.fromhex(salt))] = stream
+        try:
+            tags[stream_tag(stream, bytes.fromhex(salt))] = stream
+        except FormatError as error:
+            raise FormatError("FILE_FORM", error.message, field=name) from error
     return tags
 
 

@@ -70,9 +70,9 @@ class Forgery:
         value: dict[str, Any] = json.loads(self.leaves[index])
         return value
 
-    def set_leaf(self, index: int, **changes: Any) -> None:
+    def set_leaf(self, position: int, /, **changes: Any) -> None:
         """Change members of a leaf."""
-        self.leaves[index] = canonical.encode({**self.leaf(index), **changes})
+        self.leaves[position] = canonical.encode({**self.leaf(position), **changes})
 
     def root(self, size: int) -> str:
         """Return the root of the first leaves in base64."""
