@@ -1,0 +1,87 @@
+"""Who reads: one row of the table of roles, with the sites and the openings that this reader has.
+
+A view is folded the same for everybody and shown through a reader. What the reader's role does not see of a
+sealed value is the marker `{"sealed": scope}`; what it would see and was destroyed is `{"erased": true}`
+(record-format.md §7). Statements that a role does not see are left out as if they were not there (catalogue,
+"Roles"), so that no count, status or last index tells of them.
+
+Left out on purpose: decryption. An opening comes in as a function that finds the value of a sealed path.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from ledger.roles import SIGHTS, sees_scope, sees_stream
+
+ERASED: Final = object()
+"""What an `Opener` returns when the disclosure is gone. None is a value: sealed as holding nothing."""
+
+Opener = Callable[[str, str], Any]
+"""(event hash, path) -> the sealed value, or `ERASED`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reader:
+    """One who reads.
+
+    Attributes:
+        role: a role of the catalogue.
+        person: the reader's own id, for what a role sees of its own; None for nobody.
+        sites: the sites that are open to the reader; None for all.
+        opener: finds sealed values; None where they cannot be opened here, and then all stay sealed.
+    """
+
+    role: str
+    person: str | None = None
+    sites: frozenset[str] | None = None
+    opener: Opener | None = None
+
+    def sees(self, stream: str, type_: str, statement: Mapping[str, Any]) -> bool:
+        """Tell whether this reader sees a statement at all."""
+        if type_ in SIGHTS[self.role].hidden:
+            return False
+        if not sees_stream(self.role, stream) and not self._is_own(stream, statement):
+            return False
+        site = statement.get("site")
+        return site is None or self.sites is None or site in self.sites
+
+    def sees_scope(self, scope: str) -> bool:
+        """Tell whether sealed values of a scope are shown to this reader where they can be opened."""
+        return sees_scope(self.role, scope)
+
+    def value(self, event: str, path: str, scope: str) -> Any:
+        """Return a sealed value, or the marker that stands for it."""
+        if self.opener is None or not sees_scope(self.role, scope):
+            return sealed(scope)
+        found = self.opener(event, path)
+        return erased() if found is ERASED else found
+
+    def _is_own(self, stream: str, statement: Mapping[str, Any]) -> bool:
+        sight = SIGHTS[self.role]
+        if stream.startswith("access/") and sight.access == "own":
+            return self.person is not None and self.person in (
+                statement["actor"]["id"],
+                statement["data"].get("who"),
+                statement["data"].get("requested_by"),
+            )
+        if sight.others == "own":
+            return self.person is not None and stream == f"participant/{self.person}"
+        return sight.others == "list" and stream.startswith("randomization/")
+
+
+def sealed(scope: str) -> dict[str, Any]:
+    """Return the marker of a value that this reader does not see."""
+    return {"sealed": scope}
+
+
+def erased() -> dict[str, Any]:
+    """Return the marker of a value that nobody can see any more."""
+    return {"erased": True}
+
+
+def is_marker(value: Any) -> bool:
+    """Tell whether a shown value is a marker and not a value."""
+    return isinstance(value, dict) and (value.keys() == {"sealed"} or value == {"erased": True})

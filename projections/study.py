@@ -1,0 +1,92 @@
+"""What views ask of the study: definitions in force, zones of sites, and grades of keys.
+
+Read from the `study` stream and, only when a grade is asked for, from the stream of the key's person. A
+definition is an attachment named by its hash, so one that was parsed once is good for ever.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import orjson
+
+from ledger.store.port import Reads, StoredEntry
+from ledger.study.definition import StudyDefinition
+from ledger.studystate import read_definition
+
+_KEPT: Final = 64  # parsed definitions; a ledger has one for each protocol version
+ROOTS: Final = ""  # where the keys of root persons are kept, who have no stream
+_PERSON: Final = "person/"
+_definitions: dict[tuple[str, str], StudyDefinition | None] = {}
+
+
+class Study:
+    """The study as of the first `size` leaves."""
+
+    def __init__(self, reads: Reads, size: int) -> None:
+        self._reads = reads
+        self.size = size
+        self._protocols: list[tuple[int, str, StudyDefinition | None]] = []
+        self._zones: dict[str, str] = {}
+        self._grades: dict[str, dict[str, tuple[int, str]]] = {ROOTS: {}}
+        for entry in reads.stream_entries("study"):
+            if entry.index >= size:
+                break
+            if entry.type == "protocol.approved":
+                self._approve(entry)
+            elif entry.type in ("ledger.opened", "policy.changed"):
+                for root in orjson.loads(entry.statement)["data"].get("root_keys", ()):
+                    self._enrol(ROOTS, entry.index, root["key"])
+
+    def definition(self, before: int) -> StudyDefinition | None:
+        """Return the definition of the protocol version in force just before an index."""
+        for index, _, definition in reversed(self._protocols):
+            if index < before:
+                return definition
+        return None
+
+    def zone(self, site: str | None) -> str | None:
+        """Return the IANA zone of a site; None without a site, and for one that no protocol names."""
+        return None if site is None else self._zones.get(site)
+
+    def sites(self) -> tuple[str, ...]:
+        """Return the sites of the protocols, in order."""
+        return tuple(sorted(self._zones))
+
+    def grade(self, person: str, key: str, index: int) -> str | None:
+        """Return the grade of a key at an index (record-format.md §3); None before its enrolment.
+
+        `person` is who is expected to hold it; another's key, which signs along, takes a longer search.
+        """
+        found = self._keys_of(person).get(key) or self._grades[ROOTS].get(key)
+        if found is None:
+            streams = [row.stream for row in self._reads.streams() if row.stream.startswith(_PERSON)]
+            everybody = (self._keys_of(stream[len(_PERSON) :]) for stream in streams)
+            found = next((keys[key] for keys in everybody if key in keys), None)
+        return found[1] if found is not None and found[0] <= index else None
+
+    def _keys_of(self, person: str) -> dict[str, tuple[int, str]]:
+        if person not in self._grades:
+            self._grades[person] = {}
+            for entry in self._reads.stream_entries(_PERSON + person):
+                if entry.index < self.size and entry.type in ("key.enrolled", "key.rotated"):
+                    self._enrol(person, entry.index, orjson.loads(entry.statement)["data"]["key"])
+        return self._grades[person]
+
+    def _enrol(self, person: str, index: int, key: Mapping[str, Any]) -> None:
+        self._grades[person].setdefault(key["id"], (index, key["grade"]))
+
+    def _approve(self, entry: StoredEntry) -> None:
+        data = orjson.loads(entry.statement)["data"]
+        version, sha256 = data["version"], data["definition"]["sha256"]
+        if (sha256, version) not in _definitions:
+            kept = self._reads.attachment(sha256)
+            if len(_definitions) >= _KEPT:
+                _definitions.clear()
+            if kept is not None:
+                _definitions[sha256, version] = read_definition(kept.data, version)
+        definition = _definitions.get((sha256, version))
+        self._protocols.append((entry.index, version, definition))
+        if definition is not None:
+            self._zones.update({site.id: site.zone for site in definition.sites.values()})
