@@ -51,8 +51,18 @@ def check_names(bundle: Bundle, size: int, report: Reporter) -> None:
             report(finding("FILE_UNJUDGED", "this version does not judge such a file", file=name))
         else:
             report(finding("FILE_EXTRA", "a file that the bundle must not have", file=name))
+    for name in names.intersection((*CONVENIENCES, STAMP)):
+        _check_readable(bundle, name, report)
     if STAMP in names:
         report(finding("STAMP_UNJUDGED", "a time stamp is there and was not judged", file=STAMP))
+
+
+def _check_readable(bundle: Bundle, name: str, report: Reporter) -> None:
+    """Read a file whose content is not judged, so that a zip's checksum of it is."""
+    try:
+        bundle.read(name, max_bytes=MAX_ATTACHMENT_BYTES)
+    except FormatError as error:
+        report(finding(error.code, error.message, file=name))
 
 
 def check_proofs(bundle: Bundle, checkpoint: Checkpoint, note: bytes, roots: Roots, report: Reporter) -> None:

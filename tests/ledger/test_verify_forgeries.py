@@ -64,7 +64,7 @@ def fact(forged: Forgery, made: SmallLedger, **changes: object) -> dict[str, obj
 
 
 def test_the_real_bundle_holds(forged: Forgery, check: Check) -> None:
-    """Written again by the same keys the unchanged bundle verifies: what fails below does so by its change."""
+    """Written again by the same keys, the unchanged bundle verifies: what fails below fails by its change."""
     report = check(forged)
     assert problems(report) == set()
     assert len(found(report, "RECORDED_BREACH")) == 8
