@@ -2,8 +2,8 @@
 --
 -- Append-only: events, tile_hashes, log_head, streams, guards, attachments. Their triggers refuse UPDATE and
 -- DELETE; with recursive_triggers on, as every connection of the store has it, REPLACE is refused as well.
--- Erasable: disclosures and slots, by zeroing a row in place and in no other way. A row that never moves
--- leaves no copy behind: pages that a B-tree splits or merges can keep one that secure_delete does not reach.
+-- Erasable: disclosures and slots, by zeroing a row in place and in no other way. The row stays and says that
+-- there was a value, and that its bytes are gone does not hang on how a B-tree splits and merges its pages.
 
 PRAGMA application_id = 0x544c4731;  -- "TLG1"
 PRAGMA user_version = 1;
