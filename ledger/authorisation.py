@@ -25,7 +25,9 @@ from ledger.statement import Statement
 
 HOLDER_ONLY: Final = frozenset({"key.rotated", "key.holder_confirmed", "esignature_policy.acknowledged"})
 BEFORE_ACKNOWLEDGEMENT: Final = frozenset({"esignature_policy.acknowledged", "key.revoked"})
+"""What a person signs of their own before acknowledging the policy (§6)."""
 NEVER_CUSTODIAL: Final = ("key.", "role.", "policy.", "erasure.", "personal_data.")
+PARTICIPANT: Final = "participant"
 SERVICE_EXEMPT: Final = frozenset({"root", SERVICE})
 """Roles that are exempt from account, identity, acknowledgement and grant."""
 
@@ -120,10 +122,14 @@ def _problem(code: str, message: str, where: str | None = None) -> Problem:
 
 def _brought(statement: Statement) -> Mapping[str, Mapping[str, Any]]:
     data = statement.data
-    if statement.type in ("ledger.opened", "policy.changed"):
-        return {root["key"]["id"]: root["key"] for root in data.get("root_keys", ())}
-    if statement.type in ("key.enrolled", "key.rotated"):
-        return {data["key"]["id"]: data["key"]}
+    try:
+        if statement.type in ("ledger.opened", "policy.changed"):
+            return {root["key"]["id"]: root["key"] for root in data.get("root_keys", ())}
+        if statement.type in ("key.enrolled", "key.rotated"):
+            return {data["key"]["id"]: data["key"]}
+    except (KeyError, TypeError, AttributeError):
+        # Whoever checks signatures before the form of data finds no key here; the form is judged apart.
+        return {}
     return {}
 
 
@@ -172,14 +178,14 @@ def _opening(statement: Statement) -> list[Problem]:
     data = statement.data
     roots = {root["key"]["id"]: root for root in data["root_keys"]}
     persons = [root["key"]["person"] for root in data["root_keys"]]
-    problems = []
-    if len(roots) != len(data["root_keys"]) or len(set(persons)) != len(persons):
-        problems.append(
-            _problem("ROOT_KEYS", "root keys are of different persons, each once", "/data/root_keys")
-        )
+    problems = _root_keys(data["root_keys"])
+    if statement.meaning != "approval":
+        problems.append(_problem("MEANING_NOT_ALLOWED", "a ledger is opened by approval", "/meaning"))
     if not 1 <= data["threshold"] <= len(set(persons)):
         problems.append(_problem("THRESHOLD", "expected 1 to the number of root persons", "/data/threshold"))
     signed = {ref.id for ref in (statement.key, *statement.with_)}
+    if len(signed) != 1 + len(statement.with_):
+        problems.append(_problem("SIGNATURE_SET", "a key signs once", "/with"))
     if not signed <= roots.keys():
         problems.append(_problem("KEY_UNKNOWN", "index 0 is signed by its root keys alone", "/key"))
     if len({roots[key]["key"]["person"] for key in signed & roots.keys()}) < data["threshold"]:
@@ -195,6 +201,22 @@ def _opening(statement: Statement) -> list[Problem]:
         problems.append(_problem("ACTOR", "name, organisation and role are those of root_keys", "/actor"))
     for key in data["root_keys"]:
         problems += _loadable(key["key"], "/data/root_keys")
+    return problems
+
+
+def _root_keys(root_keys: Sequence[Mapping[str, Any]]) -> list[Problem]:
+    """Check that root keys are of different persons, each once, and of a grade that root signs with."""
+    where = "/data/root_keys"
+    keys = [root["key"] for root in root_keys]
+    problems = []
+    if not len({key["id"] for key in keys}) == len({key["person"] for key in keys}) == len(keys):
+        problems.append(_problem("ROOT_KEYS", "root keys are of different persons, each once", where))
+    if any(key["person"] == SERVICE for key in keys):
+        problems.append(_problem("ROOT_KEYS", "the service is no root person", where))
+    if any(key["grade"] not in DEFAULT_GRADES for key in keys):
+        problems.append(_problem("GRADE", "a root key is a passkey or a client's", where))
+    if any((key["grade"] == "passkey") != (key["alg"] == "webauthn-es256") for key in keys):
+        problems.append(_problem("GRADE", "a passkey is a WebAuthn key, and no other is", where))
     return problems
 
 
@@ -262,13 +284,21 @@ def _actor(authority: Authority, statement: Statement) -> list[Problem]:
         return [_problem("ACTOR", "the organisation is not the account's", "/actor/organisation")]
     if actor.role in SERVICE_EXEMPT:
         return []
+    if actor.role == PARTICIPANT and not _pseudonymous(actor.id, actor.name, actor.organisation):
+        return [_problem("ACTOR", "a participant signs under an id, of organisation participant", "/actor")]
     return _standing(person, statement)
+
+
+def _pseudonymous(person_id: str, name: str, organisation: str) -> bool:
+    """Tell whether an account prints nothing about a participant but the id (§4)."""
+    return name == person_id and organisation == PARTICIPANT
 
 
 def _standing(person: Person, statement: Statement) -> list[Problem]:
     if person.identity_at is None:
         return [_problem("IDENTITY_UNVERIFIED", "the person's identity is not verified", "/actor/id")]
-    if person.acknowledged_at is None and statement.type not in BEFORE_ACKNOWLEDGEMENT:
+    exempt = statement.type in BEFORE_ACKNOWLEDGEMENT and _own(statement)
+    if person.acknowledged_at is None and not exempt:
         return [_problem("POLICY_UNACKNOWLEDGED", "the signature policy is not acknowledged", "/actor/id")]
     return []
 
@@ -315,14 +345,21 @@ def _known_person(authority: Authority, person_id: str, where: str) -> list[Prob
 
 
 def _on_person(authority: Authority, _: Entry, statement: Statement) -> list[Problem]:
-    if statement.actor.role == "root" and _own(statement):
-        return []
     return _known_person(authority, statement.data["person"], "/data/person")
 
 
+def _on_training(authority: Authority, entry: Entry, statement: Statement) -> list[Problem]:
+    """Require a person; root persons, who have no account, may be trained too."""
+    if statement.data["person"] in authority.roots:
+        return []
+    return _on_person(authority, entry, statement)
+
+
 def _on_created(authority: Authority, _: Entry, statement: Statement) -> list[Problem]:
-    person = statement.data["person"]
-    if authority.person(person) is not None:
+    data = statement.data
+    if data["organisation"] == PARTICIPANT and not _pseudonymous(data["person"], data["name"], PARTICIPANT):
+        return [_problem("ACTOR", "a participant's printed name is the id", "/data/name")]
+    if authority.used(data["person"]):
         return [_problem("PERSON_ID_REUSED", "an id is never used again", "/data/person")]
     return []
 
@@ -453,19 +490,32 @@ def _on_policy(authority: Authority, entry: Entry, statement: Statement) -> list
     if len(persons) < authority.threshold:
         problems.append(_problem("THRESHOLD", "too few root persons signed", "/with"))
     roots: Sequence[Mapping[str, Any]] = data.get("root_keys", ())
+    problems += _root_keys(roots)
     for root in roots:
         key = root["key"]
-        known = key["id"] in authority.root_key_ids
-        if not known:
-            problems += _new_key(authority, key)
-            if key["id"] not in signed:
-                problems.append(_problem("PROOF_OF_POSSESSION", "a new root key signs too", "/with"))
+        if key["id"] in authority.root_key_ids:
+            problems += _kept_root(authority, entry, key)
+            continue
+        problems += _new_key(authority, key)
+        if key["id"] not in signed:
+            problems.append(_problem("PROOF_OF_POSSESSION", "a new root key signs too", "/with"))
+        if key["person"] in authority.persons:
+            problems.append(_problem("ROOT_KEYS", "a root person has no account", "/data/root_keys"))
     count = len({root["key"]["person"] for root in roots}) if roots else len(authority.roots)
-    if roots and count != len(roots):
-        problems.append(_problem("ROOT_KEYS", "root keys are of different persons", "/data/root_keys"))
     if not 1 <= data.get("threshold", authority.threshold) <= count:
         problems.append(_problem("THRESHOLD", "expected 1 to the number of root persons", "/data/threshold"))
     return problems
+
+
+def _kept_root(authority: Authority, entry: Entry, key: Mapping[str, Any]) -> list[Problem]:
+    """Require a root key that stays to be live, and described as it was enrolled."""
+    where = "/data/root_keys"
+    enrolled = authority.keys[key["id"]]
+    if not authority.live(key["id"], entry.index):
+        return [_problem("KEY_REVOKED", "a root key that stays still counts", where)]
+    if (enrolled.person, enrolled.grade, enrolled.public.alg) != (key["person"], key["grade"], key["alg"]):
+        return [_problem("ROOT_KEYS", "a root key that stays is described as it was enrolled", where)]
+    return _loadable(key, where)
 
 
 _SPECIAL: Final[Mapping[str, Callable[[Authority, Entry, Statement], list[Problem]]]] = {
@@ -474,7 +524,7 @@ _SPECIAL: Final[Mapping[str, Callable[[Authority, Entry, Statement], list[Proble
     "account.renamed": _on_person,
     "account.disabled": _on_person,
     "identity.verified": _on_identity,
-    "training.recorded": _on_person,
+    "training.recorded": _on_training,
     "role.granted": _on_granted,
     "role.revoked": _on_role_revoked,
     "key.enrolled": _on_enrolled,

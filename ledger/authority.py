@@ -106,6 +106,12 @@ class Authority:
         """Return a person, root persons included."""
         return self.persons.get(person_id) or self.roots.get(person_id)
 
+    def used(self, person_id: str) -> bool:
+        """Tell whether an id was ever a person's, that of a former root included."""
+        return self.person(person_id) is not None or any(
+            key.person == person_id for key in self.keys.values()
+        )
+
     def live(self, key_id: str, index: int) -> bool:
         """Tell whether a key may sign the statement of this index."""
         key = self.keys.get(key_id)
@@ -173,7 +179,9 @@ def load_key(key: Mapping[str, Any]) -> PublicKey:
     return public
 
 
-def _roots(authority: Authority, root_keys: Iterable[Mapping[str, Any]], since: int) -> Authority:
+def _roots(
+    authority: Authority, root_keys: Iterable[Mapping[str, Any]], *, since: int, by: str | None
+) -> Authority:
     roots: dict[str, Person] = {}
     ids: set[str] = set()
     for root in root_keys:
@@ -183,7 +191,7 @@ def _roots(authority: Authority, root_keys: Iterable[Mapping[str, Any]], since: 
         )
         ids.add(key["id"])
         if key["id"] not in authority.keys:
-            authority = _key(authority, key, since=since, by=None)
+            authority = _key(authority, key, since=since, by=by)
     retired = {
         key_id: replace(authority.keys[key_id], until=since + 1)
         for key_id in authority.root_key_ids - ids
@@ -207,13 +215,13 @@ def _opened(_: Authority, entry: Entry, statement: Statement) -> Authority:
         continues=data.get("continues"),
         threshold=data["threshold"],
     )
-    return _roots(authority, data["root_keys"], entry.index)
+    return _roots(authority, data["root_keys"], since=entry.index, by=None)
 
 
 def _policy(authority: Authority, entry: Entry, statement: Statement) -> Authority:
     data = statement.data
     if "root_keys" in data:
-        authority = _roots(authority, data["root_keys"], entry.index)
+        authority = _roots(authority, data["root_keys"], since=entry.index, by=statement.key.id)
     changes: dict[str, Any] = {name: data[name] for name in ("threshold", "witness_policy") if name in data}
     if "late_entry_hours" in data:
         changes["late_entry_hours"] = data["late_entry_hours"]
@@ -329,9 +337,8 @@ def _key_revoked(authority: Authority, entry: Entry, statement: Statement) -> Au
         seen.add(key_id)
         key = keys[key_id]
         until = entry.index + 1 if key.until is None else key.until
-        keys[key_id] = replace(
-            key, until=until, suspect_from=since if since is not None else key.suspect_from
-        )
+        suspect = [index for index in (since, key.suspect_from) if index is not None]
+        keys[key_id] = replace(key, until=until, suspect_from=min(suspect, default=None))
         if since is not None:
             doomed += [k for k, other in keys.items() if other.enrolled_by == key_id and other.since >= since]
     return replace(authority, keys=MappingProxyType(keys))

@@ -15,6 +15,7 @@ from ledger.chain import Chain
 from ledger.conduct import Conduct, Violation
 from ledger.entry import Entry, Index
 from ledger.envelope import EventHash
+from ledger.errors import StoreError
 from ledger.leaf import parse_leaf
 from ledger.statement import parse_statement
 from ledger.store.port import Reads, StoredEntry
@@ -79,7 +80,10 @@ class LogFold:
         """Fold in what the store has beyond this fold, up to `size`."""
         self.reader.reads = reads
         while self.size < size:
-            for stored in reads.entries(self.size, min(size, self.size + PAGE)):
+            page = reads.entries(self.size, min(size, self.size + PAGE))
+            if not page:
+                raise StoreError("STORE_CORRUPT", f"expected {size} entries, found {self.size}")
+            for stored in page:
                 self.advance(load_entry(stored))
 
     def advance(self, entry: Entry) -> tuple[Violation, ...]:

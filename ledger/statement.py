@@ -36,9 +36,9 @@ MEANINGS: Final = frozenset(
 ORIGINATOR_KINDS: Final = frozenset({"person", "participant", "system", "device"})
 
 _CONTROL_NOUNS: Final = frozenset(
-    "ledger policy account identity esignature_policy training role key delegation investigator device "
+    "ledger policy account identity esignature_policy training role key delegation investigator device "  # noqa: SIM905  one word after the other, as on the page
     "inspection protocol amendment site irb_approval irb_continuation command_approval consent_form study "
-    "enrolment erasure personal_data system configuration".split()  # noqa: SIM905  one word after the other, as on the page
+    "enrolment erasure personal_data system configuration".split()
 )
 _NOT_CONTROL: Final = frozenset({"randomization.requested", "randomization.error_recorded"})
 _RESTRICTED_STREAMS: Final = ("pharmacy/", "access/")
@@ -52,6 +52,7 @@ _ALLOWED: Final = _REQUIRED | _OPTIONAL
 _ORIGIN = re.compile(r"[a-z0-9][a-z0-9.:/_-]{2,199}")
 _UUID7 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 _TYPE = re.compile(r"[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*")
+_SITE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 _STREAM = re.compile(
     r"study|safety|(?:site|pharmacy|participant|person|randomization|access)/[A-Za-z0-9][A-Za-z0-9._-]{0,62}"
 )
@@ -296,7 +297,7 @@ def _actor(value: Any) -> Actor:
 
 def _originator(value: Any) -> Originator:
     members = _closed(value, _ORIGINATOR, _SOURCE, "/originator")
-    if members["kind"] not in ORIGINATOR_KINDS:
+    if not isinstance(members["kind"], str) or members["kind"] not in ORIGINATOR_KINDS:
         raise FormatError(
             "STATEMENT", "expected person, participant, system or device", field="/originator/kind"
         )
@@ -384,7 +385,7 @@ def _seen(value: Any) -> Seen:
 
 def _site(value: Mapping[str, Any], stream: str) -> str | None:
     kind, _, name = stream.partition("/")
-    site = _text(value, "site") if "site" in value else None
+    site = _match(value, "site", _SITE, "a site id") if "site" in value else None
     if kind in ("site", "pharmacy") and site != name:
         raise FormatError("SITE", "expected the site of the stream", field="/site")
     if kind == "participant" and site is None:
