@@ -151,6 +151,12 @@ def test_a_commit_is_synced_before_it_returns(tmp_path: Path) -> None:
         assert store._writer.execute("PRAGMA journal_mode").fetchone()[0] == "wal"
 
 
+def test_deleted_content_is_overwritten(tmp_path: Path) -> None:
+    """Whatever the database itself frees while it works is zeroed too."""
+    with closing(SqliteStore.create(tmp_path / NAME)) as store:
+        assert store._writer.execute("PRAGMA secure_delete").fetchone()[0] == 1
+
+
 def test_closing_leaves_one_file(tmp_path: Path) -> None:
     """A clean stop moves everything into the file and takes the write-ahead log away."""
     with closing(SqliteStore.create(tmp_path / NAME)) as store:
