@@ -91,7 +91,8 @@ class Conduct:
         record, found = self._codes(entry, authority)
         self._judged = None
         if record is None:
-            self.withheld += entry.statement is None
+            if entry.statement is None:
+                self._withhold()
             return ()
         self._fold(entry, record, found)
         return tuple(
@@ -156,6 +157,11 @@ class Conduct:
         if data["stage"] == 1:
             rows.append(("enrolment", str(self.study.randomized(entry.index) + 1)))
         return tuple(rows)
+
+    def _withhold(self) -> None:
+        self.withheld += 1
+        if not self.study.partial:
+            self.study = replace(self.study, partial=True)
 
     def _codes(self, entry: Entry, authority: Authority) -> tuple[Record | None, tuple[str, ...]]:
         """Judge an entry, or recall the judgement: a candidate is judged once and then folded in."""
@@ -271,19 +277,19 @@ class Conduct:
             if participant is not None:
                 participant = participants.overdue(participant, record)
                 self._participants[name] = refold.again(participant, view, record, self.study)
-        elif record.stream.startswith("site/"):
-            self._approvals_again(record, view)
+        else:
+            self._study_again(record, view)
         self._add(record, found)
 
-    def _approvals_again(self, record: Record, view: StreamView) -> None:
-        site = record.site or ""
-        zone = self.study.zone(site)
-        read = (
+    def _study_again(self, record: Record, view: StreamView) -> None:
+        zone = self.study.zone(record.site)
+        facts = (
             view.record(entry, zone)
             for entry in view.entries
-            if entry.statement is not None and entry.statement.type == "irb_approval.recorded"
+            if entry.statement is not None and entry.statement.type in studystate.CORRECTABLE
         )
-        self.study = studystate.with_approvals(self.study, site, tuple(r for r in read if r is not None))
+        records = tuple(fact for fact in facts if fact is not None)
+        self.study = studystate.again(self.study, record.stream, records)
 
     def _explain(self, record: Record) -> None:
         """Let a delegation or training that came too late explain the breaches that it covers."""

@@ -175,16 +175,17 @@ class Medication:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hold:
-    """What makes later gates wait, and the event that brought it."""
+    """What makes later gates wait until an instant, and the event that brought it."""
 
     index: int
     event: EventHash
     rule: str
+    until_us: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Procedure:
-    """Something done or collected that depends on consent."""
+    """Something that depends on consent and is not known to have come after one."""
 
     index: int
     event: EventHash
@@ -249,6 +250,7 @@ class Participant:
 
     Attributes:
         day1: study day 1 at the site, once the first infusion is started.
+        uncovered: procedures without, before or not clearly after a consent: a later consent may settle them.
         infusion_staff: persons who took part in infusions, who are no blinded raters any more.
         treatment_ended: the last planned infusion is over, or treatment was withdrawn.
     """
@@ -274,7 +276,7 @@ class Participant:
     adverse_events: Mapping[str, AdverseEvent] = field(default_factory=_empty)
     medications: tuple[Medication, ...] = ()
     holds: tuple[Hold, ...] = ()
-    procedures: tuple[Procedure, ...] = ()
+    uncovered: tuple[Procedure, ...] = ()
     pending: tuple[Pending, ...] = ()
     disposition: Disposition | None = None
     died: int | None = None
@@ -295,10 +297,9 @@ class Participant:
         """The breaches that nothing has closed."""
         return tuple(breach for breach in self.breaches if breach.closed is None)
 
-    @property
-    def on_hold(self) -> bool:
-        """Tell whether something makes later gates wait."""
-        return bool(self.holds)
+    def held_at(self, us: int) -> bool:
+        """Tell whether something makes gates wait at an instant."""
+        return any(us < hold.until_us for hold in self.holds)
 
     @property
     def status(self) -> Status:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, Final, TypeVar
 
@@ -173,8 +174,12 @@ def _empty() -> Mapping[str, Any]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StudyState:
-    """The fold's value."""
+    """The fold's value.
 
+    `partial` says that statements are withheld here, so that what others drew is not known whole.
+    """
+
+    partial: bool = False
     registered: int | None = None
     sponsor: str = ""
     first_registration: int | None = None
@@ -235,6 +240,10 @@ class StudyState:
             if designation.index < before and span(designation.begins, zone).earliest_us <= when.latest_us:
                 return designation.person
         return None
+
+    def delegation(self, site: str, event: str) -> Delegation | None:
+        """Return a delegation of a site by its event hash."""
+        return next((d for d in self.site(site).delegations if d.event == event), None)
 
     def delegated(self, person: str, task: str, site: str, when: Interval, before: int) -> bool:
         """Tell whether a person held a task at a site: as its investigator, or by an accepted delegation."""
@@ -347,6 +356,7 @@ def _protocol_approved(state: StudyState, record: Record, attachments: Attachmen
     return replace(state, protocols=(*state.protocols, protocol), zones=zones)
 
 
+@lru_cache(maxsize=16)
 def read_definition(data: bytes | None, version: str) -> StudyDefinition | None:
     """Return an attached definition; None where it is missing, unreadable, or of another version."""
     if data is None:
@@ -398,20 +408,32 @@ def _delegation_granted(state: StudyState, record: Record, _: Attachments) -> St
     return _at_site(state, site, delegations=(*state.site(site).delegations, delegation))
 
 
-def _change_delegation(state: StudyState, record: Record, **changes: Any) -> StudyState:
-    site, named = record.site or "", record.data["delegation"]
+def _change_delegation(state: StudyState, site: str, named: Delegation, **changes: Any) -> StudyState:
     delegations = tuple(
-        replace(d, **changes) if d.event == named else d for d in state.site(site).delegations
+        replace(d, **changes) if d.event == named.event else d for d in state.site(site).delegations
     )
     return _at_site(state, site, delegations=delegations)
 
 
 def _delegation_accepted(state: StudyState, record: Record, _: Attachments) -> StudyState:
-    return _change_delegation(state, record, accepted=record.index, accepted_us=record.at_us)
+    """Accept a delegation. A fact is recorded whoever states it; it takes effect by the delegate only."""
+    site = record.site or ""
+    named = state.delegation(site, record.data["delegation"])
+    if named is None or named.person != record.statement.actor.id or named.accepted is not None:
+        return state
+    return _change_delegation(state, site, named, accepted=record.index, accepted_us=record.at_us)
 
 
 def _delegation_ended(state: StudyState, record: Record, _: Attachments) -> StudyState:
-    return _change_delegation(state, record, ended=record.index, ended_us=record.occurred.earliest_us)
+    """End a delegation. It takes effect by the site's investigator only, once."""
+    site = record.site or ""
+    named = state.delegation(site, record.data["delegation"])
+    now = Interval(earliest_us=record.at_us, latest_us=record.at_us)
+    by = state.investigator(site, now, record.index)
+    if named is None or by != record.statement.actor.id or named.ended is not None:
+        return state
+    ended_us = record.occurred.earliest_us
+    return _change_delegation(state, site, named, ended=record.index, ended_us=ended_us)
 
 
 def _site_initiated(state: StudyState, record: Record, _: Attachments) -> StudyState:
@@ -537,11 +559,19 @@ def evolve(state: StudyState, record: Record, attachments: Attachments) -> Study
     return fold(state, record, attachments) if fold else state
 
 
-def with_approvals(state: StudyState, site: str, records: tuple[Record, ...]) -> StudyState:
-    """Return the state with a site's approvals as they read after a correction or voiding (R10)."""
-    state = _at_site(state, site, approvals=())
+CORRECTABLE: Final = frozenset({"irb_approval.recorded", "training.recorded"})
+"""Facts outside the participants' streams that can be corrected or voided, and that this state holds."""
+
+
+def again(state: StudyState, stream: str, records: tuple[Record, ...]) -> StudyState:
+    """Return the state with a stream's correctable facts as they read after a correction or voiding (R10)."""
+    kind, _, name = stream.partition("/")
+    if kind == "site":
+        state = _at_site(state, name, approvals=())
+    elif kind == "person":
+        state = replace(state, trainings=_with(state.trainings, name, ()))
     for record in records:
-        state = _irb_approval_recorded(state, record, _no_attachment)
+        state = evolve(state, record, _no_attachment)
     return state
 
 

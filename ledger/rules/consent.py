@@ -34,6 +34,8 @@ CONSENT_GATES: Final = frozenset(
 )
 """Gates that need a consent in the ledger."""
 
+DEPENDENT: Final = PROCEDURES | CONSENT_GATES
+
 ORDER_CODES: Final = frozenset({"CONSENT_MISSING", "PROCEDURE_BEFORE_CONSENT", "CONSENT_ORDER_UNCLEAR"})
 
 _TREATMENT: Final = frozenset(
@@ -78,13 +80,11 @@ def judge_obtained(case: Case) -> Iterator[str]:
 def judge_order(case: Case) -> Iterator[str]:
     """Judge whether consent covers what is done: it is there, came before, and was not taken back."""
     record = case.record
-    type_ = record.type
-    if type_ in CONSENT_GATES and record.is_gate:
-        if not case.participant.consents:
-            yield "CONSENT_MISSING"
-    elif type_ in PROCEDURES or type_ in CONSENT_GATES:
-        code = order_code(case.participant, record.occurred)
-        if code is not None:
+    if record.type in DEPENDENT:
+        code = order_code(case.participant, record.now)
+        if code == "PROCEDURE_BEFORE_CONSENT" and record.is_gate:
+            yield "CONSENT_MISSING"  # a consent that is still to come opens no gate
+        elif code is not None:
             yield code
     if case.participant.withdrawals and is_withdrawn(case.participant, record):
         yield "CONSENT_WITHDRAWN"
@@ -123,9 +123,11 @@ def _is_blocked(withdrawal: Withdrawal, record: Record) -> bool:
 
 
 def fold_procedure(participant: Participant, record: Record) -> Participant:
-    """Remember a procedure, so that a consent entered later is judged against it."""
-    procedure = Procedure(index=record.index, event=record.event, type=record.type, occurred=record.occurred)
-    return replace(participant, procedures=(*participant.procedures, procedure))
+    """Remember a procedure that no consent covers, so that one entered later is judged against it."""
+    if order_code(participant, record.now) is None:
+        return participant
+    procedure = Procedure(index=record.index, event=record.event, type=record.type, occurred=record.now)
+    return replace(participant, uncovered=(*participant.uncovered, procedure))
 
 
 def fold_obtained(case: Case) -> Participant:

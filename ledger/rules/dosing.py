@@ -65,7 +65,7 @@ def judge_started(case: Case) -> Iterator[str]:
 def _judge_treatment(case: Case) -> Iterator[str]:
     if not case.participant.randomized:
         yield "NOT_RANDOMIZED"
-    if case.participant.holds:
+    if case.participant.held_at(case.record.now.earliest_us):
         yield "ON_HOLD"
     if case.definition is None or case.definition.infusion(case.record.data["infusion"]) is None:
         yield "INFUSION_UNKNOWN"

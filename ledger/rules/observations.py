@@ -11,7 +11,7 @@ from typing import Any, Final
 from ledger.errors import FormatError
 from ledger.participant import Hold, Medication, Participant
 from ledger.rules.case import Case, Fold, Judge
-from ledger.rules.record import span
+from ledger.rules.record import DAY_US, span
 from ledger.rules.visits import judge_known
 from ledger.study.definition import Instrument, score
 
@@ -49,10 +49,9 @@ def judge_medication(case: Case) -> Iterator[str]:
 
 
 def fold_medication(case: Case) -> Participant:
-    """Add a medication. A prohibited one holds by the definition.
+    """Add a medication. A prohibited one holds by the definition, from when it was found for its wash-out.
 
-    Until the catalogue's `medication.stopped` is recorded here, a hold ends by a correction or voiding only:
-    the ledger does not guess that somebody has stopped taking something.
+    Found is the clinical time of the record: until then it may have been taken, whenever it was started.
     """
     record, participant = case.record, case.participant
     class_ = record.data["class"]
@@ -65,7 +64,9 @@ def fold_medication(case: Case) -> Participant:
     prohibited = case.definition.prohibited(class_) if case.definition is not None else None
     holds = participant.holds
     if prohibited is not None and prohibited.effect == "hold":
-        holds = (*holds, Hold(index=record.index, event=record.event, rule=PROHIBITED))
+        until_us = record.occurred.latest_us + prohibited.washout_days * DAY_US
+        hold = Hold(index=record.index, event=record.event, rule=PROHIBITED, until_us=until_us)
+        holds = (*holds, hold)
     return replace(participant, medications=(*participant.medications, medication), holds=holds)
 
 

@@ -52,7 +52,7 @@ def fold(case: Case) -> Participant:
     """Fold a record in, rules apart."""
     rule = FOLDS.get(case.record.type)
     participant = rule(case) if rule is not None else case.participant
-    if case.record.type in consent.PROCEDURES:
+    if case.record.type in consent.DEPENDENT:
         participant = consent.fold_procedure(participant, case.record)
     return participant
 
@@ -73,7 +73,7 @@ def look_back(case: Case, before: Participant) -> Participant:
 def _order_again(participant: Participant, index: int) -> Participant:
     """Judge the order of consent and procedures again, now that there is another consent."""
     breaches = list(participant.breaches)
-    for procedure in participant.procedures:
+    for procedure in participant.uncovered:
         code = consent.order_code(participant, procedure.occurred)
         held = [
             n

@@ -126,7 +126,7 @@ def judge_voided(record: Record, view: StreamView, index_of: IndexOf) -> Iterato
     if record.statement.reason_code is None:
         yield "REASON_MISSING"
     spec = find_spec(target.type, target.schema)
-    if spec is None or not spec.voidable or target.event in view.voided or _is_allocation(target):
+    if spec is None or not spec.voidable or target.event in view.voided or _stays(target):
         yield "NOT_VOIDABLE"
 
 
@@ -134,9 +134,9 @@ def _is_earlier(index: int | None, before: int) -> bool:
     return index is not None and index < before
 
 
-def _is_allocation(target: Statement) -> bool:
-    """Tell whether a statement is part of a randomization, which is never taken back (catalogue D, H)."""
-    return target.type.startswith("randomization.") or target.type == "participant.randomized"
+def _stays(target: Statement) -> bool:
+    """Tell whether a statement is never taken back: a randomization, and an id that is never used again."""
+    return target.type in ("randomization.requested", "participant.randomized", "participant.registered")
 
 
 def judge_cosigned(record: Record, view: StreamView) -> Iterator[str]:

@@ -34,7 +34,7 @@ def judge_requested(case: Case) -> Iterator[str]:
         yield "NOT_RANDOMIZED"
     if any(r.stage == stage for r in participant.randomizations):
         yield "RANDOMIZED_TWICE"
-    if participant.holds:
+    if participant.held_at(record.now.earliest_us):
         yield "ON_HOLD"
     yield from _judge_list(case)
 
@@ -76,8 +76,17 @@ def judge_randomized(case: Case) -> Iterator[str]:
         yield "ALLOCATION_ORDER"
         return
     list_ = case.study.lists.get(asked.list)
-    if list_ is not None and "list_index" in data and data["list_index"] != next_index(case, list_):
+    if list_ is not None and "list_index" in data and not _is_next(case, list_, data["list_index"]):
         yield "ALLOCATION_ORDER"
+
+
+def _is_next(case: Case, list_: RandomizationList, index: int) -> bool:
+    """Tell whether an index is the next unused one; where draws are withheld, whether it can be."""
+    expected = next_index(case, list_)
+    if not case.study.partial:
+        return index == expected
+    taken = any(d.list == list_.name and d.list_index == index for d in case.study.draws)
+    return index >= expected and not taken
 
 
 def next_index(case: Case, list_: RandomizationList) -> int:

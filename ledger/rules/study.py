@@ -139,9 +139,7 @@ def _judge_investigator_signs(case: StudyCase) -> Iterator[str]:
 
 
 def _delegation(case: StudyCase) -> Delegation | None:
-    named = case.record.data["delegation"]
-    site = case.study.site(case.record.site or "")
-    return next((d for d in site.delegations if d.event == named), None)
+    return case.study.delegation(case.record.site or "", case.record.data["delegation"])
 
 
 def judge_activated(case: StudyCase) -> Iterator[str]:

@@ -1,0 +1,241 @@
+"""Consent: forms in effect, order of consent and procedures, withdrawal by scope (catalogue C)."""
+
+from __future__ import annotations
+
+import pytest
+
+from ledger.participant import Status
+from tests.scenario import (
+    REQUEST,
+    VITALS,
+    adverse_event,
+    consent,
+    form,
+    given_at_bedside,
+    given_consented,
+    given_eligible,
+    given_registered,
+    start,
+)
+
+
+def test_consent_makes_a_participant_consented() -> None:
+    """The status follows the consent."""
+    story = given_registered()
+    assert story.participant.status is Status.PRE_SCREENED
+    story.given("consent.obtained", consent(story))
+    assert story.participant.status is Status.CONSENTED
+
+
+def test_an_unknown_form_is_flagged() -> None:
+    """A consent on a form that nobody approved is a fact and a breach."""
+    story = given_registered()
+    told = story.when("consent.obtained", consent(story, form_version="7"))
+    assert (told.refused, told.codes) == (None, ("CONSENT_FORM_UNKNOWN",))
+
+
+def test_another_document_under_the_same_version_is_flagged() -> None:
+    """Version, language and hash belong together."""
+    story = given_registered()
+    told = story.when("consent.obtained", consent(story, form_sha256="00" * 32))
+    assert told.codes == ("CONSENT_FORM_UNKNOWN",)
+
+
+def test_a_superseded_form_is_flagged() -> None:
+    """With version 2 in effect since the day before, version 1 is the wrong one."""
+    story = given_registered()
+    story.given("consent_form.approved", form("2", "2025-01-05"), by="sponsor", stream="study")
+    told = story.when("consent.obtained", consent(story))
+    assert told.codes == ("CONSENT_FORM_INEFFECTIVE",)
+
+
+def test_a_form_is_judged_at_the_participants_own_time() -> None:
+    """Signed before version 2 came into effect and entered after, version 1 was right."""
+    story = given_registered()
+    signed = story.now
+    story.wait(days=1)
+    story.given("consent_form.approved", form("2", "2025-01-07"), by="sponsor", stream="study")
+    story.given("consent.obtained", consent(story, time=signed), occurred=signed)
+
+
+def test_a_form_of_another_site_is_flagged() -> None:
+    """A form approved for one site is not in effect at another."""
+    story = given_registered()
+    story.given(
+        "consent_form.approved", form("2", "2025-01-05") | {"sites": ["SD-02"]}, by="sponsor", stream="study"
+    )
+    story.given("consent.obtained", consent(story))
+    told = story.when("consent.obtained", consent(story, form_version="2"))
+    assert told.codes == ("CONSENT_FORM_INEFFECTIVE",)
+
+
+@pytest.mark.parametrize("lacking", ["authorization", "copy_given"])
+def test_an_incomplete_consent_is_flagged(lacking: str) -> None:
+    """Without authorization or a copy for the participant the consent is a breach."""
+    story = given_registered()
+    told = story.when("consent.obtained", consent(story, **{lacking: False}))
+    assert told.codes == ("CONSENT_INCOMPLETE",)
+
+
+def test_the_consenter_is_judged() -> None:
+    """Who took the consent was delegated to, whoever enters it (R2b)."""
+    story = given_registered()
+    told = story.when("consent.obtained", consent(story, consenter="new"), by="cora")
+    assert told.codes == ("NOT_DELEGATED", "NOT_TRAINED")
+
+
+def test_a_procedure_without_consent_is_a_breach() -> None:
+    """Vital signs of somebody who has not consented are recorded, with their breach."""
+    story = given_registered()
+    told = story.when("vital_signs.recorded", VITALS)
+    assert (told.refused, told.codes) == (None, ("CONSENT_MISSING",))
+
+
+def test_a_procedure_before_consent_is_a_breach() -> None:
+    """Taken before the consent was signed: a breach by clinical times, whatever the order of entries."""
+    story = given_consented()
+    told = story.when("vital_signs.recorded", VITALS, occurred=story.ago(minutes=5))
+    assert told.codes == ("PROCEDURE_BEFORE_CONSENT",)
+
+
+def test_a_date_only_cannot_tell() -> None:
+    """Consent and procedure on the same day, one without a time: the order is unclear."""
+    story = given_registered()
+    story.given("consent.obtained", consent(story, time="2025-01-06"))
+    assert story.when("vital_signs.recorded", VITALS).codes == ("CONSENT_ORDER_UNCLEAR",)
+
+
+def test_a_consent_entered_late_closes_what_it_covers() -> None:
+    """Paper consent of nine o'clock, entered after the vital signs of ten: closed by the consent's index."""
+    story = given_registered()
+    signed = story.now
+    story.wait(hours=1)
+    vitals = story.when("vital_signs.recorded", VITALS)
+    entered = story.given("consent.obtained", consent(story, time=signed))
+    assert entered.caused == ()
+    assert story.breach(vitals, "CONSENT_MISSING").closed == entered.index
+
+
+def test_a_consent_entered_late_brings_out_what_it_does_not_cover() -> None:
+    """Consent signed after the procedure: what was missing becomes a procedure before consent."""
+    story = given_registered()
+    vitals = story.when("vital_signs.recorded", VITALS)
+    story.wait(hours=1)
+    entered = story.when("consent.obtained", consent(story))
+    assert entered.caused == (("PROCEDURE_BEFORE_CONSENT", vitals.event),)
+    assert story.breach(vitals, "CONSENT_MISSING").closed == entered.index
+    assert story.breach(vitals, "PROCEDURE_BEFORE_CONSENT").is_open
+
+
+def test_a_late_date_only_consent_leaves_the_order_unclear() -> None:
+    """A date alone cannot say that consent came before the vital signs of that day."""
+    story = given_registered()
+    vitals = story.when("vital_signs.recorded", VITALS)
+    entered = story.when("consent.obtained", consent(story, time="2025-01-06"))
+    assert entered.caused == (("CONSENT_ORDER_UNCLEAR", vitals.event),)
+
+
+def test_gates_need_the_consent_in_the_log() -> None:
+    """Eligibility cannot be confirmed for somebody without consent."""
+    story = given_registered()
+    told = story.when("eligibility.confirmed", {"criteria_sha256": "00" * 32}, by="sub")
+    assert told.refused == "CONSENT_MISSING"
+
+
+def test_a_consent_still_to_come_opens_no_gate() -> None:
+    """A consent whose time lies after now does not count for a gate."""
+    story = given_registered()
+    story.given("consent.obtained", consent(story, time=story.ago(days=-1)))
+    told = story.when("eligibility.confirmed", {"criteria_sha256": "00" * 32}, by="sub")
+    assert told.refused == "CONSENT_MISSING"
+
+
+WITHDRAWALS = {
+    "study_treatment": ("dose.administered", "vital_signs.recorded"),
+    "visits_and_procedures": ("vital_signs.recorded", "demographics.recorded"),
+    "future_data": ("demographics.recorded", "medication.started"),
+}
+DATA = {
+    "dose.administered": {
+        "infusion": 1, "volume": {"value": "1", "unit": "mL"}, "percent_given": "0",
+        "start": "2025-02-03", "end": "2025-02-03",
+    },
+    "vital_signs.recorded": VITALS,
+    "demographics.recorded": {},
+    "medication.started": {"medication": "M1", "class": "analgesics", "start": "2025-01"},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("scope", WITHDRAWALS)
+def test_a_withdrawal_blocks_its_scope_and_no_more(scope: str) -> None:
+    """Collection within the scope after the withdrawal is a breach; outside it is none."""
+    story = given_consented()
+    blocked, free = WITHDRAWALS[scope]
+    story.given("consent.withdrawn", {"scopes": [scope], "effective": story.now})
+    story.wait(hours=1)
+    assert "CONSENT_WITHDRAWN" in story.when(blocked, DATA[blocked]).codes
+    assert "CONSENT_WITHDRAWN" not in story.when(free, DATA[free]).codes
+
+
+def test_a_withdrawal_does_not_reach_back() -> None:
+    """What was collected before, entered later, is covered."""
+    story = given_consented()
+    taken = story.now
+    story.wait(hours=1)
+    story.given("consent.withdrawn", {"scopes": ["future_data"], "effective": story.now})
+    story.wait(hours=1)
+    story.given("vital_signs.recorded", VITALS, occurred=taken)
+
+
+def test_a_withdrawal_is_never_refused_and_safety_stays_possible() -> None:
+    """Everything withdrawn: adverse events are recorded without a breach of consent."""
+    story = given_consented()
+    scopes = ["study_treatment", "visits_and_procedures", "contact", "record_access", "future_data"]
+    story.given("consent.withdrawn", {"scopes": scopes, "effective": "2025-01-06"})
+    story.goto("2025-02-03T15:00:00.000000Z")
+    story.given("adverse_event.reported", adverse_event())
+
+
+def test_contact_withdrawn_blocks_phone_visits() -> None:
+    """A phone visit after contact was withdrawn is a breach, a visit in person is not."""
+    story = given_consented()
+    story.given("consent.withdrawn", {"scopes": ["contact"], "effective": story.now})
+    story.wait(hours=1)
+    story.given("visit.started", {"visit": "screening", "mode": "in_person"})
+    told = story.when("visit.started", {"visit": "unscheduled", "mode": "phone"})
+    assert told.codes == ("CONSENT_WITHDRAWN",)
+
+
+def test_record_access_withdrawn_blocks_health_records() -> None:
+    """What comes from health records after their access was withdrawn is a breach."""
+    story = given_consented()
+    story.given("consent.withdrawn", {"scopes": ["record_access"], "effective": story.now})
+    story.wait(hours=1)
+    story.given("vital_signs.recorded", VITALS)
+    assert story.when("vital_signs.recorded", {**VITALS, "source": {"kind": "ehr"}}).codes == (
+        "CONSENT_WITHDRAWN",
+    )
+
+
+def test_treatment_withdrawn_refuses_gates() -> None:
+    """Nobody is randomized or infused whose consent to treatment was withdrawn."""
+    story = given_eligible()
+    story.given("consent.withdrawn", {"scopes": ["study_treatment"], "effective": story.now})
+    assert story.when("randomization.requested", REQUEST).refused == "CONSENT_WITHDRAWN"
+
+
+def test_treatment_withdrawn_stops_the_next_infusion() -> None:
+    """A dose at the bedside is not started after the withdrawal."""
+    story = given_at_bedside()
+    story.given("consent.withdrawn", {"scopes": ["study_treatment"], "effective": story.now})
+    assert story.when("infusion.started", start(), by="nurse").refused == "CONSENT_WITHDRAWN"
+
+
+def test_consent_given_again_counts() -> None:
+    """A consent after the withdrawal covers what follows it."""
+    story = given_consented()
+    story.given("consent.withdrawn", {"scopes": ["visits_and_procedures"], "effective": story.now})
+    story.wait(days=1)
+    story.given("consent.obtained", consent(story))
+    story.wait(hours=1)
+    story.given("vital_signs.recorded", VITALS)

@@ -1,0 +1,242 @@
+"""Infusions: order, label, gap, the state machine, and what was given (catalogue E)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ledger.participant import Status
+from tests.scenario import (
+    DAY1,
+    completed,
+    given_at_bedside,
+    given_infused,
+    given_randomized,
+    given_running,
+    order,
+    received,
+    start,
+)
+
+
+def _ready() -> Any:
+    story = given_randomized()
+    story.goto(DAY1)
+    return story
+
+
+def _dose(story: Any, volume: str = "250", percent: str = "100", **more: Any) -> dict[str, Any]:
+    infusion = story.participant.infusions[-1]
+    return {
+        "infusion": infusion.number, "volume": {"value": volume, "unit": "mL"}, "percent_given": percent,
+        "start": story.ago(minutes=40), "end": story.now, **more,
+    }  # fmt: skip
+
+
+def test_an_infusion_runs_its_course() -> None:
+    """Ordered, received, started and completed: on treatment, and nothing is broken."""
+    story = given_infused()
+    assert story.participant.status is Status.ON_TREATMENT
+    assert story.participant.running is None
+    story.given("dose.administered", _dose(story), by="nurse")
+
+
+@pytest.mark.parametrize("weighed", ["2025-01-05", "2025-02-04"], ids=["29 days ago", "tomorrow"])
+def test_the_weight_is_recent(weighed: str) -> None:
+    """A weight older than its days, or of a day to come, refuses the order."""
+    story = _ready()
+    told = story.when("infusion.ordered", order(story, weight_date=weighed), by="sub")
+    assert told.refused == "WEIGHT_OUTDATED"
+
+
+def test_a_weight_of_28_days_ago_is_recent() -> None:
+    """The last day counts."""
+    story = _ready()
+    story.given("infusion.ordered", order(story, weight_date="2025-01-06"), by="sub")
+
+
+def test_the_prescriber_is_delegated() -> None:
+    """A physician of another site does not order here."""
+    story = _ready()
+    told = story.when("infusion.ordered", order(story), by="other")
+    assert told.refused == "PRESCRIBER_NOT_DELEGATED"
+
+
+def test_an_infusion_is_one_of_the_protocols() -> None:
+    """There are fourteen infusions, and no fifteenth."""
+    story = _ready()
+    assert story.when("infusion.ordered", order(story, 15), by="sub").refused == "INFUSION_UNKNOWN"
+    assert story.when("dose.received", received(story, 15), by="nurse").codes == ("INFUSION_UNKNOWN",)
+
+
+def test_an_infusion_that_was_started_is_not_ordered_again() -> None:
+    """The same number is not ordered twice once it runs."""
+    story = given_running()
+    assert story.when("infusion.ordered", order(story), by="sub").refused == "ORDER_REPEATED"
+
+
+def test_an_infusion_is_ordered_before_it_starts() -> None:
+    """Without an order the start is refused."""
+    story = _ready()
+    story.given("dose.received", received(story), by="nurse")
+    assert story.when("infusion.started", start(), by="nurse").refused == "ORDER_MISSING"
+
+
+@pytest.mark.parametrize("dose", [None, {"label": "WRONG"}], ids=["no dose", "another label"])
+def test_the_label_is_that_of_the_dose_received(dose: dict[str, Any] | None) -> None:
+    """Without a dose at the bedside, or with another label on it, the start is refused."""
+    story = _ready()
+    story.given("infusion.ordered", order(story), by="sub")
+    if dose is not None:
+        story.given("dose.received", received(story, **dose), by="nurse")
+    assert story.when("infusion.started", start(), by="nurse").refused == "LABEL_MISMATCH"
+
+
+def test_a_dose_is_used_in_time() -> None:
+    """After its beyond-use time the dose is not started."""
+    story = given_at_bedside()
+    story.wait(hours=7)
+    assert story.when("infusion.started", start(), by="nurse").refused == "DOSE_EXPIRED"
+
+
+def test_an_infusion_is_started_once() -> None:
+    """The same number is not started again."""
+    story = given_infused()
+    story.wait(days=2)
+    told = story.when("infusion.started", start(), by="nurse")
+    assert "INFUSION_REPEATED" in told.codes
+
+
+def test_one_infusion_runs_at_a_time() -> None:
+    """The second is not started while the first runs."""
+    story = given_running()
+    given_at_bedside(story, 2)
+    told = story.when("infusion.started", start(2), by="nurse")
+    assert told.refused == "INFUSION_RUNNING"
+
+
+def test_the_least_gap_is_elapsed_time() -> None:
+    """35 hours after the end of the first the second waits, after 36 it starts."""
+    story = given_infused()
+    story.wait(hours=35)
+    given_at_bedside(story, 2)
+    assert story.when("infusion.started", start(2), by="nurse").refused == "INFUSION_GAP"
+    story.wait(hours=1)
+    story.given("infusion.started", start(2), by="nurse")
+
+
+def test_a_prohibited_medication_holds_the_start() -> None:
+    """Found on the day, it makes the start wait."""
+    story = given_at_bedside()
+    found = {"medication": "M1", "class": "vasopressin", "start": "2025-02"}
+    story.when("medication.started", found)
+    assert story.when("infusion.started", start(), by="nurse").refused == "ON_HOLD"
+
+
+STEPS: dict[str, dict[str, Any]] = {
+    "infusion.interrupted": {"infusion": 1, "code": "pain", "volume": {"value": "100", "unit": "mL"},
+                             "pump": "P1"},
+    "infusion.resumed": {"infusion": 1, "rate": {"value": "375", "unit": "mL/h"}, "pump": "P1"},
+    "infusion.stopped": {"infusion": 1, "code": "pain", "volume": {"value": "100", "unit": "mL"}},
+    "infusion.completed": completed(),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("path", "broken"),
+    [
+        (["infusion.interrupted", "infusion.resumed", "infusion.completed"], None),
+        (["infusion.interrupted", "infusion.stopped"], None),
+        (["infusion.stopped"], None),
+        (["infusion.resumed"], "infusion.resumed"),
+        (["infusion.interrupted", "infusion.interrupted"], "infusion.interrupted"),
+        (["infusion.interrupted", "infusion.completed"], "infusion.completed"),
+        (["infusion.completed", "infusion.stopped"], "infusion.stopped"),
+        (["infusion.stopped", "infusion.resumed"], "infusion.resumed"),
+    ],
+)
+def test_the_state_machine(path: list[str], broken: str | None) -> None:
+    """Each step follows a state that it can follow; a break is recorded and flagged, never refused."""
+    story = given_running()
+    for step in path[:-1]:
+        story.given(step, STEPS[step], by="nurse")
+    told = story.when(path[-1], STEPS[path[-1]], by="nurse")
+    assert told.refused is None
+    assert told.codes == (("INFUSION_STATE",) if broken else ())
+
+
+def test_an_infusion_that_never_started_has_no_steps() -> None:
+    """A step of an infusion without a start is recorded and flagged."""
+    story = given_at_bedside()
+    assert story.when("infusion.stopped", STEPS["infusion.stopped"], by="nurse").codes == ("INFUSION_STATE",)
+
+
+@pytest.mark.parametrize(("volume", "broken"), [("240", False), ("237", True), ("263", True)])
+def test_a_completed_infusion_gave_its_volume(volume: str, broken: bool) -> None:
+    """250 mL with 5 % tolerance: 240 are complete, 237 and 263 are not."""
+    story = given_running()
+    story.wait(minutes=39)
+    told = story.when("infusion.completed", completed(volume=volume), by="nurse")
+    assert told.codes == (("DOSE_OUT_OF_TOLERANCE",) if broken else ())
+
+
+def test_a_volume_in_another_unit_is_not_compared_silently() -> None:
+    """A completed volume in litres is flagged instead of converted."""
+    story = given_running()
+    told = story.when(
+        "infusion.completed", {"infusion": 1, "volume": {"value": "0.25", "unit": "L"}}, by="nurse"
+    )
+    assert told.codes == ("DOSE_OUT_OF_TOLERANCE",)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"volume": "200"},
+        {"percent": "80"},
+        {"start": "2025-02-03T10:00:00-06:00"},
+        {"end": "2025-02-03T12:00:00-06:00"},
+    ],
+    ids=["volume", "per cent", "start", "end"],
+)
+def test_a_dose_that_differs_from_its_infusion_is_flagged(changed: dict[str, str]) -> None:
+    """Volume, per cent, start and end agree with what the pump's record says."""
+    story = given_infused()
+    assert story.when("dose.administered", _dose(story, **changed), by="nurse").codes == ("DOSE_DIFFERS",)
+
+
+def test_a_dose_is_compared_with_rate_and_time() -> None:
+    """Completed after ten minutes at 375 mL/h, 250 mL cannot have been given."""
+    story = given_running()
+    story.wait(minutes=9)
+    story.given("infusion.completed", completed(), by="nurse")
+    told = story.when("dose.administered", _dose(story, start=story.ago(minutes=11)), by="nurse")
+    assert told.codes == ("DOSE_DIFFERS",)
+
+
+def test_an_interrupted_infusion_adds_up_its_segments() -> None:
+    """Ten minutes, a pause, thirty minutes: 250 mL in all."""
+    story = given_running()
+    story.wait(minutes=9)
+    interrupted = {"infusion": 1, "code": "pain", "volume": {"value": "62.5", "unit": "mL"}, "pump": "P1"}
+    story.given("infusion.interrupted", interrupted, by="nurse")
+    story.wait(minutes=19)
+    story.given("infusion.resumed", STEPS["infusion.resumed"], by="nurse")
+    story.wait(minutes=29)
+    story.given("infusion.completed", completed(), by="nurse")
+    story.given("dose.administered", _dose(story, start=story.ago(minutes=60)), by="nurse")
+
+
+def test_a_dose_without_infusion_is_flagged() -> None:
+    """What was given belongs to an infusion that was started."""
+    story = given_at_bedside()
+    dose = {"infusion": 1, "volume": {"value": "250", "unit": "mL"}, "percent_given": "100",
+            "start": story.now, "end": story.now}  # fmt: skip
+    assert story.when("dose.administered", dose, by="nurse").codes == ("DOSE_WITHOUT_INFUSION",)
+
+
+def test_a_held_dose_breaks_nothing() -> None:
+    """A dose may always be held (R7)."""
+    story = given_at_bedside()
+    story.given("dose.held", {"infusion": 1, "code": "blood_pressure", "decided_by": "sub"}, by="nurse")
