@@ -10,17 +10,17 @@ Left out: stage 2, which repeats the index of stage 1 from a list of its own.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from ledger import canonical
 from ledger.datakeys import DataKeys
 from ledger.entry import Entry
-from ledger.errors import RefusedError, StoreError
-from ledger.lines import encode_base64
+from ledger.errors import ProofError, RefusedError, StoreError
+from ledger.lines import encode_base64, parse_base64
 from ledger.store.port import Reads, Slot, Store
-from ledger.study.lists import ListEntry, RandomizationList, commitment, prove_slots
+from ledger.study.lists import ListEntry, RandomizationList, check_slot, commitment, prove_slots
 from ledger.studystate import StudyState
 
 SCOPE = "treatment"
@@ -62,35 +62,64 @@ def last_slot(study: StudyState, name: str, stratum: str) -> int:
     return max((index for index in drawn if index is not None), default=-1)
 
 
-def answer(request: Entry, *, after: int, origin: str, reads: Reads, data_keys: DataKeys) -> Answer:
-    """Draw the lowest index above `after` of the stratum that the request names.
+def answer(
+    request: Entry,
+    *,
+    study: StudyState,
+    origin: str,
+    reads: Reads,
+    entry_at: Callable[[int], Entry],
+    data_keys: DataKeys,
+) -> Answer:
+    """Draw the lowest unused index of the stratum that the request names.
 
     Raises:
-        RefusedError: `LIST_EXHAUSTED` when the stratum has no slot left.
-        StoreError: `STORE_CORRUPT` when the slot does not open to its commitment.
+        RefusedError: `STAGE` for another stage than the first, `LIST_EXHAUSTED` when the stratum has no slot
+            left.
+        StoreError: `STORE_CORRUPT` when the slot does not open to its commitment, or does not stand in the
+            list that was committed.
     """
     statement = request.statement
     if statement is None:
         raise RefusedError("REFERENCE", "a withheld request is not answered")
+    if statement.data["stage"] != 1:
+        raise RefusedError("STAGE", "this version allocates the first stage alone", field="/data/stage")
     name, stratum = statement.data["list"], statement.data["stratum"]
-    slot = reads.next_slot(name, stratum, after)
+    slot = reads.next_slot(name, stratum, last_slot(study, name, stratum))
     if slot is None:
         raise RefusedError(
             "LIST_EXHAUSTED", "the list has no unused slot in this stratum", field="/data/stratum"
         )
+    proof = [slot.proof[at : at + 32] for at in range(0, len(slot.proof), 32)]
+    _check_committed(slot, proof, study, entry_at)
     return Answer(
         schema=1,
         data={
             "commitment": slot.commitment.hex(),
             "list": name,
             "list_index": slot.index,
-            "proof": [encode_base64(slot.proof[at : at + 32]) for at in range(0, len(slot.proof), 32)],
+            "proof": [encode_base64(node) for node in proof],
             "request": request.event,
             "stage": 1,
             "stratum": stratum,
         },
         sealed={PATH: _open(slot, origin, data_keys)},
     )
+
+
+def _check_committed(
+    slot: Slot, proof: Sequence[bytes], study: StudyState, entry_at: Callable[[int], Entry]
+) -> None:
+    """Require the slot to stand in the list that the log holds, before anyone is allocated by it."""
+    known = study.lists.get(slot.list)
+    committed = None if known is None or known.committed is None else entry_at(known.committed).statement
+    if committed is None:
+        raise RefusedError("LIST_NOT_COMMITTED", "the randomization list is not committed")
+    root = parse_base64(committed.data["root"], what="the list's root", code="STORE_CORRUPT")
+    try:
+        check_slot(slot.commitment, slot.index, committed.data["size"], root, proof)
+    except ProofError as error:
+        raise StoreError("STORE_CORRUPT", "a slot is not of the list that was committed") from error
 
 
 def _open(slot: Slot, origin: str, data_keys: DataKeys) -> str:

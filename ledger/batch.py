@@ -143,6 +143,15 @@ class Batch:
             raise StoreError("STORE_CORRUPT", "a statement that was folded in is not in the store")
         return load_entry(stored)
 
+    def entry_at(self, index: int) -> Entry:
+        """Return an entry of the log or of this batch by its index."""
+        if index >= self.base.size:
+            return self._fold.reader.pending[index - self.base.size]
+        stored = self.tx.entry(index)
+        if stored is None:
+            raise StoreError("STORE_CORRUPT", "an entry that was folded in is not in the store")
+        return load_entry(stored)
+
     def root_at(self, size: int) -> bytes | None:
         """Return the root of the durable log's first `size` leaves."""
         if size not in self._roots and size <= self.base.size:

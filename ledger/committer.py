@@ -16,7 +16,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from ledger import allocation
@@ -32,10 +32,11 @@ from ledger.datakeys import DataKeys
 from ledger.entry import Entry
 from ledger.errors import ConflictError, FormatError, FrozenError, LedgerError, RefusedError, StoreError
 from ledger.fold import LogFold, StoreReader
-from ledger.leaf import encode_leaf
+from ledger.leaf import MAX_LEAF_BYTES, encode_leaf
 from ledger.merkle import prove_inclusion
+from ledger.note import format_vkey
 from ledger.proof import format_receipt
-from ledger.refusals import Refusals
+from ledger.refusals import payload_hmac
 from ledger.rules.codes import codes
 from ledger.sealing import check_disclosure
 from ledger.service import LogSigners, Service, new_stream
@@ -50,6 +51,7 @@ from ledger.times import format_instant
 
 TARGET: Final = "target"
 STALE: Final = frozenset({"SEQ", "PREV"})
+ACCESS: Final = "access/"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +61,7 @@ class Recorded:
     Attributes:
         again: it was recorded before; index and event are those of the first time (R5).
         breaches: rule codes of the breaches that were recorded with it.
-        added: indexes of the service's statements in the same commit.
+        added: indexes of the service's statements that follow from it in the same commit.
     """
 
     index: int
@@ -101,7 +103,7 @@ class Ledger:
         self.sources = sources
         self.startup = startup
         self._lock = threading.RLock()
-        self._refusals = Refusals(service.secret)
+        self.refused_beyond: dict[str, int] = {}
         self._reserved: dict[str, NewStream] = {}
         self._reset()
 
@@ -136,12 +138,8 @@ class Ledger:
         """
         self._require_writing()
         with self._lock:
-            try:
-                with self._batch() as batch:
-                    outcomes = [self._one(batch, submission) for submission in submissions]
-            except BaseException:
-                self._reset()
-                raise
+            with self._batch() as batch:
+                outcomes = [self._one(batch, submission) for submission in submissions]
             return [self._with_receipt(batch, outcome) for outcome in outcomes]
 
     def attest(self, type_: str, stream: str, data: Mapping[str, Any]) -> Recorded:
@@ -152,14 +150,19 @@ class Ledger:
         """
         self._require_writing()
         with self._lock:
-            try:
-                with self._batch() as batch:
-                    index = self._attest(batch, type_, stream, data)
-            except BaseException:
-                self._reset()
-                raise
+            followed = _Followed()
+            with self._batch() as batch:
+                # The month is that of `at`, which may be later than the caller's clock (catalogue A).
+                name = f"{ACCESS}{batch.at[:7]}" if stream.startswith(ACCESS) else stream
+                self._attest(batch, followed, type_, name, data)
+            first, *others = followed.indexes
             recorded = Recorded(
-                index=index, event=batch.events[0].event, leaf=batch.events[0].leaf, receipt=b""
+                index=first,
+                event=batch.events[0].event,
+                leaf=batch.events[0].leaf,
+                receipt=b"",
+                breaches=tuple(followed.rules),
+                added=tuple(others),
             )
             return self._receipted(batch, recorded)
 
@@ -184,17 +187,21 @@ class Ledger:
         record-format.md §5.
 
         Raises:
-            StoreError: when the published one is not behind this log.
+            StoreError: the store of checkpoints cannot be read or written.
         """
-        head = self.store.head()
-        latest = self.checkpoints.latest()
-        if head.size == 0 or self.startup.frozen:
-            return latest[1] if latest else None
-        if latest is not None and latest[0] >= head.size:
-            return self.checkpoints.get(head.size) or latest[1]
-        note = publish(head.note, self.signers.published, self.sources.now_us() // 1_000_000)
-        self.checkpoints.publish(note, head.size, latest[0] if latest else 0)
-        return note
+        while True:
+            head = self.store.head()
+            latest = self.checkpoints.latest()
+            if head.size == 0 or self.startup.frozen:
+                return latest[1] if latest else None
+            if latest is not None and latest[0] >= head.size:
+                return self.checkpoints.get(head.size) or latest[1]
+            note = publish(head.note, self.signers.published, self.sources.now_us() // 1_000_000)
+            try:
+                self.checkpoints.publish(note, head.size, latest[0] if latest else 0)
+            except ConflictError:
+                continue  # another process published meanwhile: what it published is the newest now
+            return note
 
     def close(self) -> None:
         """Publish, and release everything. The ledger cannot be used after."""
@@ -214,102 +221,119 @@ class Ledger:
 
     @contextmanager
     def _batch(self) -> Iterator[Batch]:
-        """Hold the write lock with a caught-up fold, and make what was added durable in one commit."""
-        with self.store.write() as tx:
-            head = tx.head()
-            self._fold.catch_up(tx, head.size)
-            batch = Batch(tx, head, self._fold, self.sources, self.signers.head)
-            yield batch
-            if batch.events:
-                tx.append(batch.commit(self.data_keys))
+        """Hold the write lock with a caught-up fold, and make what was added durable in one commit.
+
+        Whatever fails once the lock is held, the fold is dropped. A lock that was not got leaves it as it is.
+        """
+        held = False
+        try:
+            with self.store.write() as tx:
+                held = True
+                head = tx.head()
+                self._fold.catch_up(tx, head.size)
+                batch = Batch(tx, head, self._fold, self.sources, self.signers.head)
+                yield batch
+                if batch.events:
+                    tx.append(batch.commit(self.data_keys))
+        except BaseException:
+            if held:
+                self._reset()
+            raise
         self._fold.reader.reads = self.store
         self._fold.reader.pending.clear()
 
     def _one(self, batch: Batch, submission: Submission) -> Outcome:
+        """Take one submission in the order of interfaces.md: form, signatures, known E, all the rest."""
         statement = submission.statement
+        entry = batch.candidate(submission)
+        try:
+            action = parse_action(statement, _open(submission))
+            check_signatures(self._fold.authority, statement, entry.leaf)
+        except LedgerError as error:
+            return error
         index = batch.index_of(statement.event)
         if index is not None:
-            entry = batch.entry_of(statement.event)
+            known = batch.entry_of(statement.event)
             return Recorded(
-                index=index, event=entry.event, leaf=encode_leaf(entry.leaf), receipt=b"", again=True
+                index=index, event=known.event, leaf=encode_leaf(known.leaf), receipt=b"", again=True
             )
         try:
-            judged = self._judge(batch, submission)
+            judged = self._judge(batch, submission, entry, action)
         except LedgerError as error:
             if isinstance(error, RefusedError):
                 self._refuse(batch, submission, error)
             return error
-        return self._apply(batch, submission, judged)
+        return self._apply(batch, judged)
 
-    def _judge(self, batch: Batch, submission: Submission) -> _Judged:
+    def _judge(self, batch: Batch, submission: Submission, entry: Entry, action: Action) -> _Judged:
         """Judge one submission where it would stand; nothing is changed."""
         statement = submission.statement
         fold = self._fold
-        entry = batch.candidate(submission)
         leaf = encode_leaf(entry.leaf)
-        check_signatures(fold.authority, statement, entry.leaf)
-        opened = _open(submission)
-        action = parse_action(statement, opened)
+        if len(leaf) > MAX_LEAF_BYTES:
+            raise FormatError("SIZE", f"a leaf has at most {MAX_LEAF_BYTES} bytes", field="/signatures")
+        self._check_log(statement)
         _raise_first(judge(fold.authority, entry))
         if batch.has_id(statement.id):
             raise RefusedError("ID_REUSED", "another statement has this id", field="/id")
         self._check_chain(batch, entry)
         row = self._first_row(statement)
+        openings = self._openings(batch, submission)
         _check_attachments(batch, statement)
         violations = fold.conduct.judge(entry, fold.authority)
-        _raise_refusing(statement, action, violations)
+        _raise_refusing(action, violations)
         answer = None
         if statement.type == "randomization.requested":
             answer = allocation.answer(
                 entry,
-                after=allocation.last_slot(
-                    fold.conduct.study, statement.data["list"], statement.data["stratum"]
-                ),
+                study=fold.conduct.study,
                 origin=self.origin,
                 reads=batch.tx,
+                entry_at=batch.entry_at,
                 data_keys=self.data_keys,
             )
-        return _Judged(entry=entry, leaf=leaf, row=row, violations=violations, answer=answer)
+        return _Judged(
+            entry=entry, leaf=leaf, row=row, openings=openings, violations=violations, answer=answer
+        )
 
-    def _apply(self, batch: Batch, submission: Submission, judged: _Judged) -> Recorded:
+    def _apply(self, batch: Batch, judged: _Judged) -> Recorded:
         """Add a judged submission and what follows from it; a failure here ends the whole transaction."""
-        entry = judged.entry
-        caused = self._add(batch, submission, entry, judged.leaf, judged.row)
-        added = [self._detect(batch, violation) for violation in (*judged.violations, *caused)]
+        entry, followed = judged.entry, _Followed()
+        self._add(batch, followed, judged)
         if judged.answer is not None and entry.statement is not None:
             statement, answer = entry.statement, judged.answer
-            added.append(
-                self._attest(
-                    batch,
-                    "participant.randomized",
-                    statement.stream,
-                    answer.data,
-                    schema=answer.schema,
-                    sealed=answer.sealed,
-                    site=statement.site,
-                    protocol=statement.protocol,
-                )
+            self._attest(
+                batch,
+                followed,
+                "participant.randomized",
+                statement.stream,
+                answer.data,
+                schema=answer.schema,
+                sealed=answer.sealed,
+                site=statement.site,
+                protocol=statement.protocol,
             )
         return Recorded(
             index=entry.index,
             event=entry.event,
             leaf=judged.leaf,
             receipt=b"",
-            breaches=tuple(violation.rule for violation in (*judged.violations, *caused)),
-            added=tuple(added),
+            breaches=tuple(followed.rules),
+            added=tuple(followed.indexes),
         )
 
-    def _add(
-        self, batch: Batch, submission: Submission, entry: Entry, leaf: bytes, row: NewStream | None
-    ) -> tuple[Violation, ...]:
+    def _add(self, batch: Batch, followed: _Followed, judged: _Judged) -> None:
+        """Add an entry, then the breaches that it is or brings to light."""
         batch.add(
-            entry,
-            leaf=leaf,
-            openings=self._openings(batch, submission),
-            stream=row,
-            guards=self._fold.conduct.guards(entry),
+            judged.entry,
+            leaf=judged.leaf,
+            openings=judged.openings,
+            stream=judged.row,
+            guards=self._fold.conduct.guards(judged.entry),
         )
-        return self._fold.advance(entry)
+        caused = self._fold.advance(judged.entry)
+        for violation in (*judged.violations, *caused):
+            self._detect(batch, followed, violation)
 
     def _openings(self, batch: Batch, submission: Submission) -> list[Opening]:
         statement = submission.statement
@@ -335,16 +359,18 @@ class Ledger:
             )
         return openings
 
-    def _detect(self, batch: Batch, violation: Violation) -> int:
+    def _detect(self, batch: Batch, followed: _Followed, violation: Violation) -> None:
         named = batch.entry_of(violation.statement).statement
         if named is None:
             raise StoreError("STORE_CORRUPT", "a breach names a statement that is not in the store")
         data = {"rule": violation.rule, "statement": violation.statement}
-        return self._attest(batch, "breach.detected", named.stream, data, site=named.site)
+        followed.rules.append(violation.rule)
+        self._attest(batch, followed, "breach.detected", named.stream, data, site=named.site)
 
     def _attest(
         self,
         batch: Batch,
+        followed: _Followed,
         type_: str,
         stream: str,
         data: Mapping[str, Any],
@@ -353,9 +379,11 @@ class Ledger:
         sealed: Mapping[str, Any] | None = None,
         site: str | None = None,
         protocol: str | None = None,
-    ) -> int:
-        """Build, sign and add a statement of the service; return its index."""
+    ) -> None:
+        """Build, sign and add a statement of the service, and what follows from it."""
         fold = self._fold
+        if not self._may_attest(batch.size):
+            raise FrozenError("SERVICE_KEY", "the service's account or key does not count any more")
         row = batch.streams.get(stream) or self.stream(stream)
         submission = self.service.attest(
             sources=self.sources,
@@ -374,11 +402,34 @@ class Ledger:
         )
         entry = batch.candidate(submission)
         _raise_first((*judge(fold.authority, entry), *fold.chain.check(entry, batch.root_at)))
-        first = self._first_row(submission.statement)
-        caused = self._add(batch, submission, entry, encode_leaf(entry.leaf), first)
-        for violation in caused:
-            self._detect(batch, violation)
-        return entry.index
+        violations = fold.conduct.judge(entry, fold.authority)
+        _raise_form(violations)
+        followed.indexes.append(entry.index)
+        judged = _Judged(
+            entry=entry,
+            leaf=encode_leaf(entry.leaf),
+            row=self._first_row(submission.statement),
+            openings=self._openings(batch, submission),
+            violations=violations,
+            answer=None,
+        )
+        self._add(batch, followed, judged)
+
+    def _may_attest(self, index: int) -> bool:
+        """Tell whether the service that this process runs may sign at an index."""
+        authority = self._fold.authority
+        person = authority.persons.get(SERVICE)
+        return person is not None and person.active and authority.live(self.service.key_id, index)
+
+    def _check_log(self, statement: Statement) -> None:
+        """Require the log that this ledger is, and at its opening the log keys that it signs with (§5)."""
+        if statement.log != self.origin:
+            raise RefusedError("LOG", "the statement belongs to another log", field="/log")
+        if statement.type != "ledger.opened":
+            return
+        own = [format_vkey(key) for key in self.signers.verifier_keys]
+        if sorted(statement.data["log_keys"]) != sorted(own):
+            raise RefusedError("LOG_KEYS", "expected the keys of this log", field="/data/log_keys")
 
     def _first_row(self, statement: Statement) -> NewStream | None:
         """Return the stream's row where this statement is its first."""
@@ -392,25 +443,28 @@ class Ledger:
     def _check_chain(self, batch: Batch, entry: Entry) -> None:
         problems = self._fold.chain.check(entry, batch.root_at)
         for problem in problems:
-            if problem.code in STALE:
+            # A stream that another process began has its salt by now: what was prepared before is stale.
+            began = problem.code == "TWO_TAGS" and entry.statement is not None and entry.statement.seq == 1
+            if problem.code in STALE or began:
                 raise ConflictError("STALE", problem.message, field=problem.field)
         _raise_first(problems)
 
     def _refuse(self, batch: Batch, submission: Submission, error: RefusedError) -> None:
-        """Record a refusal, for a valid signature of an enrolled person."""
+        """Record a refusal, for a valid signature of an enrolled person; count those beyond the limit."""
         statement = submission.statement
         who = self._fold.authority.person_of(statement.key.id)
-        if who is None or SERVICE not in self._fold.authority.persons:
+        if who is None or not self._may_attest(batch.size):
             return
-        if not self._refusals.admit(who, batch.at_us):
+        if not self._fold.refusals.admits(who, batch.at_us):
+            self.refused_beyond[who] = self.refused_beyond.get(who, 0) + 1
             return
         data = {
-            "payload_hmac": self._refusals.hmac(statement.body),
+            "payload_hmac": payload_hmac(self.service.secret, statement.body),
             "rule": error.code,
             "type": statement.type,
             "who": who,
         }
-        self._attest(batch, "command.refused", f"access/{batch.at[:7]}", data)
+        self._attest(batch, _Followed(), "command.refused", f"{ACCESS}{batch.at[:7]}", data)
 
     def _with_receipt(self, batch: Batch, outcome: Outcome) -> Outcome:
         return outcome if isinstance(outcome, LedgerError) else self._receipted(batch, outcome)
@@ -424,13 +478,22 @@ class Ledger:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Judged:
-    """A submission that may enter: its entry, leaf bytes, the row of a new stream, and what follows."""
+    """A statement that may enter: its entry, leaf bytes, row of a new stream, openings, and what follows."""
 
     entry: Entry
     leaf: bytes
     row: NewStream | None
+    openings: Sequence[Opening]
     violations: tuple[Violation, ...]
     answer: allocation.Answer | None
+
+
+@dataclass(slots=True, kw_only=True)
+class _Followed:
+    """What the service added to a statement: indexes in order, and the rules of breaches among them."""
+
+    indexes: list[int] = field(default_factory=list)
+    rules: list[str] = field(default_factory=list)
 
 
 def receipt_of(reads: Reads, index: int) -> bytes:
@@ -465,12 +528,20 @@ def _raise_first(problems: Sequence[Problem]) -> None:
         raise RefusedError(first.code, first.message, field=first.field)
 
 
-def _raise_refusing(statement: Statement, action: Action, violations: Sequence[Violation]) -> None:
+def _raise_refusing(action: Action, violations: Sequence[Violation]) -> None:
     """Refuse a gate for the first rule that refuses or holds, and anything for one of form (R6)."""
     outside = getattr(action, "performed_outside", None) is not None
-    judged_as_gate = action.spec.effect is Kind.GATE and not outside
+    if action.spec.effect is Kind.GATE and not outside:
+        for violation in violations:
+            if violation.effect is not Effect.FLAG:
+                raise RefusedError(violation.rule, codes()[violation.rule].text)
+    _raise_form(violations)
+
+
+def _raise_form(violations: Sequence[Violation]) -> None:
+    """Refuse what breaks a rule of form, be it a fact of the service (R6)."""
     for violation in violations:
-        if violation.effect is Effect.FORM or (judged_as_gate and violation.effect is not Effect.FLAG):
+        if violation.effect is Effect.FORM:
             raise RefusedError(violation.rule, codes()[violation.rule].text)
 
 

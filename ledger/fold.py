@@ -17,6 +17,7 @@ from ledger.entry import Entry, Index
 from ledger.envelope import EventHash
 from ledger.errors import StoreError
 from ledger.leaf import parse_leaf
+from ledger.refusals import Refusals
 from ledger.statement import parse_statement
 from ledger.store.port import Reads, StoredEntry
 
@@ -70,6 +71,7 @@ class LogFold:
         self.authority: Authority = INITIAL
         self.chain = Chain()
         self.conduct = Conduct(reader)
+        self.refusals = Refusals()
 
     @property
     def size(self) -> int:
@@ -91,4 +93,5 @@ class LogFold:
         self.chain.advance(entry)
         caused = self.conduct.evolve(entry, self.authority)
         self.authority = evolve_authority(self.authority, entry)
+        self.refusals.advance(entry)
         return caused

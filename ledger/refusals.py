@@ -1,8 +1,9 @@
 """How many refusals are recorded, and what of the refused payload is kept (interfaces.md, POST /statements).
 
 At most 20 refusals an hour are recorded for each person; those beyond are only counted, so that nobody can
-fill the log with them. The payload itself is not kept: an HMAC under a secret of the service lets someone who
-has the refused bytes show that it was these.
+fill the log with them. The limit is a fold of the log, so that it holds across processes and restarts. The
+payload itself is not kept: an HMAC under a secret of the service lets someone who has the refused bytes show
+that it was these.
 """
 
 from __future__ import annotations
@@ -12,29 +13,34 @@ import hmac
 from collections import deque
 from typing import Final
 
+from ledger.entry import Entry
+from ledger.times import parse_instant
+
 PER_HOUR: Final = 20
 HOUR_US: Final = 3_600_000_000
 
 
 class Refusals:
-    """Counts refusals by person over the last hour of recording time."""
+    """Mutable fold of the recorded refusals: for each person the times of the newest twenty."""
 
-    def __init__(self, secret: bytes) -> None:
-        self._secret = hmac.digest(secret, b"trial-ledger/payload-hmac/v1", "sha256")
-        self._recorded: dict[str, deque[int]] = {}
-        self.beyond: dict[str, int] = {}
+    def __init__(self) -> None:
+        self._newest: dict[str, deque[int]] = {}
 
-    def admit(self, person: str, at_us: int) -> bool:
-        """Tell whether a refusal of this person is to be recorded now; counts it either way."""
-        times = self._recorded.setdefault(person, deque())
-        while times and times[0] <= at_us - HOUR_US:
-            times.popleft()
-        if len(times) >= PER_HOUR:
-            self.beyond[person] = self.beyond.get(person, 0) + 1
-            return False
-        times.append(at_us)
-        return True
+    def advance(self, entry: Entry) -> None:
+        """Fold an entry in; only `command.refused` changes anything."""
+        statement = entry.statement
+        if statement is None or statement.type != "command.refused":
+            return
+        times = self._newest.setdefault(statement.data["who"], deque(maxlen=PER_HOUR))
+        times.append(parse_instant(entry.leaf.at))
 
-    def hmac(self, payload: bytes) -> str:
-        """Return the payload's HMAC-SHA256, 64 hex digits."""
-        return hmac.new(self._secret, payload, hashlib.sha256).hexdigest()
+    def admits(self, person: str, at_us: int) -> bool:
+        """Tell whether a refusal of this person at this time is to be recorded."""
+        times = self._newest.get(person)
+        return times is None or len(times) < PER_HOUR or times[0] <= at_us - HOUR_US
+
+
+def payload_hmac(secret: bytes, payload: bytes) -> str:
+    """Return the payload's HMAC-SHA256 under a key made from the service's secret, 64 hex digits."""
+    key = hmac.digest(secret, b"trial-ledger/payload-hmac/v1", "sha256")
+    return hmac.new(key, payload, hashlib.sha256).hexdigest()

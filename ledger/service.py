@@ -67,6 +67,7 @@ class Service:
 
     def __init__(self, key: SigningKey, secret: bytes) -> None:
         self._key = key
+        self.key_id = key.id
         self.secret = secret
 
     def attest(
