@@ -21,7 +21,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
-from ledger import studystate
+from ledger import studyfold, studystate
 from ledger.authority import Authority
 from ledger.entry import Entry
 from ledger.envelope import EventHash
@@ -254,7 +254,7 @@ class Conduct:
             self._participants[name] = refold.advance(record, participant, self.study, found)
         elif found:
             self._add(record, found)
-        self.study = studystate.evolve(self.study, record, self._reader.attachment)
+        self.study = studyfold.evolve(self.study, record, self._reader.attachment)
         if record.type in ("delegation.accepted", "training.recorded"):
             self._explain(record)
 
@@ -286,10 +286,10 @@ class Conduct:
         facts = (
             view.record(entry, zone)
             for entry in view.entries
-            if entry.statement is not None and entry.statement.type in studystate.CORRECTABLE
+            if entry.statement is not None and entry.statement.type in studyfold.CORRECTABLE
         )
         records = tuple(fact for fact in facts if fact is not None)
-        self.study = studystate.again(self.study, record.stream, records)
+        self.study = studyfold.again(self.study, record.stream, records)
 
     def _explain(self, record: Record) -> None:
         """Let a delegation or training that came too late explain the breaches that it covers."""

@@ -14,7 +14,8 @@ from ledger.authority import Authority
 from ledger.participant import Participant
 from ledger.rules.record import Record
 from ledger.study.definition import StudyDefinition
-from ledger.studystate import Attachments, StudyState
+from ledger.studyfold import Attachments
+from ledger.studystate import StudyState
 
 
 class Case(NamedTuple):
