@@ -12,12 +12,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, Final
 
 from ledger.envelope import EventHash
+from ledger.errors import FormatError
 from ledger.rules.record import span
-from ledger.study.definition import StudyDefinition
+from ledger.study.definition import StudyDefinition, load
 from ledger.times import Interval
 
 DEFAULT_LATE_HOURS: Final = 72

@@ -430,7 +430,7 @@ def test_a_fold_from_the_beginning_is_the_fold_as_it_grew() -> None:
 
 
 def test_folding_again_up_to_any_index_is_the_state_that_was() -> None:
-    """At every index of a story, the fold from the beginning equals the state that grew, with its breaches."""
+    """At every index of a story, the fold from the beginning equals the state that grew."""
     story, vitals, _, _ = given_early()
     story.when("visit.completed", {"visit": "screening"})
     again = Story()
