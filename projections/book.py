@@ -3,11 +3,13 @@
 A book is a state (`projection`): `records` in log order and `at`, the position of each event hash in it. A
 record keeps the statement as signed and, beside it, what reads now:
 
-    index, at, event, seq, type, schema, statement
+    index, at, event, type, schema, statement
     data, occurred_at      after the corrections in effect
     changes                corrections of it: index, event, path, schema (2 = sealed), new
-    voided                 index of the voiding that counts, else null
+    voided                 index of the voiding that counts
     cosigned               indexes of the co-signatures that name it
+
+The last three are there only where there is something to say: most records are never touched again.
 
 What counts is what conduct counts (`ledger.rules.stream`): a correction at once; a voiding at once, unless it
 needs a physician's co-signature and until it has one; a voided correction or voiding no more. A sealed value
@@ -53,21 +55,18 @@ def fold(book: State, entry: StoredEntry, statement: Mapping[str, Any]) -> State
 
 def add(book: State, entry: StoredEntry, statement: Mapping[str, Any]) -> None:
     """Add an entry as a record of its own."""
-    records = book["records"]
-    book["at"][entry.event] = len(records)
+    records, event = book["records"], entry.event
+    book["at"][event] = len(records)
     records.append(
         {
             "index": entry.index,
             "at": entry.at,
-            "event": entry.event,
+            "event": event,
             "type": entry.type,
             "schema": entry.schema,
             "statement": statement,
             "data": statement["data"],
             "occurred_at": statement["occurred_at"],
-            "changes": [],
-            "voided": None,
-            "cosigned": [],
         }
     )
 
@@ -85,12 +84,12 @@ def settle(book: State, entry: StoredEntry, statement: Mapping[str, Any]) -> Non
             "schema": entry.schema,
             "new": statement["data"].get("new"),
         }
-        target["changes"].append(change)
+        target.setdefault("changes", []).append(change)
         _apply(target, change)
     elif entry.type == VOIDING:
         _settle_voidings(book)
     elif entry.type == COSIGNATURE:
-        target["cosigned"].append(entry.index)
+        target.setdefault("cosigned", []).append(entry.index)
         if target["type"] == VOIDING:
             _settle_voidings(book)
 
@@ -103,12 +102,12 @@ def find(book: State, event: str) -> Record | None:
 
 def in_effect(record: Record, book: State) -> list[Record]:
     """Return the corrections of a record that count, oldest first."""
-    return [change for change in record["changes"] if not _is_voided(book, change["event"])]
+    return [change for change in record.get("changes", ()) if not _is_voided(book, change["event"])]
 
 
 def _is_voided(book: State, event: str) -> bool:
     named = find(book, event)
-    return named is not None and named["voided"] is not None
+    return named is not None and "voided" in named
 
 
 def _apply(record: Record, change: Record) -> None:
@@ -124,16 +123,14 @@ def _apply(record: Record, change: Record) -> None:
 def _settle_voidings(book: State) -> None:
     """Decide anew what is voided, newest first, because a record names earlier ones only."""
     records = book["records"]
-    before = {record["event"] for record in records if record["voided"] is not None}
-    for record in records:
-        record["voided"] = None
+    before = {record["event"] for record in records if record.pop("voided", None) is not None}
     for record in reversed(records):
-        if record["type"] != VOIDING or record["voided"] is not None:
+        if record["type"] != VOIDING or "voided" in record:
             continue
         target = find(book, record["data"]["statement"])
         if target is not None and (not needs_cosignature(target) or _is_cosigned(book, record)):
             target["voided"] = record["index"]
-    after = {record["event"] for record in records if record["voided"] is not None}
+    after = {record["event"] for record in records if "voided" in record}
     for event in before ^ after:
         corrected = find(book, event)
         if corrected is not None and corrected["type"] == CORRECTION:

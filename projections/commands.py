@@ -1,9 +1,161 @@
-"""Commands that read projections: `replay`, `trail`, `rebuild` (interfaces.md, "Command line")."""
+"""Commands that read projections: `replay`, `trail`, `rebuild` (interfaces.md, "Command line").
+
+They read the store alone and need no key, so that sealed values stay sealed here whatever the role: opening
+them is for the service, which records that it did.
+"""
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import orjson
 import typer
+from rich.console import Console
+from rich.progress import Progress as Bar
+
+from ledger.conduct import Conduct
+from ledger.directory import DATABASE, read_config
+from ledger.errors import FormatError, RefusedError
+from ledger.fold import LogFold, StoreReader
+from ledger.roles import ROLES
+from ledger.store.port import Snapshot
+from ledger.store.sqlite import SqliteStore
+from projections.audit_trail import MAX_LIMIT, TrailFilter, trail
+from projections.participant import participant_view
+from projections.reader import Reader
+from projections.render import print_table, print_view, to_csv, to_json, to_xlsx
+from projections.runner import FILE, opened
+
+Directory = Annotated[Path, typer.Argument(metavar="DIR", help="The ledger's directory.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+Role = Annotated[str, typer.Option(help="Role that is read as.")]
+
+
+class Format(StrEnum):
+    """How a trail is written."""
+
+    TABLE = "table"
+    CSV = "csv"
+    JSON = "json"
+    XLSX = "xlsx"
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
+    app.command()(replay)
+    app.command("trail")(print_trail)
+    app.command()(rebuild)
+
+
+def replay(
+    directory: Directory,
+    participant: Annotated[str, typer.Argument(metavar="PARTICIPANT", help="The participant's coded id.")],
+    known: Annotated[str | None, typer.Option(help="As known at an index or a recording time.")] = None,
+    true: Annotated[str | None, typer.Option(help="The state at a clinical time, as known then.")] = None,
+    role: Role = "auditor",
+    as_json: AsJson = False,
+) -> None:
+    """Show one participant as known now, as known then, or as it truly was."""
+    reader = _reader(role)
+    with _snapshot(directory) as reads:
+        view = participant_view(
+            reads, participant, reader=reader, known=known, true=true, conduct=_conduct(reads)
+        )
+    if view is None:
+        raise RefusedError("PARTICIPANT_UNKNOWN", "no such participant is known, or not to this role")
+    if as_json:
+        _write(orjson.dumps(view, option=orjson.OPT_SORT_KEYS) + b"\n")
+    else:
+        print_view(view, Console())
+
+
+def print_trail(
+    directory: Directory,
+    participant: Annotated[str | None, typer.Option(help="Of one participant.")] = None,
+    site: Annotated[str | None, typer.Option(help="Of one site.")] = None,
+    actor: Annotated[str | None, typer.Option(help="Signed by one person.")] = None,
+    type_: Annotated[str | None, typer.Option("--type", help="Of one action type.")] = None,
+    field: Annotated[str | None, typer.Option(help="With this field, such as /data/grade.")] = None,
+    since: Annotated[str | None, typer.Option(help="From an index or a recording time on.")] = None,
+    until: Annotated[str | None, typer.Option(help="Up to an index or a recording time.")] = None,
+    newest: Annotated[bool, typer.Option("--newest-first", help="Newest first.")] = False,
+    format_: Annotated[Format, typer.Option("--format", help="How it is written.")] = Format.TABLE,
+    role: Role = "auditor",
+    as_json: AsJson = False,
+) -> None:
+    """Print the audit trail: who, what, when, old, new, why, signed how."""
+    wanted = TrailFilter(
+        participant=participant, site=site, actor=actor, type=type_, field=field, since=since, until=until
+    )
+    reader = _reader(role)
+    with _snapshot(directory) as reads:
+        lines = list(_lines(reads, wanted, reader, newest))
+    match Format.JSON if as_json else format_:
+        case Format.TABLE:
+            print_table(lines, Console())
+        case Format.CSV:
+            _write(to_csv(lines).encode())
+        case Format.JSON:
+            _write(to_json(lines))
+        case Format.XLSX:
+            if sys.stdout.isatty():
+                raise FormatError("FORMAT", "a workbook is not for a terminal: send it to a file with >")
+            _write(to_xlsx(lines))
+
+
+def rebuild(directory: Directory, as_json: AsJson = False) -> None:
+    """Throw the kept projections away and build them again from the log."""
+    bar = Bar(console=Console(stderr=True), disable=not sys.stderr.isatty())
+    with _snapshot(directory) as reads, opened(directory / FILE) as runner, bar:
+        task = bar.add_task("rebuild", total=reads.size)
+        position = runner.rebuild(reads, lambda at, _: bar.update(task, completed=at))
+    if as_json:
+        _write(orjson.dumps({"entries": position}) + b"\n")
+    else:
+        print(f"{position} entries folded")
+
+
+def _lines(
+    reads: Snapshot, wanted: TrailFilter, reader: Reader, newest_first: bool
+) -> Iterator[dict[str, Any]]:
+    after: int | None = None
+    while True:
+        page = trail(reads, wanted, reader=reader, after=after, limit=MAX_LIMIT, newest_first=newest_first)
+        yield from page.lines
+        after = page.next
+        if after is None:
+            return
+
+
+def _reader(role: str) -> Reader:
+    if role not in ROLES:
+        raise FormatError("ROLE", "expected a role of the catalogue", field="--role")
+    return Reader(role=role)
+
+
+def _conduct(reads: Snapshot) -> Conduct:
+    """Fold the rules over the whole log, so that breaches say whether they are open."""
+    fold = LogFold(StoreReader(reads))
+    fold.catch_up(reads, reads.size)
+    return fold.conduct
+
+
+@contextmanager
+def _snapshot(directory: Path) -> Iterator[Snapshot]:
+    read_config(directory)  # says in plain words what is no ledger's directory
+    store = SqliteStore.open(directory / DATABASE)
+    try:
+        with store.snapshot() as reads:
+            yield reads
+    finally:
+        store.close()
+
+
+def _write(data: bytes) -> None:
+    sys.stdout.buffer.write(data)
+    sys.stdout.buffer.flush()

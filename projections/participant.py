@@ -2,7 +2,7 @@
 
     participant_view(reads, "SA-01-007", reader=reader)                        as known at the head
     participant_view(reads, "SA-01-007", reader=reader, known=412)             as known at index 412
-    participant_view(reads, "SA-01-007", reader=reader, true="2026-03-01")     the state that day, as known now
+    participant_view(reads, "SA-01-007", reader=reader, true="2026-03-01")     that day, as known now
 
 Known folds records in the order of the log, true in the order of their corrected clinical times, same times
 in log order, up to the time asked for; a record whose partial date overlaps that time is marked `may_have`. A
@@ -149,7 +149,7 @@ def view(
 
 
 def true_at(records: Iterable[Record], true: str, zone: str) -> list[tuple[Record, bool]]:
-    """Return the records up to a clinical time in the order of their own, each with whether it *may have* been.
+    """Return the records up to a clinical time, in its order, each with whether it *may have* been.
 
     Raises:
         FormatError: `TRUE`.
@@ -180,9 +180,9 @@ def _about(shown: dict[str, Any], book: State, records: Iterable[Record], reader
     for record in records:
         if record["type"] == books.CORRECTION:
             shown["corrections"].append(show_correction(record, book, reader))
-        elif record["type"] == VOIDING and record["voided"] is None and books.is_pending(record, book):
+        elif record["type"] == VOIDING and "voided" not in record and books.is_pending(record, book):
             shown["pending"].append(_voiding(record, book, reader))
-        if record["voided"] is not None:
+        if "voided" in record:
             shown["voided"].append(_struck(record, book, reader))
 
 
@@ -201,7 +201,7 @@ def _voiding(record: Record, book: State, reader: Reader) -> dict[str, Any]:
         "right": data.get("right"),
         "by": record["statement"]["actor"]["id"],
         "recorded_at": record["at"],
-        "cosigned_by": list(record["cosigned"]),
+        "cosigned_by": list(record.get("cosigned", ())),
     }
     if "reason" in record["statement"]:
         shown["reason"] = show_reason(record, reader)

@@ -75,7 +75,7 @@ class Parts:
     def add(self, record: Record, *, may_have: bool = False) -> None:
         """Add the next record."""
         type_ = record["type"]
-        if type_ in QUALITY or record["voided"] is not None:
+        if type_ in QUALITY or "voided" in record:
             return
         shown = show(record, self._book, self._reader)
         if may_have:

@@ -65,13 +65,12 @@ def by_participant(entry: StoredEntry) -> str | None:
 
 
 def replay(projection: Projection, entries: Iterable[StoredEntry], key: str, size: int) -> State:
-    """Fold the entries of one key below an index; `entries` are in order and may be of other keys too."""
-    state, fold, folds = projection.initial(key), projection.fold, projection.folds
-    name = projection.key
+    """Fold the entries of one key, in order, that lie below an index."""
+    state, fold, types = projection.initial(key), projection.fold, projection.types
     for entry in entries:
         if entry.index >= size:
             break
-        if folds(entry.type) and name(entry) == key:
+        if types is None or entry.type in types:
             state = fold(state, entry, orjson.loads(entry.statement))
     return state
 

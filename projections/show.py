@@ -32,9 +32,9 @@ def show(record: Record, book: State, reader: Reader) -> dict[str, Any]:
         shown["data"] = with_sealed(record, book, reader)
     if "reason" in statement:
         shown["reason"] = show_reason(record, reader)
-    if record["changes"]:
+    if "changes" in record:
         shown["corrected_by"] = [change["index"] for change in books.in_effect(record, book)]
-    if record["cosigned"]:
+    if "cosigned" in record:
         shown["cosigned_by"] = list(record["cosigned"])
     return shown
 
@@ -100,7 +100,7 @@ def show_correction(record: Record, book: State, reader: Reader) -> dict[str, An
         "path": data["path"],
         "old": data.get("old"),
         "new": data.get("new"),
-        "in_effect": record["voided"] is None,
+        "in_effect": "voided" not in record,
     }
 
 

@@ -128,7 +128,7 @@ def standing(records: Iterable[Record], study: Study) -> Mapping[str, int]:
     started: set[int] = set()
     outcomes: dict[str, str] = {}
     for record in records:
-        if record["voided"] is None and record["type"] in NEEDED:
+        if record["type"] in NEEDED and "voided" not in record:
             _reach(reached, record, study, started, outcomes)
     return reached
 

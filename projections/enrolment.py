@@ -1,0 +1,92 @@
+"""Enrolment: how far the participants of each site, and of the study, have come.
+
+`reached` counts everybody who ever reached a milestone; `now` counts by present status. Both come from the
+fold that gives each participant's status, so a voided consent or a corrected disposition counts at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from ledger.participant import Status
+from ledger.store.port import Reads
+from projections.moments import Known, known_size
+from projections.projection import State, replay_all
+from projections.reader import Reader
+from projections.status import MILESTONES, PARTICIPANTS, standing, status, summary
+from projections.study import Study
+
+
+def participants(
+    reads: Reads,
+    *,
+    reader: Reader,
+    known: Known = None,
+    states: Mapping[str, State] | None = None,
+) -> list[dict[str, Any]]:
+    """Return status and flags of each participant that this reader sees, by id.
+
+    `states` are those kept for the head; without them, or as of an earlier index, the log is replayed.
+
+    Raises:
+        FormatError: `KNOWN`.
+    """
+    size, found = _states(reads, known, states)
+    study = Study(reads, size)
+    return [summary(state, study) for _, state in sorted(found.items()) if _sees(reader, state)]
+
+
+def enrolment(
+    reads: Reads,
+    *,
+    reader: Reader,
+    known: Known = None,
+    states: Mapping[str, State] | None = None,
+) -> dict[str, Any]:
+    """Return the counts for each site that this reader sees, and for these sites together.
+
+    Raises:
+        FormatError: `KNOWN`.
+    """
+    size, found = _states(reads, known, states)
+    study = Study(reads, size)
+    open_sites = [site for site in study.sites() if reader.sites is None or site in reader.sites]
+    sites = {site: _count(()) for site in open_sites}
+    seen = [state for state in found.values() if _sees(reader, state)]
+    for site in {state["site"] for state in seen}:
+        sites[site] = _count(_reached(state, study) for state in seen if state["site"] == site)
+    return {
+        "known": size - 1,
+        "sites": dict(sorted(sites.items())),
+        "overall": _count(_reached(state, study) for state in seen),
+    }
+
+
+def _states(
+    reads: Reads, known: Known, states: Mapping[str, State] | None
+) -> tuple[int, Mapping[str, State]]:
+    size = known_size(reads, known)
+    if states is not None and known is None:
+        return size, states
+    return size, replay_all(PARTICIPANTS, reads, size)
+
+
+def _sees(reader: Reader, state: State) -> bool:
+    stream = f"participant/{state['id']}"
+    return reader.sees(stream, "participant.registered", {"site": state["site"]})
+
+
+def _reached(state: State, study: Study) -> Mapping[str, int]:
+    return standing(state["records"], study)
+
+
+def _count(found: Iterable[Mapping[str, int]]) -> dict[str, Any]:
+    reached = dict.fromkeys(MILESTONES, 0)
+    now = {str(each): 0 for each in Status}
+    for milestones in found:
+        now[str(status(milestones))] += 1
+        for name in milestones:
+            if name in reached:
+                reached[name] += 1
+    return {"reached": reached, "now": {name: count for name, count in now.items() if count}}
