@@ -17,9 +17,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import orjson
-import xlsxwriter
+import xlsxwriter  # type: ignore[import-untyped]  # the package carries no types
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from ledger.times import parse_instant
 from projections.moments import local
@@ -88,7 +89,8 @@ def safe_cell(text: str) -> str:
 def rows(lines: Iterable[Line]) -> Iterator[list[Any]]:
     """Yield the cells of `COLUMNS` for each changed field; one row for a line without fields."""
     for line in lines:
-        for change in line["changes"] or ({},):
+        changes: Sequence[Line] = line["changes"] or ({},)
+        for change in changes:
             yield [read(line, change) for _, read in COLUMNS]
 
 
@@ -142,7 +144,7 @@ def print_table(lines: Iterable[Line], console: Console) -> None:
         table.add_column(heading, overflow="fold", justify="right" if heading == "index" else "left")
     for line in lines:
         who, where = line["who"], line["participant"] or line["site"] or line["stream"]
-        table.add_row(
+        cells = (
             str(line["index"]),
             line["recorded"]["local"] or line["recorded"]["utc"],
             f"{who['name']} ({who['role']})",
@@ -152,7 +154,9 @@ def print_table(lines: Iterable[Line], console: Console) -> None:
             line["meaning"],
             _breaches(line["breaches"]),
         )
-    console.print(table, markup=False)
+        # As text objects: what stands in data is never taken for the terminal's markup.
+        table.add_row(*(Text(cell) for cell in cells))
+    console.print(table)
 
 
 def print_view(view: Mapping[str, Any], console: Console) -> None:
@@ -171,11 +175,14 @@ def print_view(view: Mapping[str, Any], console: Console) -> None:
     if view["breaches"]:
         console.print("\nbreaches", style="bold", markup=False)
         for breach in view["breaches"]:
-            state = {True: "open", None: "recorded"}.get(
-                breach["open"], f"closed by {breach.get('closed_by')}"
-            )
-            where = breach["statement"]["index"]
-            console.print(f"  {breach['rule']} by {where}: {state}", markup=False, highlight=False)
+            console.print(f"  {_breach(breach)}", markup=False, highlight=False)
+
+
+def _breach(breach: Mapping[str, Any]) -> str:
+    told = f"{breach['rule']} by {breach['statement']['index']}"
+    if breach["open"] is None:
+        return f"{told}, recorded"
+    return f"{told}, open" if breach["open"] else f"{told}, closed by {breach['closed_by']}"
 
 
 def _records(value: Any) -> Iterator[Mapping[str, Any]]:
