@@ -1,0 +1,178 @@
+"""What goes on beside the calendar of one participant: corrections, voidings, late papers, withdrawals."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import date, timedelta
+from types import MappingProxyType
+from typing import Final
+
+from ledger.actions.consent import ConsentWithdrawn
+from ledger.actions.fields import Source
+from ledger.actions.randomization import RandomizationRequested
+from ledger.actions.visits import VisitStarted
+from ledger.demo import bedside, safety
+from ledger.demo.course import Course
+from ledger.demo.mending import correct, correct_sealed, void
+from ledger.demo.stage import DAY_US, Story
+from ledger.demo.visits import (
+    COORDINATOR,
+    NURSE,
+    RATER,
+    baseline,
+    consent_on,
+    demographics,
+    form_in_effect,
+    register,
+)
+from ledger.study.definition import Visit
+
+Aside = Callable[[Course, Visit, date], Story]
+
+_LATE_DAYS: Final = 5
+_FOUND_DAYS: Final = 9
+
+
+def late_consent(course: Course, visit: Visit) -> Story:
+    """Begin without a consent in the ledger; it is entered days later, with the day only.
+
+    What was done that day then has an order that nobody can tell, until the form itself shows the minute.
+    """
+    plan = course.plan
+    pen = course.pen(plan.screening, 9 * 60)
+    signed, day = pen.text, pen.day
+    yield from register(pen.after(20))
+    yield from demographics(pen, ("CONSENT_MISSING",))
+    yield pen.note(COORDINATOR, VisitStarted(visit=visit.id, mode=visit.mode, source=pen.source()))
+    signs = course.vital_signs(pen.source("device"), "screening", visit=visit.id, weight=course.weight())
+    yield pen.note(NURSE, signs, breaches=("CONSENT_MISSING",))
+    request = RandomizationRequested(list=course.definition.randomization.list, stage=1, stratum=plan.site)
+    yield pen.note(COORDINATOR, request, refused="CONSENT_MISSING")
+    pen = course.pen(plan.screening + timedelta(days=_LATE_DAYS), 9 * 60)
+    consent = consent_on(pen, form_in_effect(plan.screening), time=day)
+    unclear = ("CONSENT_ORDER_UNCLEAR",) * 2
+    recorded = yield pen.note(COORDINATOR, consent, occurred=day, breaches=("LATE_ENTRY", *unclear))
+    yield from baseline(pen, visit)
+    if recorded is not None:
+        pen = course.pen(plan.screening + timedelta(days=_FOUND_DAYS), 10 * 60)
+        yield from correct(
+            pen,
+            COORDINATOR,
+            recorded.event,
+            "/data/participant_time",
+            old=day,
+            new=signed,
+            reason=("source_found", "the signed form shows the minute"),
+            source="signed consent form, page 6",
+            cosigned=True,
+        )
+
+
+def corrected_twice(course: Course, visit: Visit, on: date) -> Story:
+    """Correct a value, and the correction once more."""
+    pen = course.pen(on, 15 * 60)
+    event, first = course.noted["vital_signs"], course.noted["systolic"]
+    path = "/data/measurements/0/quantity/value"
+    second = str(int(first) + 10)
+    yield from correct(
+        pen,
+        NURSE,
+        event,
+        path,
+        old=first,
+        new=second,
+        reason=("transcription_error", "read once more"),
+    )
+    pen.us += DAY_US
+    third = str(int(first) + 1)
+    yield from correct(
+        pen,
+        NURSE,
+        event,
+        path,
+        old=second,
+        new=third,
+        reason=("transcription_error", "see the printout"),
+    )
+
+
+def sealed_corrected(course: Course, visit: Visit, on: date) -> Story:
+    """Correct an age that stays sealed."""
+    pen = course.pen(on, 15 * 60)
+    age_years = int(course.noted["age_years"])
+    yield from correct_sealed(
+        pen,
+        COORDINATOR,
+        course.noted["demographics"],
+        "/data/age_years",
+        old=age_years,
+        new=age_years + 1,
+        reason=("transcription_error", "the birthday was last week"),
+    )
+
+
+def miscounted(course: Course, visit: Visit, on: date) -> Story:
+    """Add up a questionnaire again: the breach goes with source and second signature."""
+    pen = course.pen(on, 16 * 60)
+    total = int(course.noted["total"])
+    yield from correct(
+        pen,
+        RATER,
+        course.noted["miscounted"],
+        "/data/total",
+        old=str(total),
+        new=str(total - 1),
+        reason=("calculation_error", "added up again"),
+        source="questionnaire, scored twice",
+        cosigned=True,
+    )
+
+
+def wrong_participant(course: Course, visit: Visit, on: date) -> Story:
+    """Write down somebody else's bag, notice it, and void it."""
+    pen = course.pen(on, 15 * 60)
+    recorded = yield pen.note(NURSE, bedside.received(pen, (visit.infusion or 0) + 3))
+    if recorded is not None:
+        pen.us += DAY_US
+        reason = ("wrong_participant", "the bag was for the participant in the next room")
+        yield from void(pen, NURSE, recorded.event, right=None, reason=reason)
+
+
+def samples_withdrawn(course: Course, visit: Visit, on: date) -> Story:
+    """Withdraw what does not touch the study itself."""
+    pen = course.pen(on, 17 * 60)
+    withdrawn = ConsentWithdrawn(
+        scopes=("future_samples", "record_access"), effective=pen.text, source=pen.source("participant")
+    )
+    yield pen.reported(COORDINATOR, withdrawn)
+
+
+def late_papers(course: Course, visit: Visit, on: date) -> Story:
+    """Enter two papers that lay in a drawer."""
+    for number, hour in enumerate((14, 15)):
+        pen = course.pen(on, hour * 60)
+        source = Source(kind="paper", reference=f"sheet {number + 1}")
+        signs = course.vital_signs(source, "after_infusion", visit=visit.id)
+        yield pen.note(NURSE, signs, at_us=pen.us + (4 + number) * DAY_US, breaches=("LATE_ENTRY",))
+
+
+def _adverse(story: Callable[..., Story]) -> Aside:
+    def aside(course: Course, visit: Visit, on: date) -> Story:
+        return story(course.pen(on, 16 * 60))
+
+    return aside
+
+
+ASIDES: Final[Mapping[str, Aside]] = MappingProxyType(
+    {
+        "corrected_twice": corrected_twice,
+        "sealed_corrected": sealed_corrected,
+        "miscounted": miscounted,
+        "upgraded": _adverse(safety.upgraded),
+        "hospitalised": _adverse(safety.hospitalised),
+        "life_threatening": _adverse(safety.life_threatening),
+        "wrong_participant": wrong_participant,
+        "samples_withdrawn": samples_withdrawn,
+        "late_papers": late_papers,
+    }
+)

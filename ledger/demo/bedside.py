@@ -1,0 +1,296 @@
+"""Infusions at the bedside: order, bag, start, end, what was given; and each way in which one differs.
+
+The bag is opaque and the same in every arm: a label, a volume and a rate of the definition. Amounts of
+products stay empty here, for nobody at the bedside knows them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import date, timedelta
+from decimal import Decimal
+from types import MappingProxyType
+from typing import Final
+
+from ledger.actions.fields import Measure, Quantity
+from ledger.actions.infusion import (
+    DoseAdministered,
+    DoseHeld,
+    DoseReceived,
+    InfusionCompleted,
+    InfusionInterrupted,
+    InfusionOrdered,
+    InfusionResumed,
+    InfusionStarted,
+    InfusionStopped,
+    Limit,
+)
+from ledger.actions.medication import MedicationStarted
+from ledger.actions.visits import VisitCompleted, VisitStarted
+from ledger.demo.cast import person_at
+from ledger.demo.course import MORNING, Course, Pen
+from ledger.demo.mending import correct
+from ledger.demo.stage import HOUR_US, Story, Telling, written
+from ledger.demo.visits import COORDINATOR, NURSE, PHYSICIAN, outcomes
+from ledger.study.definition import Visit
+
+ML: Final = "mL"
+ML_H: Final = "mL/h"
+PUMPS: Final = ("PUMP-01", "PUMP-02", "PUMP-03")
+BEYOND_USE_US: Final = 8 * HOUR_US
+HARMLESS_CLASS: Final = "antihistamines"
+
+_MINUTES_AN_HOUR: Final = 60
+_SHORT_PERCENT: Final = 86
+
+Given = Callable[[Pen, int, str], Story]
+
+
+def infusion(course: Course, visit: Visit, on: date) -> Story:
+    """Play one infusion visit from arrival to leaving."""
+    number = visit.infusion or 0
+    turn = course.plan.turns.bedside.get(number)
+    on -= timedelta(days=turn == "too_soon")  # the window allows it, the hours since the last one do not
+    pen = course.pen(on, MORNING + course.dice.between(0, 240), paper=turn == "on_paper")
+    yield from _arrive(course, visit, pen, _window_breaches(course, number))
+    if turn == "held":
+        yield from _held(pen, visit, number)
+        pen = course.pen(on + timedelta(days=1), MORNING + 60)
+    if turn in ("hold_lifted", "hold_stays"):
+        yield from _prohibited(pen, number, lifted=turn == "hold_lifted")
+    if turn != "hold_stays":
+        yield from _order(pen, visit, number)
+        label = yield from _receive(pen, number)
+        if turn == "too_soon":
+            yield pen.note(NURSE, _start(pen, number, label), after=6, refused="INFUSION_GAP")
+            yield pen.note(NURSE, _dose_held(pen, number, "interval_too_short", None))
+            pen = course.pen(on + timedelta(days=1), MORNING + 150)
+            label = yield from _receive(pen, number)
+        yield from _GIVEN.get(turn or "", _as_planned)(pen, number, label)
+        course.last_infusion = date.fromisoformat(pen.day)
+    yield pen.note(COORDINATOR, VisitCompleted(visit=visit.id, source=pen.source()), after=12)
+
+
+def _window_breaches(course: Course, number: int) -> tuple[str, ...]:
+    """Return what follows from a shifted visit, and from a request before its days when day 1 is known."""
+    return ("OUTSIDE_WINDOW",) if number in course.plan.turns.shifted else ()
+
+
+def _arrive(course: Course, visit: Visit, pen: Pen, breaches: tuple[str, ...]) -> Story:
+    started = VisitStarted(visit=visit.id, mode=visit.mode, source=pen.source())
+    yield pen.note(COORDINATOR, started, breaches=breaches)
+    slip = 1 if course.plan.turns.asides.get(visit.infusion or 0) == "miscounted" else 0
+    yield from outcomes(pen, visit, week=visit.week or 0, slip=slip)
+
+
+def _order(pen: Pen, visit: Visit, number: int) -> Story:
+    course = pen.course
+    weight = course.weight()
+    signs = course.vital_signs(pen.source("device"), "before_infusion", visit=visit.id, weight=weight)
+    recorded = yield pen.note(NURSE, signs, after=4)
+    if recorded is not None:
+        course.noted["vital_signs"] = recorded.event
+        course.noted["systolic"] = signs.measurements[0].quantity.value
+    ordered = InfusionOrdered(
+        infusion=number,
+        weight=weight,
+        weight_date=pen.day,
+        instruction="per_protocol",
+        limits=(
+            Limit(
+                parameter="systolic_blood_pressure",
+                comparison="above",
+                quantity=Quantity(value="170", unit="mm[Hg]"),
+            ),
+            Limit(parameter="oxygen_saturation", comparison="below", quantity=Quantity(value="92", unit="%")),
+        ),
+    )
+    yield pen.note(PHYSICIAN, ordered, after=5)
+
+
+def received(pen: Pen, number: int) -> DoseReceived:
+    """Return a bag for an infusion as it comes to the bedside, with a label that tells nothing."""
+    definition = pen.course.definition
+    return DoseReceived(
+        infusion=number,
+        label=f"L{100_000 + pen.course.dice.below(900_000)}",
+        volume=Measure(value=str(definition.infusion_volume_ml), unit=ML),
+        rate=Measure(value=str(definition.infusion_rate_ml_h), unit=ML_H),
+        beyond_use=written(pen.us + BEYOND_USE_US, pen.course.plan.zone),
+        source=pen.source(),
+    )
+
+
+def _receive(pen: Pen, number: int) -> Telling:
+    bag = received(pen, number)
+    recorded = yield pen.note(NURSE, bag, after=10)
+    if recorded is not None:
+        pen.course.noted[f"dose {number}"] = recorded.event
+    return bag.label
+
+
+def _start(pen: Pen, number: int, label: str) -> InfusionStarted:
+    rate = Measure(value=str(pen.course.definition.infusion_rate_ml_h), unit=ML_H)
+    return InfusionStarted(infusion=number, pump=pen.course.dice.pick(PUMPS), rate=rate, label=label)
+
+
+def _begin(pen: Pen, number: int, label: str) -> Telling:
+    """Start the pump; the first infusion makes day 1, and what was too early shows."""
+    turns = pen.course.plan.turns
+    early = number == 1 and turns.requested_early
+    start = _start(pen, number, label)
+    yield pen.note(NURSE, start, after=6, breaches=("RANDOMIZATION_WINDOW",) if early else ())
+    return pen.text
+
+
+def _administered(
+    pen: Pen, number: int, started: str, volume_ml: Decimal, *, entered: str | None = None
+) -> DoseAdministered:
+    planned = pen.course.definition.infusion_volume_ml
+    return DoseAdministered(
+        infusion=number,
+        volume=Measure(value=entered or str(volume_ml), unit=ML),
+        percent_given=str((volume_ml * 100 / planned).quantize(Decimal(1))),
+        start=started,
+        end=pen.text,
+        source=pen.source(),
+    )
+
+
+def _completed(pen: Pen, number: int, volume_ml: Decimal) -> InfusionCompleted:
+    return InfusionCompleted(
+        infusion=number, volume=Measure(value=str(volume_ml), unit=ML), source=pen.source("device")
+    )
+
+
+def _as_planned(pen: Pen, number: int, label: str) -> Story:
+    definition = pen.course.definition
+    started = yield from _begin(pen, number, label)
+    volume_ml = definition.infusion_volume_ml
+    yield pen.note(NURSE, _completed(pen, number, volume_ml), after=definition.infusion_minutes)
+    yield pen.note(NURSE, _administered(pen, number, started, volume_ml), after=0)
+
+
+def _interrupted(pen: Pen, number: int, label: str) -> Story:
+    """Pause for a line that came loose, and go on."""
+    definition = pen.course.definition
+    first_minutes = definition.infusion_minutes * 3 // 8
+    so_far_ml = (definition.infusion_rate_ml_h * first_minutes / _MINUTES_AN_HOUR).quantize(Decimal("0.1"))
+    started = yield from _begin(pen, number, label)
+    interrupted = InfusionInterrupted(
+        infusion=number,
+        code="line_dislodged",
+        volume=Measure(value=str(so_far_ml), unit=ML),
+        pump=PUMPS[0],
+        source=pen.source("device"),
+    )
+    yield pen.note(NURSE, interrupted, after=first_minutes)
+    rate = Measure(value=str(definition.infusion_rate_ml_h), unit=ML_H)
+    resumed = InfusionResumed(infusion=number, rate=rate, pump=PUMPS[0], source=pen.source("device"))
+    yield pen.note(NURSE, resumed, after=9)
+    volume_ml = definition.infusion_volume_ml
+    rest = definition.infusion_minutes - first_minutes
+    yield pen.note(NURSE, _completed(pen, number, volume_ml), after=rest)
+    yield pen.note(NURSE, _administered(pen, number, started, volume_ml), after=0)
+
+
+def _stopped(pen: Pen, number: int, label: str) -> Story:
+    """Stop for good."""
+    definition = pen.course.definition
+    minutes = definition.infusion_minutes * 2 // 5
+    volume_ml = (definition.infusion_rate_ml_h * minutes / _MINUTES_AN_HOUR).quantize(Decimal(1))
+    started = yield from _begin(pen, number, label)
+    stopped = InfusionStopped(
+        infusion=number,
+        code="adverse_event",
+        volume=Measure(value=str(volume_ml), unit=ML),
+        source=pen.source("device"),
+    )
+    yield pen.note(NURSE, stopped, after=minutes)
+    yield pen.note(NURSE, _administered(pen, number, started, volume_ml), after=0)
+
+
+def _short(pen: Pen, number: int, label: str) -> Story:
+    """Complete with a rest left in the bag: less than the tolerance allows."""
+    definition = pen.course.definition
+    volume_ml = (definition.infusion_volume_ml * _SHORT_PERCENT / 100).quantize(Decimal(1))
+    started = yield from _begin(pen, number, label)
+    completed = _completed(pen, number, volume_ml)
+    yield pen.note(NURSE, completed, after=definition.infusion_minutes, breaches=("DOSE_OUT_OF_TOLERANCE",))
+    given = _administered(pen, number, started, volume_ml)
+    yield pen.note(NURSE, given, after=0, breaches=("DOSE_DIFFERS",))
+
+
+def _mistyped(pen: Pen, number: int, label: str) -> Story:
+    """Enter a digit too few, and correct it: the breach goes when a physician has signed as well."""
+    definition = pen.course.definition
+    volume_ml = definition.infusion_volume_ml
+    started = yield from _begin(pen, number, label)
+    yield pen.note(NURSE, _completed(pen, number, volume_ml), after=definition.infusion_minutes)
+    entered = str(volume_ml // 10)
+    given = _administered(pen, number, started, volume_ml, entered=entered)
+    recorded = yield pen.note(NURSE, given, after=0, breaches=("DOSE_DIFFERS",))
+    if recorded is not None:
+        yield from correct(
+            pen,
+            NURSE,
+            recorded.event,
+            "/data/volume/value",
+            old=entered,
+            new=str(volume_ml),
+            reason=("data_entry_error", "a digit was left out; the pump's log shows the volume"),
+            source="pump log",
+            cosigned=True,
+        )
+
+
+_GIVEN: Final[Mapping[str, Given]] = MappingProxyType(
+    {"interrupted": _interrupted, "stopped": _stopped, "short": _short, "mistyped": _mistyped}
+)
+
+
+def _dose_held(pen: Pen, number: int, code: str, note: str | None) -> DoseHeld:
+    decided_by = person_at(pen.course.plan.site, PHYSICIAN)
+    return DoseHeld(infusion=number, code=code, decided_by=decided_by, note=note, source=pen.source())
+
+
+def _held(pen: Pen, visit: Visit, number: int) -> Story:
+    """Hold the dose for a high blood pressure."""
+    signs = pen.course.vital_signs(pen.source("device"), "before_infusion", visit=visit.id, high=True)
+    yield pen.note(NURSE, signs)
+    yield pen.note(PHYSICIAN, _dose_held(pen, number, "blood_pressure", "to come again tomorrow"))
+
+
+def _prohibited(pen: Pen, number: int, *, lifted: bool) -> Story:
+    """Find a prohibited medication; it was taken, or the bottle shows that it was not."""
+    prohibited = pen.course.definition.prohibited_medication[-1].medication_class
+    medication = MedicationStarted(
+        medication="CM-9",
+        class_=prohibited,
+        start=f"{pen.day[:8]}01",
+        drug="hydroxyzine" if lifted else "lorazepam",
+        indication="sleep",
+        source=pen.source("participant"),
+    )
+    recorded = yield pen.reported(COORDINATOR, medication, breaches=("PROHIBITED_MEDICATION",))
+    order = InfusionOrdered(
+        infusion=number,
+        weight=pen.course.weight(),
+        weight_date=pen.day,
+        instruction="per_protocol",
+        limits=(),
+    )
+    yield pen.note(PHYSICIAN, order, refused="ON_HOLD")
+    yield pen.note(PHYSICIAN, _dose_held(pen, number, "prohibited_medication", None))
+    if lifted and recorded is not None:
+        yield from correct(
+            pen,
+            COORDINATOR,
+            recorded.event,
+            "/data/class",
+            old=prohibited,
+            new=HARMLESS_CLASS,
+            reason=("coding_error", "the bottle shows another substance"),
+            source="medication bottle, photographed",
+            cosigned=True,
+        )

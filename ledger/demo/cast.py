@@ -1,0 +1,140 @@
+"""The people of the demonstration and their keys, every one of which follows from a public label.
+
+Nobody here exists. A key seed is SHA-256("trial-ledger demo <seed> <person>"), so whoever reads this can sign
+as anybody: the ledger protects nothing, and its names, organisations, key files and settings say so.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
+
+from ledger.keyfile import KEK, ML_DSA_44, Holder, KeyMaterial
+from ledger.keys import ED25519
+from ledger.study.definition import StudyDefinition
+
+SPONSOR: Final = "Demo sponsor office"
+OPERATOR: Final = "Demo data centre (operator)"
+UNIVERSITY: Final = "Demo university, biostatistics"
+MONITORS: Final = "Demo contract research organisation"
+AUDITORS: Final = "Demo audit house"
+BOARD: Final = "Demo review board"
+EVERYWHERE: Final = ("*",)
+LABEL: Final = "demonstration: this key follows from a public label and protects nothing"
+
+ROOTS: Final = ("root-1", "root-2")
+ADMINISTRATOR: Final = "sponsor-admin"
+MONITOR: Final = "monitor"
+DATA_MANAGER: Final = "data-manager"
+AUDITOR: Final = "auditor"
+STATISTICIAN: Final = "statistician"
+LIST_HOLDER: Final = "list-holder"
+REVIEW_BOARD: Final = "review-board"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Person:
+    """One person: `role` on `sites`. `joins_later` is not set up with the others but comes in the story."""
+
+    id: str
+    name: str
+    organisation: str
+    role: str
+    sites: tuple[str, ...] = EVERYWHERE
+    blinded: bool = True
+    joins_later: bool = False
+
+
+# Names of the staff of the first and the second site, by role.
+_STAFF: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
+    {
+        "investigator": ("Dr. Amelia Novak", "Dr. Henry Osei"),
+        "sub_investigator": ("Dr. Tomás Rivera", "Dr. Ingrid Solberg"),
+        "coordinator": ("Grace Whitfield", "Daniel Kim"),
+        "infusion_staff": ("Mateo Flores, RN", "Priya Raman, RN"),
+        "blinded_rater": ("Hannah Lindqvist", "Samuel Adeyemi"),
+    }
+)
+_SECOND_COORDINATOR: Final = "Lena Fischer"
+
+
+def person_at(site: str, role: str) -> str:
+    """Return the id of the person who has a role at a site, like `sa01-coordinator`."""
+    return f"{site.lower().replace('-', '')}-{role.replace('_', '-')}"
+
+
+def second_coordinator(site: str) -> str:
+    """Return the id of the coordinator who joins later."""
+    return f"{person_at(site, 'coordinator')}-2"
+
+
+def people(definition: StudyDefinition) -> tuple[Person, ...]:
+    """Return everybody but the root persons, the sponsor administrator first."""
+    return (
+        Person(id=ADMINISTRATOR, name="Eva Brandt", organisation=SPONSOR, role="sponsor_administrator"),
+        Person(id=DATA_MANAGER, name="Jonas Weber", organisation=SPONSOR, role="data_manager"),
+        Person(id=MONITOR, name="Nadia Haddad", organisation=MONITORS, role="blinded_monitor"),
+        Person(id=AUDITOR, name="Oliver Grant", organisation=AUDITORS, role="auditor"),
+        Person(id=REVIEW_BOARD, name="Ruth Callahan", organisation=BOARD, role="ethics_committee"),
+        Person(
+            id=STATISTICIAN,
+            name="Prof. Yuki Tanaka",
+            organisation=UNIVERSITY,
+            role="unblinded_statistician",
+            blinded=False,
+        ),
+        Person(id=LIST_HOLDER, name="Paul Moreau", organisation=OPERATOR, role="list_holder", blinded=False),
+        *_staff(definition),
+    )
+
+
+def _staff(definition: StudyDefinition) -> Iterator[Person]:
+    for number, site in enumerate(definition.sites):
+        organisation = f"Demo site {site}"
+        for role, names in _STAFF.items():
+            yield Person(
+                id=person_at(site, role),
+                name=names[number % len(names)],
+                organisation=organisation,
+                role=role,
+                sites=(site,),
+            )
+        if number == 0:
+            yield Person(
+                id=second_coordinator(site),
+                name=_SECOND_COORDINATOR,
+                organisation=organisation,
+                role="coordinator",
+                sites=(site,),
+                joins_later=True,
+            )
+
+
+def roots() -> tuple[Person, ...]:
+    """Return the root persons: one of the operator, one of the sponsor."""
+    return (
+        Person(id=ROOTS[0], name="Clara Jensen", organisation=OPERATOR, role="root"),
+        Person(id=ROOTS[1], name="Victor Almeida", organisation=SPONSOR, role="root"),
+    )
+
+
+def key_of(seed: int, name: str, *, alg: str = ED25519, person: Person | None = None) -> KeyMaterial:
+    """Return the key of a name, by its public label."""
+    holder = Holder(label=LABEL)
+    if person is not None:
+        holder = Holder(person=person.id, name=person.name, organisation=person.organisation, label=LABEL)
+    secret = hashlib.sha256(f"trial-ledger demo {seed} {name}".encode()).digest()
+    return KeyMaterial(alg=alg, secret=secret, holder=holder)
+
+
+def log_keys(seed: int) -> tuple[KeyMaterial, KeyMaterial, KeyMaterial, KeyMaterial]:
+    """Return the log's Ed25519 and ML-DSA-44 keys, the service's key, and the key-encryption key."""
+    return (
+        key_of(seed, "log"),
+        key_of(seed, "log post-quantum", alg=ML_DSA_44),
+        key_of(seed, "service"),
+        key_of(seed, "key-encryption key", alg=KEK),
+    )

@@ -1,0 +1,177 @@
+"""What goes on around the participants: keys, new staff, new forms, approvals, and what is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import date, timedelta
+from typing import Final
+
+from ledger.actions.accounts import KeyEnrolled, KeyRevoked, KeyRotated
+from ledger.actions.fields import Measure, Source
+from ledger.actions.infusion import InfusionOrdered
+from ledger.actions.quality import CorrectionMade
+from ledger.actions.visits import VisitStarted
+from ledger.demo.cast import (
+    ADMINISTRATOR,
+    AUDITOR,
+    MONITOR,
+    Person,
+    key_of,
+    people,
+    person_at,
+)
+from ledger.demo.schedule import Plan
+from ledger.demo.setup import APPROVED_UNTIL, SECOND_FORM, SECOND_FORMS, Setup
+from ledger.demo.stage import Command, Stage, Story, Wait, instant
+from ledger.genesis import evidence_of, key_object
+
+EVENING: Final = 20 * 60
+NEW_STAFF: Final = date(2024, 7, 22)
+DELEGATED: Final = date(2024, 8, 12)
+KEY_LOST: Final = date(2024, 10, 8)
+KEY_ROTATED: Final = date(2024, 11, 20)
+APPROVED_AGAIN_UNTIL: Final = date(2026, 1, 31)
+ATTEMPTS: Final = date(2024, 6, 18)
+
+
+def stories(setup: Setup, plans: Sequence[Plan]) -> Iterator[Story]:
+    """Yield all of them; those that need a participant only where there is one."""
+    yield _new_forms(setup)
+    yield from (_new_colleague(setup, person) for person in _later(setup.stage))
+    first, *_, last = setup.stage.definition.sites
+    yield _lost_key(setup, person_at(last, "infusion_staff"))
+    yield _rotated_key(setup, person_at(first, "blinded_rater"))
+    for site in setup.stage.definition.sites:
+        yield _approved_again(setup, site, late=site != first)
+    if plans:
+        yield _attempts(setup.stage, plans[0])
+    there = [plan for plan in plans if plan.site != first and not plan.turns.fails]
+    if there:
+        yield _lapsed(setup.stage, there[-1])
+
+
+def _later(stage: Stage) -> Iterator[Person]:
+    return (person for person in people(stage.definition) if person.joins_later)
+
+
+def _new_forms(setup: Setup) -> Story:
+    yield Wait(at_us=_evening(setup, SECOND_FORMS - timedelta(days=7)))
+    setup.approve_forms(SECOND_FORM, SECOND_FORMS)
+
+
+def _new_colleague(setup: Setup, person: Person) -> Story:
+    """Somebody joins, begins to work, and is delegated three weeks later with a date in the past."""
+    yield Wait(at_us=_evening(setup, NEW_STAFF))
+    setup.admit(person)
+    setup.train(person.id, NEW_STAFF)
+    yield Wait(at_us=_evening(setup, DELEGATED))
+    setup.delegate(person.sites[0], person.id, person.role, NEW_STAFF, breaches=("DELEGATION_BACKDATED",))
+
+
+def _lost_key(setup: Setup, person_id: str) -> Story:
+    """A key is lost and revoked; it signs nothing any more, and its holder gets a new one."""
+    stage = setup.stage
+    person, lost = stage.people[person_id], stage.signers[person_id].key
+    stream = f"person/{person_id}"
+    yield Wait(at_us=_evening(setup, KEY_LOST))
+    setup.say(ADMINISTRATOR, KeyRevoked(key=lost.id, person=person_id), stream)
+    site = person.sites[0]
+    yield Command(
+        at_us=stage.sources.now_us(),
+        person=person_id,
+        role=person.role,
+        action=VisitStarted(visit="unscheduled", mode="in_person", source=Source(kind="esource")),
+        stream=_any_participant(stage, site),
+        members={"site": site},
+        refused="KEY_REVOKED",
+    )
+    second = key_of(stage.seed, f"{person_id} second key", person=person)
+    new = second.signing_key()
+    enrolled = KeyEnrolled(
+        evidence=evidence_of(f"{stage.ledger.origin} second signed form of {person_id}"),
+        key=key_object(new, person_id, "client"),
+    )
+    setup.say(ADMINISTRATOR, enrolled, stream, further=(new,))
+    stage.enter(person, second)
+
+
+def _any_participant(stage: Stage, site: str) -> str:
+    """Return the stream of some participant of a site, or of one who would be the next."""
+    for participant in stage.ledger.refresh().conduct.participants():
+        if participant.site == site:
+            return f"participant/{participant.id}"
+    return f"participant/{site}-001"
+
+
+def _rotated_key(setup: Setup, person_id: str) -> Story:
+    """A holder replaces a key; the sponsor administrator's key confirms it."""
+    stage = setup.stage
+    person = stage.people[person_id]
+    yield Wait(at_us=_evening(setup, KEY_ROTATED))
+    old = stage.signers[person_id].key
+    second = key_of(stage.seed, f"{person_id} second key", person=person)
+    new = second.signing_key()
+    rotated = KeyRotated(key=key_object(new, person_id, "client"), replaces=old.id)
+    further = (new, stage.signers[ADMINISTRATOR].key)
+    setup.say(person_id, rotated, f"person/{person_id}", further=further)
+    stage.enter(person, second)
+
+
+def _approved_again(setup: Setup, site: str, *, late: bool) -> Story:
+    """The review board approves for another year; at one site days after the first approval has ended."""
+    begins = APPROVED_UNTIL + timedelta(days=1)
+    days = 3 if late else -10  # the Monday after, before anybody comes
+    zone = setup.stage.definition.sites[site].zone
+    yield Wait(at_us=instant(APPROVED_UNTIL + timedelta(days=days), 6 * 60, zone))
+    setup.approve_site(site, begins, APPROVED_AGAIN_UNTIL)
+
+
+def _lapsed(stage: Stage, plan: Plan) -> Story:
+    """Order an infusion while no approval is in force."""
+    yield Command(
+        at_us=instant(APPROVED_UNTIL + timedelta(days=2), 18 * 60, plan.zone),
+        person=person_at(plan.site, "sub_investigator"),
+        role="sub_investigator",
+        action=_order(),
+        stream=f"participant/{plan.id}",
+        members={"site": plan.site, "protocol": stage.definition.version},
+        refused="IRB_LAPSED",
+    )
+
+
+def _order() -> InfusionOrdered:
+    return InfusionOrdered(
+        infusion=1,
+        weight=Measure(value="70.0", unit="kg"),
+        weight_date=ATTEMPTS.isoformat(),
+        instruction="per_protocol",
+        limits=(),
+    )
+
+
+def _attempts(stage: Stage, plan: Plan) -> Story:
+    """People try what is not theirs: an auditor investigates, a monitor corrects, a nurse orders."""
+    nobody = "0" * 64
+    correction = CorrectionMade(statement=nobody, path="/data/visit", old="a", new="b")
+    nurse = person_at(plan.site, "infusion_staff")
+    attempts = (
+        (AUDITOR, "investigator", _order(), None, "ROLE_NOT_HELD"),
+        (MONITOR, "blinded_monitor", correction, ("error", "should be so"), "ROLE_NOT_ALLOWED"),
+        (nurse, "infusion_staff", _order(), None, "ROLE_NOT_ALLOWED"),
+    )
+    for number, (person, role, action, reason, code) in enumerate(attempts):
+        yield Command(
+            at_us=instant(ATTEMPTS, EVENING + 5 * number, plan.zone),
+            person=person,
+            role=role,
+            action=action,
+            stream=f"participant/{plan.id}",
+            reason=reason,
+            members={"site": plan.site, "protocol": stage.definition.version},
+            refused=code,
+        )
+
+
+def _evening(setup: Setup, on: date) -> int:
+    zones = [site.zone for site in setup.stage.definition.sites.values()]
+    return max(instant(on, EVENING, zone) for zone in zones)
