@@ -27,6 +27,7 @@ from ledger.merkle import Frontier, leaf_hash
 from ledger.statement import parse_statement
 from ledger.store.port import Commit, NewEvent, NewStream, Store
 from ledger.store.recorder import (
+    PAGE,
     Factory,
     LedgerRecorder,
     RecordedStatement,
@@ -255,6 +256,13 @@ def test_notifications_are_selected_as_the_library_selects_them(
         each.select_notifications(start, limit, stop, topics, inclusive_of_start=inclusive) for each in both
     )
     assert ours == theirs
+
+
+def test_topics_are_found_however_far_apart(recorder: LedgerRecorder) -> None:
+    """A limit is filled from as many pages as it takes, none of them twice and none left out."""
+    record(recorder.store, Log(recorder.store).commit(*[STUDY] * (3 * PAGE)))
+    found = recorder.select_notifications(1, PAGE + 1, topics=["visit.started"])
+    assert [each.id for each in found] == list(range(2, 2 * PAGE + 3, 2))
 
 
 def test_a_subscription_gives_what_is_there_and_what_comes(recorder: LedgerRecorder) -> None:

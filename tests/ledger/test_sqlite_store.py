@@ -78,6 +78,18 @@ class TestSqliteStore(StoreContract):
             self.attack(tmp_path, f"INSERT OR REPLACE INTO events SELECT {columns} FROM events")
         assert self._everything(store) == before
 
+    @pytest.mark.parametrize("base", [1, 2])
+    def test_a_second_head_for_the_same_events_is_refused(
+        self, tmp_path: Path, store: Store, base: int
+    ) -> None:
+        """A row that starts below the present size is refused even where no commit started there."""
+        record(store, Log(store).commit(STUDY, STUDY, STUDY))
+        with pytest.raises(ConflictError, match="HEAD_STALE"):
+            self.attack(
+                tmp_path, f"INSERT INTO log_head SELECT {base}, size, root, frontier, note FROM log_head"
+            )
+        assert store.heads(3) == b"note of 3"
+
     def test_a_killed_process_that_spilled_leaves_nothing(self, tmp_path: Path, store: Store) -> None:
         """SIGKILL when uncommitted pages are in the write-ahead log already: nobody ever reads them."""
         record(store, Log(store).commit(STUDY))
