@@ -131,7 +131,8 @@ class RandomizationJudge:
         self._lists[name] = _List(name=name, parameters=data, at=index)
         if data["algorithm"] not in (PERMUTED_BLOCKS, SECOND_STAGE):
             self._bad("LIST_PARAMETERS", "an algorithm that the format does not have", index)
-        if (data["algorithm"] == SECOND_STAGE) != ("first" in data and "from_arms" in data):
+        wanted = {"first", "from_arms"} if data["algorithm"] == SECOND_STAGE else set()
+        if {"first", "from_arms"} & data.keys() != wanted:
             self._bad("LIST_PARAMETERS", "first and from_arms belong to a second stage", index)
         if not data["strata"] or not 0 < data["slots"] * len(data["strata"]) <= MAX_ENTRIES:
             self._bad("LIST_PARAMETERS", "too many slots, or none", index)
