@@ -7,11 +7,11 @@ Breaches of the corrections and co-signatures themselves stay as they were: thos
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from ledger.errors import FormatError
-from ledger.participant import Breach, Participant, Pending
+from ledger.participant import Breach, Hold, Participant, Pending
 from ledger.rules import participants
 from ledger.rules.case import Case
 from ledger.rules.quality import has_source
@@ -88,7 +88,17 @@ def again(old: Participant, view: StreamView, trigger: Record, study: StudyState
     waiting = {breach.pending for breach in breaches if breach.pending is not None}
     shown = view.statements
     kept = tuple(p for p in pending if p.event in waiting or needs_cosignature(shown[p.event], shown))
-    return replace(fresh, breaches=breaches, pending=kept)
+    holds = (*fresh.holds, *_still_held(old, fresh, breaches))
+    return replace(fresh, breaches=breaches, pending=kept, holds=holds)
+
+
+def _still_held(old: Participant, fresh: Participant, breaches: tuple[Breach, ...]) -> Iterator[Hold]:
+    """Yield the holds whose breach only waits to vanish: gates wait with it."""
+    unsettled = {(breach.event, breach.rule) for breach in breaches if breach.is_open}
+    known = {hold.event for hold in fresh.holds}
+    for hold in old.holds:
+        if hold.event not in known and (hold.event, hold.rule) in unsettled:
+            yield hold
 
 
 def _pending(old: Participant, view: StreamView, trigger: Record) -> tuple[Pending, ...]:

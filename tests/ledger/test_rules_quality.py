@@ -294,6 +294,18 @@ def test_a_corrected_criterion_takes_eligibility_back_into_doubt() -> None:
     assert request.event not in {event for _, event in told.caused}
 
 
+def test_a_hold_lifts_with_the_cosignature_of_what_lifts_it() -> None:
+    """A medication that was none of its class: gates wait until a physician has signed the correction."""
+    story = given_at_bedside()
+    data = {"medication": "M1", "class": "vasopressin", "start": "2025-02"}
+    found = story.when("medication.started", data)
+    correction = correct(story, found, "/data/class", "vasopressin", "antihistamines", originator=CHART)
+    assert story.when("infusion.started", start(), by="nurse").refused == "ON_HOLD"
+    cosign(story, correction)
+    assert story.participant.holds == ()
+    story.given("infusion.started", start(), by="nurse")
+
+
 def test_a_corrected_protocol_is_judged() -> None:
     """A version that nobody approved becomes a breach by correction."""
     story, vitals = given_vitals(protocol="1.0")
