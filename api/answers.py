@@ -1,0 +1,160 @@
+"""How answers leave: their head, their ETag, their twins, and headers that keep browsers from guessing.
+
+Every answer of a study says which head it was read from (`Ledger-Head`). `ETag` is the last index that
+changed the answer for this view, so it tells a reader nothing of what they do not see; it is weak because the
+twins differ in bytes and not in meaning. Answers depend on the reader and are kept by nobody else.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+from urllib.parse import quote, urlencode
+
+import orjson
+from starlette.datastructures import MutableHeaders
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from api.call import Call
+from api.study import ServedStudy
+from ledger.lines import encode_base64
+from ledger.store.port import Head
+
+JSON: Final = "application/json"
+CSV: Final = "text/csv; charset=utf-8"
+PRIVATE: Final = {"Cache-Control": "private, no-cache", "Vary": "Authorization"}
+IMMUTABLE_S: Final = 31_536_000
+
+SECURITY: Final = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'; base-uri 'none'",
+    "Cache-Control": "no-store",
+}
+"""Set on every answer that does not say otherwise."""
+
+INDEXES: Final = frozenset(
+    {
+        "index",
+        "last_index",
+        "milestones",
+        "found",
+        "recorded",
+        "closed_by",
+        "explained_by",
+        "corrected_by",
+        "cosigned_by",
+        "voided_by",
+    }
+)
+"""Members of answers that hold indexes of the log, alone, in lists or by name."""
+
+_ETAG = re.compile(r'(?:W/)?"([0-9]+)"')
+
+
+def head_header(head: Head) -> dict[str, str]:
+    """Say which head an answer was read from."""
+    return {"Ledger-Head": f"{head.size} {encode_base64(head.root)}"}
+
+
+def answer(
+    call: Call,
+    value: Any,
+    head: Head,
+    *,
+    status: int = 200,
+    last: int | None = None,
+    csv: str | None = None,
+    links: Mapping[str, str] | None = None,
+) -> Response:
+    """Answer with JSON, or with CSV where the address asks for that.
+
+    Args:
+        value: what JSON holds.
+        head: the head that it was read from.
+        last: the last index that changed this answer for this view; None for an answer without ETag.
+        csv: the CSV twin's text.
+        links: RFC 8288 relations to addresses.
+    """
+    headers = {**PRIVATE, **head_header(head)}
+    if links:
+        headers["Link"] = ", ".join(f'<{address}>; rel="{rel}"' for rel, address in links.items())
+    if last is not None:
+        headers["ETag"] = f'W/"{last}"'
+        if is_unchanged(call, last):
+            return Response(status_code=304, headers=headers)
+    if call.twin == "csv" and csv is not None:
+        return Response(csv, status_code=status, headers=headers, media_type=CSV)
+    return Response(orjson.dumps(value), status_code=status, headers=headers, media_type=JSON)
+
+
+def last_index(shown: Any) -> int:
+    """Return the greatest index that an answer names; -1 where it names none.
+
+    What changed an answer is named in it, so its ETag can't tell of more than the answer does.
+    """
+    if isinstance(shown, Mapping):
+        named = (_index(value) if key in INDEXES else last_index(value) for key, value in shown.items())
+        return max(named, default=-1)
+    if isinstance(shown, list):
+        return max(map(last_index, shown), default=-1)
+    return -1
+
+
+def _index(value: Any) -> int:
+    match value:
+        case bool():
+            return -1
+        case int():
+            return value
+        case list():
+            return max(map(_index, value), default=-1)
+        case Mapping():
+            return max(map(_index, value.values()), default=-1)
+    return -1
+
+
+def is_unchanged(call: Call, last: int) -> bool:
+    """Tell whether the client has this answer already (RFC 9110 §13.1.2)."""
+    given = call.request.headers.get("if-none-match")
+    if given is None:
+        return False
+    tags: Iterable[str] = (tag.strip() for tag in given.split(","))
+    return any((match := _ETAG.fullmatch(tag)) is not None and match[1] == str(last) for tag in tags)
+
+
+def next_page(call: Call, after: str) -> dict[str, str]:
+    """Return the link to the page after a cursor, all other parameters kept."""
+    query = urlencode({**call.query, "after": after})
+    return {"next": f"{quote(call.request.url.path)}?{query}"}
+
+
+class SecurityHeaders:
+    """ASGI middleware: the headers of `SECURITY` wherever the answer has not set its own.
+
+    A demonstration's answers say that they are one: its keys are public and protect nothing.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in SECURITY.items():
+                    headers.setdefault(name, value)
+                study: ServedStudy | None = scope.get("state", {}).get("study")
+                if study is not None and study.config.demonstration:
+                    headers["Ledger-Demonstration"] = "all keys are public"
+            await send(message)
+
+        await self._app(scope, receive, send_with_headers)

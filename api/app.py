@@ -1,0 +1,172 @@
+"""The application: every declared operation under FastAPI's routing, and one way out for every error.
+
+`create_app` is the only place where it is put together, and opens nothing: ledgers are handed in open, and
+whoever opened them closes them. FastAPI's own parsing, documents and telemetry are not used: it would echo
+input, accept what the record format refuses, and write paths into spans.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any, Final, cast
+
+import structlog
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+
+from api.answers import SecurityHeaders, head_header
+from api.call import Call, enter
+from api.openapi import document
+from api.operations import BASE, Operation
+from api.problems import ProblemError, problem
+from api.routes import docs, health, participants, recording, stream, trail, transparency, verification
+from api.study import OpenStudy, ServedStudy
+from ledger.errors import FormatError, LedgerError, StoreError
+
+OPERATIONS: Final[tuple[Operation, ...]] = (
+    *recording.OPERATIONS,
+    *participants.OPERATIONS,
+    *trail.OPERATIONS,
+    *transparency.OPERATIONS,
+    *stream.OPERATIONS,
+    *verification.OPERATIONS,
+    *health.OPERATIONS,
+    *docs.OPERATIONS,
+)
+
+_TELEMETRY: Final = {"tracing": False, "metrics": False, "logs": False, "operation_spans": False}
+_HTTP_CODES: Final = {404: "NOT_FOUND", 405: "METHOD"}
+
+_log = structlog.get_logger("api")
+
+Endpoint = Callable[[Request], Any]
+
+
+def create_app(studies: Sequence[OpenStudy], *, public_url: str = "") -> FastAPI:
+    """Put the application together for studies whose ledgers are open.
+
+    Args:
+        studies: each is served under its own id.
+        public_url: scheme and host that clients use, for the `source` of stream events.
+
+    Raises:
+        FormatError: `STUDY` when two ledgers are of the same study.
+    """
+    by_id = {study.config.study: study for study in studies}
+    if len(by_id) != len(studies):
+        raise FormatError("STUDY", "two of the ledgers are of the same study: they need a service each")
+    app = FastAPI(
+        title="trial-ledger",
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        redirect_slashes=False,
+        lifespan=_lifespan(by_id, public_url),
+        telemetry=cast(Any, _TELEMETRY),
+    )
+    app.state.studies = {}
+    app.state.openapi = document(OPERATIONS)
+    for operation in OPERATIONS:
+        _route(app, operation)
+    app.add_exception_handler(HTTPException, _on_http)
+    app.add_exception_handler(RequestValidationError, _on_validation)
+    app.add_middleware(cast(Any, SecurityHeaders))
+    return app
+
+
+def drain(app: FastAPI) -> None:
+    """Let every stream of the application end; called on its event loop."""
+    for study in app.state.studies.values():
+        study.tailer.drain()
+
+
+def _lifespan(
+    studies: Mapping[str, OpenStudy], public_url: str
+) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        served = {
+            name: ServedStudy(study, public_url + BASE.format(study=name)) for name, study in studies.items()
+        }
+        app.state.studies = served
+        for study in served.values():
+            study.start()
+        try:
+            yield
+        finally:
+            for study in served.values():
+                await study.stop()
+
+    return lifespan
+
+
+def _route(app: FastAPI, operation: Operation) -> None:
+    """Add an operation, its twins first: an id may have a dot, and the longer address is meant."""
+    for twin in (*operation.twins, None):
+        app.add_api_route(
+            operation.address + (f".{twin}" if twin else ""),
+            _endpoint(operation, twin),
+            methods=[operation.method],
+            name=operation.name + (f".{twin}" if twin else ""),
+            response_model=None,
+        )
+
+
+def _endpoint(operation: Operation, twin: str | None) -> Endpoint:
+    """Wrap a handler: enter, answer, and turn whatever goes wrong into a problem."""
+    handler = operation.handler
+
+    async def endpoint(request: Request) -> Response:
+        try:
+            call = enter(request, operation, twin)
+            if inspect.iscoroutinefunction(handler):
+                return await cast(Callable[[Call], Awaitable[Response]], handler)(call)
+            return await run_in_threadpool(cast(Callable[[Call], Response], handler), call)
+        except LedgerError as error:
+            return await _problem(request, error)
+        except ClientDisconnect:
+            return Response(status_code=400)
+        except Exception as error:  # the process edge: what nobody foresaw is told without its text
+            _log.error("unforeseen", operation=operation.name, kind=type(error).__name__, at=_place(error))
+            return await _problem(request, ProblemError("INTERNAL", 500))
+
+    return endpoint
+
+
+async def _problem(request: Request, error: LedgerError) -> Response:
+    """Write a problem, with the head of the study that it is about."""
+    response = problem(error)
+    study: ServedStudy | None = getattr(request.state, "study", None)
+    if study is not None:
+        try:
+            head = await run_in_threadpool(study.ledger.store.head)
+        except StoreError:
+            return response
+        response.headers.update(head_header(head))
+    return response
+
+
+async def _on_http(request: Request, error: Exception) -> Response:
+    """Answer for the framework: no such address, no such method."""
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    headers = error.headers if isinstance(error, HTTPException) else None
+    return problem(ProblemError(_HTTP_CODES.get(status, "NOT_FOUND"), status, headers=headers))
+
+
+async def _on_validation(request: Request, error: Exception) -> Response:
+    """Answer without what the framework would echo."""
+    return problem(ProblemError("QUERY", 400))
+
+
+def _place(error: Exception) -> str:
+    """Name the line that failed: code of ours, so nothing of a participant."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return "" if trace is None else f"{trace.tb_frame.f_globals.get('__name__')}:{trace.tb_lineno}"

@@ -1,0 +1,113 @@
+"""One request on its way in: which study, which reader, which parameters. Strict, and nothing is read yet."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from starlette.requests import Request
+
+from api import auth
+from api.operations import Operation
+from api.problems import ProblemError
+from api.study import ServedStudy
+from ledger.errors import FormatError
+from ledger.lines import parse_decimal
+from projections.reader import Reader
+
+DEFAULT_LIMIT: Final = 100
+MAX_LIMIT: Final = 1_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """A request that may be answered.
+
+    Attributes:
+        twin: format that the address asks for by its suffix, None for the plain address.
+    """
+
+    request: Request
+    operation: Operation
+    twin: str | None
+    query: Mapping[str, str]
+    served: ServedStudy | None
+    who: Reader | None
+
+    @property
+    def study(self) -> ServedStudy:
+        """The study, for an operation that stands in one."""
+        assert self.served is not None  # noqa: S101  `enter` found it
+        return self.served
+
+    @property
+    def reader(self) -> Reader:
+        """The reader, for an operation that the table of roles does not open to anybody."""
+        assert self.who is not None  # noqa: S101  `enter` asked for one
+        return self.who
+
+    def path(self, name: str) -> str:
+        """Return a path parameter."""
+        return str(self.request.path_params[name])
+
+    def limit(self) -> int:
+        """Return how many rows a page may have.
+
+        Raises:
+            ProblemError: `QUERY`.
+        """
+        number = self.number("limit", DEFAULT_LIMIT)
+        if not 1 <= number <= MAX_LIMIT:
+            raise ProblemError("QUERY", 400, field="limit")
+        return number
+
+    def number(self, name: str, default: int) -> int:
+        """Return a decimal query parameter.
+
+        Raises:
+            ProblemError: `QUERY`.
+        """
+        text = self.query.get(name)
+        if text is None:
+            return default
+        try:
+            return parse_decimal(text, what=name, code="QUERY")
+        except FormatError as error:
+            raise ProblemError("QUERY", 400, field=name) from error
+
+
+def enter(request: Request, operation: Operation, twin: str | None) -> Call:
+    """Find the study, the reader and the parameters of a request.
+
+    Raises:
+        ProblemError: `UNKNOWN_STUDY`, `UNAUTHENTICATED`, `FORBIDDEN` or `QUERY`.
+    """
+    served: ServedStudy | None = None
+    if operation.in_study:
+        served = request.app.state.studies.get(request.path_params["study"])
+        if served is None:
+            raise ProblemError("UNKNOWN_STUDY", 404)
+        request.state.study = served
+    tokens = served.config.tokens if served is not None else ()
+    reader = auth.permit(operation.name, request.headers.get("authorization"), tokens)
+    return Call(
+        request=request,
+        operation=operation,
+        twin=twin,
+        query=_query(request, operation),
+        served=served,
+        who=reader,
+    )
+
+
+def _query(request: Request, operation: Operation) -> dict[str, str]:
+    known = {each.name for each in operation.parameters if each.where == "query"}
+    given: dict[str, str] = {}
+    for name, value in request.query_params.multi_items():
+        if name not in known:
+            raise ProblemError("QUERY", 400)
+        if name in given or not value:
+            raise ProblemError("QUERY", 400, field=name)
+        given[name] = value
+    return given

@@ -1,0 +1,46 @@
+"""The command `serve` (interfaces.md, "Command line")."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from api.app import create_app
+from api.operations import BASE
+from api.serve import listen, serve
+from api.study import OpenStudy
+from ledger.cli.terminal import opened, settings
+from ledger.directory import read_config
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("serve")(serve_ledgers)
+
+
+def serve_ledgers(
+    directories: Annotated[list[Path], typer.Argument(metavar="DIR...", help="Ledgers' directories.")],
+    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(min=0, max=65_535, help="Port; 0 takes a free one.")] = None,
+) -> None:
+    """Serve the HTTP interface; several studies from one process."""
+    configured = settings()
+    with contextlib.ExitStack() as stack:
+        studies = [
+            OpenStudy(config=read_config(directory), ledger=stack.enter_context(opened(directory)))
+            for directory in directories
+        ]
+        listening = stack.enter_context(
+            listen(configured.host if host is None else host, configured.port if port is None else port)
+        )
+        address, number = listening.getsockname()[:2]
+        url = f"http://{f'[{address}]' if ':' in address else address}:{number}"
+        app = create_app(studies, public_url="")
+        print(f"Serving {len(studies)} {'study' if len(studies) == 1 else 'studies'} on {url}")
+        for study in studies:
+            print(f"  {url}{BASE.format(study=study.config.study)}")
+        print(f"  {url}/docs", flush=True)
+        serve(app, listening)

@@ -1,0 +1,189 @@
+"""The OpenAPI 3.1 document: written from the declared operations and from the catalogue of actions.
+
+Nothing here is kept by hand beside the code: operations come from `operations`, who may ask from the table of
+roles, the shape of every action's `data` from its class. The same code gives the same bytes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import orjson
+
+from api.auth import ANYBODY, PERMITTED
+from api.operations import BASE, Operation, path
+from api.problems import MEDIA_TYPE
+from ledger.actions import all_specs, json_schema
+from ledger.statement import ALGORITHMS
+
+VERSION: Final = "1"
+_STUDY: Final = path("study", "id of the study")
+_CONVERTER = re.compile(r":[a-z]+}")
+_TWINS: Final = {"json": "application/json", "csv": "text/csv"}
+_TEXT: Final = {"type": "string"}
+_BASE64: Final = {"type": "string", "contentEncoding": "base64"}
+_TOO_MUCH: Final = "the body is larger than allowed"
+
+
+def document(operations: Sequence[Operation]) -> bytes:
+    """Write the document."""
+    paths: dict[str, dict[str, Any]] = {}
+    for operation in operations:
+        for twin in (None, *operation.twins):
+            address = _CONVERTER.sub("}", operation.address) + (f".{twin}" if twin else "")
+            paths.setdefault(address, {})[operation.method.lower()] = _operation(operation, twin)
+    value = {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "trial-ledger",
+            "version": VERSION,
+            "description": (
+                f"Each study stands under `{BASE}`. "
+                "Errors are RFC 9457 problems with a stable `type` and `code`. "
+                "Every JSON answer of a study carries `Ledger-Head: <size> <root>`; `ETag` is the last index that "
+                "changed the answer for this reader."
+            ),
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        },
+        "paths": paths,
+        "components": {
+            "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
+            "responses": {"Problem": _problem_response()},
+            "schemas": {**_schemas(), **{_name(spec): json_schema(spec) for spec in all_specs()}},
+        },
+    }
+    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+
+
+def _operation(operation: Operation, twin: str | None) -> dict[str, Any]:
+    roles = PERMITTED[operation.name]
+    declared = (*((_STUDY,) if operation.in_study else ()), *operation.parameters)
+    value: dict[str, Any] = {
+        "operationId": operation.name + (f".{twin}" if twin else ""),
+        "summary": operation.summary,
+        "tags": ["study" if operation.in_study else "service"],
+        "parameters": [
+            {
+                "name": each.name,
+                "in": each.where,
+                "required": each.where == "path",
+                "description": each.text,
+                "schema": dict(each.schema),
+            }
+            for each in declared
+        ],
+        "responses": _responses(operation, twin),
+        "security": [] if roles is ANYBODY else [{"token": []}],
+        "x-roles": sorted(roles),
+    }
+    if operation.text:
+        value["description"] = operation.text
+    if operation.body is not None:
+        media_type, schema = operation.body
+        value["requestBody"] = {"required": True, "content": {media_type: {"schema": dict(schema)}}}
+    return value
+
+
+def _responses(operation: Operation, twin: str | None) -> dict[str, Any]:
+    responses: dict[str, Any] = {"default": {"$ref": "#/components/responses/Problem"}}
+    answers = dict(operation.answers)
+    if operation.in_study:
+        answers.setdefault(404, "no such study")
+    if PERMITTED[operation.name] is not ANYBODY:
+        answers.setdefault(401, "no valid token")
+        answers.setdefault(403, "not open to this role or site")
+    if any(each.where == "query" for each in operation.parameters):
+        answers.setdefault(400, "a parameter is unknown, given twice or malformed")
+    if operation.body is not None:
+        answers |= {400: "the body is malformed", 413: _TOO_MUCH, 415: "another content type"}
+        answers.setdefault(503, "frozen or busy; the code says which")
+    for status, text in sorted(answers.items()):
+        responses[str(status)] = _response(operation, twin, status, text)
+    return responses
+
+
+def _response(operation: Operation, twin: str | None, status: int, text: str) -> dict[str, Any]:
+    if status == 304:
+        return {"description": text}
+    if status >= 400:
+        content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+        return {"description": text, "content": content}
+    media_type = _TWINS[twin] if twin else operation.media
+    response: dict[str, Any] = {"description": text, "content": {media_type: {}}}
+    if operation.in_study:
+        response["headers"] = {"Ledger-Head": {"description": "size and root", "schema": _TEXT}}
+    return response
+
+
+def _problem_response() -> dict[str, Any]:
+    content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    return {"description": "what went wrong, by its code", "content": content}
+
+
+def _schemas() -> Mapping[str, Any]:
+    signature = {
+        "type": "object",
+        "required": ["keyid", "sig"],
+        "properties": {"keyid": _TEXT, "sig": _BASE64, "ad": _BASE64, "cd": _BASE64},
+        "additionalProperties": False,
+    }
+    seen = {
+        "type": "object",
+        "required": ["root", "size"],
+        "properties": {"root": _BASE64, "size": {"type": "integer", "minimum": 0}},
+        "additionalProperties": False,
+    }
+    return {
+        "Problem": {
+            "type": "object",
+            "required": ["type", "title", "status", "code"],
+            "properties": {
+                "type": {"type": "string", "description": "urn:trial-ledger:problem:<code>"},
+                "title": _TEXT,
+                "status": {"type": "integer"},
+                "code": {"type": "string", "pattern": "^[A-Z0-9_]+$"},
+                "field": {"type": "string", "description": "place of a member, never its value"},
+            },
+        },
+        "Submission": {
+            "description": "A DSSE envelope with disclosures beside it; at most 96 KiB.",
+            "type": "object",
+            "required": ["payload", "payloadType", "signatures"],
+            "properties": {
+                "payload": _BASE64,
+                "payloadType": {"const": "application/vnd.trial-ledger.statement.v1+json"},
+                "signatures": {
+                    "description": f"of key, then of each of with; by {', '.join(sorted(ALGORITHMS))}",
+                    "type": "array",
+                    "minItems": 1,
+                    "maxItems": 9,
+                    "items": signature,
+                },
+                "disclosures": {
+                    "description": "D by path, exactly the sealed paths",
+                    "type": "object",
+                    "additionalProperties": _TEXT,
+                },
+            },
+            "additionalProperties": False,
+        },
+        "Prepare": {
+            "type": "object",
+            "required": ["action"],
+            "properties": {
+                "action": {
+                    "description": "a statement's members without seq, prev, seen, tag and sealed",
+                    "type": "object",
+                },
+                "open": {"description": "values to seal, by path", "type": "object"},
+                "have": seen,
+            },
+            "additionalProperties": False,
+        },
+    }
+
+
+def _name(spec: Any) -> str:
+    return f"{spec.type}.v{spec.schema}"

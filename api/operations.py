@@ -1,0 +1,79 @@
+"""What an operation of the HTTP interface declares: its address, its parameters, its answers.
+
+Routing, the table of roles, the OpenAPI document and the tests all go by these declarations, so an operation
+that is not declared does not exist and one that is declared is documented.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+from starlette.responses import Response
+
+if TYPE_CHECKING:
+    from api.call import Call
+
+BASE: Final = "/v1/studies/{study}"
+
+Handler: TypeAlias = "Callable[[Call], Response] | Callable[[Call], Awaitable[Response]]"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parameter:
+    """A path, query or header parameter, with its JSON Schema."""
+
+    name: str
+    text: str
+    where: str = "query"
+    schema: Mapping[str, Any] = field(default_factory=lambda: {"type": "string"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation:
+    """One operation.
+
+    Attributes:
+        name: its operation id, and its row in the table of roles (`auth`).
+        path: below the study's base, or below the root where `in_study` is False.
+        twins: further formats, each at the path with that suffix.
+        answers: what the statuses mean, those of every operation left out.
+        body: media type and schema of the request's body.
+        media: media type of the answer.
+    """
+
+    name: str
+    method: str
+    path: str
+    summary: str
+    handler: Handler
+    text: str = ""
+    parameters: tuple[Parameter, ...] = ()
+    body: tuple[str, Mapping[str, Any]] | None = None
+    answers: Mapping[int, str] = field(default_factory=lambda: {200: "the answer"})
+    media: str = "application/json"
+    twins: tuple[str, ...] = ()
+    in_study: bool = True
+
+    @property
+    def address(self) -> str:
+        """The whole path."""
+        return f"{BASE}{self.path}" if self.in_study else self.path
+
+
+def path(name: str, text: str) -> Parameter:
+    """Declare a path parameter."""
+    return Parameter(name=name, text=text, where="path")
+
+
+KNOWN: Final = Parameter(
+    name="known", text="only leaves up to this index (inclusive) or recording time count; default: all"
+)
+TRUE: Final = Parameter(name="true", text="the state at this clinical time, as known; default: none")
+LIMIT: Final = Parameter(
+    name="limit",
+    text="at most so many rows on a page",
+    schema={"type": "integer", "minimum": 1, "maximum": 1000, "default": 100},
+)
+PARTICIPANT: Final = path("participant", "coded id of a participant")

@@ -1,0 +1,153 @@
+"""Participants: the list, one of them, the timeline, and the history of a field, as known and as true."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from starlette.responses import Response
+
+from api import sight
+from api.answers import answer, last_index, next_page
+from api.call import Call
+from api.operations import KNOWN, LIMIT, PARTICIPANT, TRUE, Operation, Parameter, path
+from api.problems import ProblemError
+from api.reading import Folded
+from api.tables import csv_text
+from ledger.store.port import Head, Reads
+from projections.enrolment import participants as participants_list
+from projections.history import history
+from projections.moments import known_size
+from projections.participant import participant_view
+from projections.reader import Reader
+from projections.timeline import timeline
+
+
+def participants(call: Call) -> Response:
+    """Answer status and flags of the participants of the reader's sites, by id."""
+    limit, after, known = call.limit(), call.query.get("after", ""), call.query.get("known")
+    with call.study.reading.folded() as folded:
+        rows = participants_list(folded.reads, reader=call.reader, known=known, states=folded.participants)
+        last, head = _last(folded, known, rows), folded.reads.head()
+    rest = [row for row in rows if row["participant"] > after]
+    page = rest[:limit]
+    links = next_page(call, page[-1]["participant"]) if len(rest) > limit else {}
+    value = {"participants": page, "count": len(rows)}
+    return answer(call, value, head, last=last, csv=csv_text(page), links=links)
+
+
+def participant(call: Call) -> Response:
+    """Answer one participant: status, consent, visits, infusions, breaches, as known and as true."""
+    known, true = call.query.get("known"), call.query.get("true")
+    with call.study.reading.folded() as folded:
+        reader, name = _reader(call, folded.reads)
+        value = participant_view(
+            folded.reads, name, reader=reader, known=known, true=true, conduct=folded.conduct
+        )
+        last, head = _last(folded, known, value), folded.reads.head()
+    return answer(call, _found(value), head, last=last)
+
+
+def participant_timeline(call: Call) -> Response:
+    """Answer one line for each record, in the order of the log or of clinical time."""
+    known, true = call.query.get("known"), call.query.get("true")
+    with call.study.reading.folded() as folded:
+        reader, name = _reader(call, folded.reads)
+        rows = timeline(folded.reads, name, reader=reader, known=known, true=true, conduct=folded.conduct)
+        last, head = _last(folded, known, rows), folded.reads.head()
+    return _rows(call, "timeline", rows, head, last)
+
+
+def field_history(call: Call) -> Response:
+    """Answer every value that a field ever had, with who set it, when and why."""
+    known = call.query.get("known")
+    with call.study.reading.folded() as folded:
+        reader, name = _reader(call, folded.reads)
+        rows = history(folded.reads, name, call.path("field"), reader=reader, known=known)
+        last, head = _last(folded, known, rows), folded.reads.head()
+    return _rows(call, "history", rows, head, last)
+
+
+def require_participant(reader: Reader, reads: Reads, participant: str) -> None:
+    """Require a participant to be one of the reader's.
+
+    Raises:
+        ProblemError: `UNKNOWN_PARTICIPANT`, `FORBIDDEN`.
+    """
+    site = sight.participant_site(reads, participant)
+    if not sight.sees_participant(reader, site, participant):
+        raise ProblemError("FORBIDDEN", 403)
+
+
+def _reader(call: Call, reads: Reads) -> tuple[Reader, str]:
+    name = call.path("participant")
+    require_participant(call.reader, reads, name)
+    return sight.with_openings(call.reader, call.study.ledger, reads), name
+
+
+def _last(folded: Folded, known: str | None, shown: Any) -> int:
+    """Return the last index that changed what is shown: one that it names, or a control statement's."""
+    return max(last_index(shown), folded.newest_control(known_size(folded.reads, known)))
+
+
+def _found(value: dict[str, Any] | None) -> dict[str, Any]:
+    if value is None:  # nothing was recorded of them yet at the index asked for
+        raise ProblemError("UNKNOWN_PARTICIPANT", 404)
+    return value
+
+
+def _rows(call: Call, name: str, rows: list[dict[str, Any]] | None, head: Head, last: int) -> Response:
+    if rows is None:
+        raise ProblemError("UNKNOWN_PARTICIPANT", 404)
+    value = {"participant": call.path("participant"), name: rows}
+    return answer(call, value, head, last=last, csv=csv_text(rows))
+
+
+_UNCHANGED: Final = {304: "unchanged", 404: "no such participant"}
+_LISTS: Final = ("json", "csv")
+
+OPERATIONS: Final = (
+    Operation(
+        name="participants",
+        method="GET",
+        path="/participants",
+        summary="Participants of the reader's sites, with status and flags",
+        handler=participants,
+        parameters=(KNOWN, LIMIT, Parameter(name="after", text="id after which the page begins")),
+        twins=_LISTS,
+        answers={200: "one page by id; Link rel=next where there are more", 304: "unchanged"},
+    ),
+    Operation(
+        name="timeline",
+        method="GET",
+        path="/participants/{participant}/timeline",
+        summary="One line for each record of a participant",
+        handler=participant_timeline,
+        parameters=(PARTICIPANT, KNOWN, TRUE),
+        twins=_LISTS,
+        answers={200: "the lines in order", **_UNCHANGED},
+    ),
+    Operation(
+        name="history",
+        method="GET",
+        path="/participants/{participant}/history/{field:path}",
+        summary="Every value that a field ever had",
+        handler=field_history,
+        parameters=(
+            PARTICIPANT,
+            path("field", "type or index, and a pointer: adverse_event.reported/data/grade, 412/occurred_at"),
+            KNOWN,
+        ),
+        twins=_LISTS,
+        answers={200: "the values by record", **_UNCHANGED},
+    ),
+    Operation(
+        name="participant",
+        method="GET",
+        path="/participants/{participant}",
+        summary="One participant as known and as true",
+        handler=participant,
+        parameters=(PARTICIPANT, KNOWN, TRUE),
+        twins=("json",),
+        answers={200: "the participant", **_UNCHANGED},
+    ),
+)

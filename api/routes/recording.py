@@ -1,0 +1,223 @@
+"""Prepare, hand in, attach: how statements come into the ledger."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response
+
+from api import sight
+from api.answers import answer
+from api.body import JSON, MAX_JSON_BYTES, check_content_type, media_type, read_body
+from api.call import Call
+from api.operations import Operation, path
+from api.problems import ProblemError
+from ledger.attachments import MAX_ATTACHMENT_BYTES
+from ledger.committer import Ledger, Recorded
+from ledger.errors import ConflictError, FormatError, FrozenError
+from ledger.lines import encode_base64, parse_hash
+from ledger.merkle import MAX_SIZE
+from ledger.prepare import Prepared, prepare
+from ledger.roles import SIGHTS, sees_stream
+from ledger.statement import Seen
+from ledger.store.port import Head
+from ledger.submission import Submission, parse_body, parse_submission
+from projections.reader import Reader
+
+_MEDIA_TYPE = re.compile(r"[a-z0-9][a-z0-9.+_-]{0,62}/[a-z0-9][a-z0-9.+_-]{0,62}")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+async def record(call: Call) -> Response:
+    """Record a signed statement; the signature is all the authentication that it needs."""
+    check_content_type(call.request, JSON)
+    body = await read_body(call.request, MAX_JSON_BYTES)
+    submission = parse_submission(body)
+    study = call.study
+    try:
+        recorded = await study.recorder.record(submission)
+    except ConflictError as error:
+        if error.code != "STALE":
+            raise
+        raise await run_in_threadpool(_stale, study.ledger, submission, error) from error
+    head = await run_in_threadpool(study.ledger.store.head)
+    return answer(call, _recorded(recorded), head, status=200 if recorded.again else 201)
+
+
+async def prepare_statement(call: Call) -> Response:
+    """Fill in what the log knows and seal what must be sealed; nothing is recorded."""
+    check_content_type(call.request, JSON)
+    body = parse_body(await read_body(call.request, MAX_JSON_BYTES))
+    return await run_in_threadpool(_prepare, call, body)
+
+
+async def put_attachment(call: Call) -> Response:
+    """Keep the bytes of an attachment under their hash, to be named by a statement after."""
+    sha256, kind = call.path("sha256"), media_type(call.request)
+    if _SHA256.fullmatch(sha256) is None:
+        raise ProblemError("NOT_FOUND", 404)
+    if _MEDIA_TYPE.fullmatch(kind) is None:
+        raise ProblemError("CONTENT_TYPE", 415)
+    data = await read_body(call.request, MAX_ATTACHMENT_BYTES)
+    if hashlib.sha256(data).hexdigest() != sha256:
+        raise ProblemError("ATTACHMENT", 422)
+    return await run_in_threadpool(_put_attachment, call, sha256, kind, data)
+
+
+def _recorded(recorded: Recorded) -> dict[str, Any]:
+    value: dict[str, Any] = {
+        "index": recorded.index,
+        "event": recorded.event,
+        "leaf": encode_base64(recorded.leaf),
+        "receipt": recorded.receipt.decode(),
+    }
+    if recorded.breaches:
+        value["breaches"] = list(recorded.breaches)
+    if recorded.added:
+        value["added"] = list(recorded.added)
+    return value
+
+
+def _stale(ledger: Ledger, submission: Submission, error: ConflictError) -> ProblemError:
+    """Give the head to sign against: of the log, and of the statement's stream."""
+    with ledger.store.snapshot() as reads:
+        head = reads.head()
+        seq, event = reads.stream_head(submission.statement.stream) or (0, "0" * 64)
+    members = {"head": head.note.decode(), "seq": seq + 1, "prev": event, "seen": _seen(head)}
+    return ProblemError("STALE", 409, field=error.field, members=members)
+
+
+def _seen(head: Head) -> dict[str, Any]:
+    return {"root": encode_base64(head.root), "size": head.size}
+
+
+def _prepare(call: Call, body: Mapping[str, Any]) -> Response:
+    if not ({"action"} <= body.keys() <= {"action", "open", "have"}):
+        raise FormatError("BODY", "expected exactly action, and open and have where they are needed")
+    action, opened = body["action"], body.get("open", {})
+    if not isinstance(action, dict):
+        raise FormatError("BODY", "expected an object", field="/action")
+    if not isinstance(opened, dict):
+        raise FormatError("BODY", "expected an object of values by path", field="/open")
+    have = _have(body["have"]) if "have" in body else None
+    ledger = call.study.ledger
+    if not _may_prepare(call.reader, action, ledger):
+        raise ProblemError("FORBIDDEN", 403, field="/action/stream")
+    prepared = prepare(ledger, action, opened, have)
+    return answer(call, _prepared(prepared), ledger.store.head())
+
+
+def _prepared(prepared: Prepared) -> dict[str, Any]:
+    return {
+        "statement": encode_base64(prepared.statement.body),
+        "event": prepared.statement.event,
+        "disclosures": dict(prepared.disclosures),
+        "head": prepared.head.decode(),
+        "consistency": [encode_base64(each) for each in prepared.consistency],
+    }
+
+
+def _have(value: Any) -> Seen:
+    if not isinstance(value, dict) or value.keys() != {"root", "size"}:
+        raise FormatError("BODY", "expected exactly root and size", field="/have")
+    size, root = value["size"], value["root"]
+    if type(size) is not int or not 0 <= size <= MAX_SIZE or not isinstance(root, str):
+        raise FormatError("BODY", "expected a root in base64 and a size", field="/have")
+    try:
+        return Seen(root=parse_hash(root, what="the root", code="BODY"), size=size)
+    except FormatError as error:
+        raise FormatError("BODY", error.message, field="/have/root") from error
+
+
+def _may_prepare(reader: Reader, action: Mapping[str, Any], ledger: Ledger) -> bool:
+    """Tell whether a reader may learn a stream's tag, and where it stands: those who see it whole.
+
+    `prepare` refuses what is no stream, so anything else passes here.
+    """
+    stream = action.get("stream")
+    if not isinstance(stream, str):
+        return True
+    kind, _, name = stream.partition("/")
+    others = SIGHTS[reader.role].others
+    if others == "list":
+        return kind == "randomization"
+    if kind == "participant":
+        first = ledger.store.stream_entries(stream, 1, 2)
+        site = _site_of(first[0].statement) if first else action.get("site")
+        return sight.sees_participant(reader, site if isinstance(site, str) else None, name)
+    if kind in ("site", "pharmacy") and not (reader.sites is None or name in reader.sites):
+        return False
+    return sees_stream(reader.role, stream)
+
+
+def _site_of(statement: bytes) -> Any:
+    return parse_body(statement).get("site")
+
+
+def _put_attachment(call: Call, sha256: str, kind: str, data: bytes) -> Response:
+    startup = call.study.ledger.startup
+    if startup.frozen:
+        raise FrozenError(startup.code or "FROZEN", startup.message)
+    store = call.study.ledger.store
+    kept = store.attachment(sha256)
+    if kept is not None and kept.media_type != kind:
+        raise ProblemError("ATTACHMENT", 409)
+    if kept is None:
+        store.put_attachment(sha256, kind, data)
+    value = {"media_type": kind, "sha256": sha256, "size": len(data)}
+    return answer(call, value, store.head(), status=201 if kept is None else 200)
+
+
+_SUBMISSION: Final = {"$ref": "#/components/schemas/Submission"}
+_PREPARE: Final = {"$ref": "#/components/schemas/Prepare"}
+
+OPERATIONS: Final = (
+    Operation(
+        name="record",
+        method="POST",
+        path="/statements",
+        summary="Record a signed statement",
+        text=(
+            "No token: the signature is the authentication. Checks in this order: body, signature of the key "
+            "named, known event (200, the first index and event), authority, id used by another statement, "
+            "seq and prev (409 with the head to sign against), rules."
+        ),
+        handler=record,
+        body=(JSON, _SUBMISSION),
+        answers={
+            200: "recorded before; the same index and event, and a receipt",
+            201: "recorded, with receipt; `breaches` and `added` where the commit holds more",
+            401: "the signature does not hold, or the log does not know the key",
+            409: "the stream has grown: `head`, `seen`, `seq` and `prev` to sign against",
+            422: "refused, by the code",
+        },
+    ),
+    Operation(
+        name="prepare",
+        method="POST",
+        path="/statements:prepare",
+        summary="Make the statement that would be next in its stream, to be checked and signed by the client",
+        handler=prepare_statement,
+        body=(JSON, _PREPARE),
+        answers={200: "the statement's bytes, its disclosures, and the head that it has seen"},
+    ),
+    Operation(
+        name="put-attachment",
+        method="PUT",
+        path="/attachments/{sha256}",
+        summary="Keep bytes under their hash, before a statement names them",
+        handler=put_attachment,
+        parameters=(path("sha256", "SHA-256 of the bytes, hex"),),
+        body=("application/octet-stream", {"type": "string", "format": "binary"}),
+        answers={
+            200: "kept already",
+            201: "kept",
+            409: "kept already under another media type",
+            422: "the bytes have another hash",
+        },
+    ),
+)

@@ -1,0 +1,148 @@
+"""The audit trail, and the projections that are asked for by name."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from starlette.responses import Response
+
+from api import sight
+from api.answers import answer, last_index, next_page
+from api.call import Call
+from api.operations import KNOWN, LIMIT, Operation, Parameter, path
+from api.problems import ProblemError
+from api.reading import Folded
+from api.routes.participants import require_participant
+from api.tables import csv_text
+from ledger.roles import SIGHTS
+from projections.audit_trail import TrailFilter, trail
+from projections.breaches import breaches
+from projections.enrolment import enrolment
+from projections.moments import known_size
+from projections.render import to_csv
+
+NEWEST: Final = "newest"
+OLDEST: Final = "oldest"
+
+
+def audit_trail(call: Call) -> Response:
+    """Answer a page of the trail: who, what, when, old, new, why, and how it was signed."""
+    limit, known = call.limit(), call.query.get("known")
+    after = call.number("after", -1) if "after" in call.query else None
+    order = call.query.get("order", OLDEST)
+    if order not in (NEWEST, OLDEST):
+        raise ProblemError("QUERY", 400, field="order")
+    with call.study.reading.folded() as folded:
+        # Taken before the page is read: an ETag may be older than its answer, never newer.
+        control = folded.newest_control(known_size(folded.reads, known))
+    ledger = call.study.ledger
+    with ledger.store.snapshot() as reads:
+        wanted = _wanted(call)
+        if wanted.participant is not None:
+            require_participant(call.reader, reads, wanted.participant)
+        page = trail(
+            reads,
+            wanted,
+            reader=sight.with_openings(call.reader, ledger, reads),
+            after=after,
+            limit=limit,
+            newest_first=order == NEWEST,
+            known=known,
+        )
+        head = reads.head()
+    links = next_page(call, str(page.next)) if page.next is not None else {}
+    last = max(control, last_index(page.lines))
+    value = {"lines": page.lines, "next": page.next}
+    return answer(call, value, head, last=last, csv=to_csv(page.lines), links=links)
+
+
+def projection(call: Call) -> Response:
+    """Answer a projection of the study."""
+    name, known = call.path("name"), call.query.get("known")
+    make = _PROJECTIONS.get(name)
+    if make is None:
+        raise ProblemError("UNKNOWN_PROJECTION", 404)
+    with call.study.reading.folded() as folded:
+        value, rows, last = make(call, folded, known)
+        control, head = folded.newest_control(known_size(folded.reads, known)), folded.reads.head()
+    return answer(call, value, head, last=max(control, last), csv=csv_text(rows))
+
+
+Made = tuple[dict[str, Any], list[dict[str, Any]], int]
+"""What JSON holds, the rows of the CSV, and the last index that changed them."""
+
+
+def _enrolment(call: Call, folded: Folded, known: str | None) -> Made:
+    value = enrolment(folded.reads, reader=call.reader, known=known, states=folded.participants)
+    shown = {**value["sites"], "overall": value["overall"]}
+    size = known_size(folded.reads, known)
+    states = (
+        state
+        for name, state in folded.participants.items()
+        if sight.sees_participant(call.reader, state["site"], name)
+    )
+    # As of an earlier index every later change lies beyond it, and none of them changed this answer.
+    last = max((min(state["last"], size - 1) for state in states), default=-1)
+    return value, [{"site": site, **counts} for site, counts in shown.items()], last
+
+
+def _breaches(call: Call, folded: Folded, known: str | None) -> Made:
+    rows = breaches(folded.reads, folded.conduct, reader=call.reader, known=known)
+    return {"breaches": rows}, rows, last_index(rows)
+
+
+_PROJECTIONS: Final = {"enrolment": _enrolment, "breaches": _breaches}
+
+
+def _wanted(call: Call) -> TrailFilter:
+    reader, query = call.reader, call.query
+    site, participant = query.get("site"), query.get("participant")
+    if site is not None and reader.sites is not None and site not in reader.sites:
+        raise ProblemError("FORBIDDEN", 403, field="site")
+    if SIGHTS[reader.role].others == "own" and participant is None:
+        participant = reader.person
+    return TrailFilter(
+        participant=participant,
+        site=site,
+        actor=query.get("actor"),
+        type=query.get("type"),
+        field=query.get("field"),
+        since=query.get("since"),
+        until=query.get("until"),
+    )
+
+
+OPERATIONS: Final = (
+    Operation(
+        name="audit-trail",
+        method="GET",
+        path="/audit-trail",
+        summary="Audit trail: who, what, when, old, new, why, signature; one row a field in the CSV",
+        handler=audit_trail,
+        parameters=(
+            Parameter(name="participant", text="only this participant"),
+            Parameter(name="site", text="only this site"),
+            Parameter(name="actor", text="only what this person signed"),
+            Parameter(name="type", text="only this action type"),
+            Parameter(name="field", text="only changes of this field or below it, such as /data/grade"),
+            Parameter(name="since", text="index or recording time, inclusive"),
+            Parameter(name="until", text="index or recording time, inclusive"),
+            Parameter(name="order", text="oldest (default) or newest first"),
+            Parameter(name="after", text="index after which the page begins, in the order asked for"),
+            KNOWN,
+            LIMIT,
+        ),
+        twins=("json", "csv"),
+        answers={200: "one page by index; Link rel=next where there are more", 304: "unchanged"},
+    ),
+    Operation(
+        name="projection",
+        method="GET",
+        path="/projections/{name}",
+        summary="A projection of the study: enrolment or breaches",
+        handler=projection,
+        parameters=(path("name", ", ".join(sorted(_PROJECTIONS))), KNOWN),
+        twins=("json", "csv"),
+        answers={200: "the projection for the reader's sites", 304: "unchanged", 404: "no such projection"},
+    ),
+)

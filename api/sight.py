@@ -1,0 +1,106 @@
+"""What one reader sees of the log's entries, and which sealed values are opened on the way.
+
+A reader sees a statement as `projections.reader` says, and every `control` statement, which is in every
+export too (record-format.md §9). A record that names a statement of a type that is hidden from a role is
+hidden with it: a correction would otherwise tell the value.
+
+Sealed values of scope `treatment` and `identity` are never opened here: each opening of those is an event of
+its own, and these routes record none. They come out in an export, which is recorded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, Final
+
+import orjson
+
+from api.problems import ProblemError
+from ledger.committer import Ledger
+from ledger.datakeys import DESTROYED
+from ledger.errors import StoreError
+from ledger.roles import SIGHTS
+from ledger.sealing import open_disclosure
+from ledger.statement import class_of
+from ledger.store.port import NewDisclosure, Reads, StoredEntry
+from projections.reader import ERASED, Reader, sealed
+
+OPENED_HERE: Final = frozenset({"freetext", "safety", "access"})
+
+
+def sees(reader: Reader, entry: StoredEntry, statement: Mapping[str, Any], reads: Reads) -> bool:
+    """Tell whether a reader sees the statement of an entry."""
+    if class_of(entry.type, entry.stream) == "control":
+        return True
+    if not reader.sees(entry.stream, entry.type, statement):
+        return False
+    hidden = SIGHTS[reader.role].hidden
+    return not hidden or _named_type(statement, reads) not in hidden
+
+
+def sees_participant(reader: Reader, site: str | None, participant: str) -> bool:
+    """Tell whether a participant is one of the reader's."""
+    if SIGHTS[reader.role].others == "own":
+        return reader.person == participant
+    return SIGHTS[reader.role].others == "all" and (
+        site is None or reader.sites is None or site in reader.sites
+    )
+
+
+def participant_site(reads: Reads, participant: str) -> str | None:
+    """Return the site of a participant, by the first statement of the stream.
+
+    Raises:
+        ProblemError: `UNKNOWN_PARTICIPANT`.
+    """
+    first = reads.stream_entries(f"participant/{participant}", 1, 2)
+    if not first:
+        raise ProblemError("UNKNOWN_PARTICIPANT", 404)
+    site: str | None = orjson.loads(first[0].statement).get("site")
+    return site
+
+
+def open_entry(reader: Reader, entry: StoredEntry, ledger: Ledger, reads: Reads) -> dict[str, str]:
+    """Return the disclosures D of an entry that this reader may have here, by path."""
+    opened = {}
+    for kept in reads.disclosures(entry.event):
+        if kept.scope in OPENED_HERE and reader.sees_scope(kept.scope):
+            disclosure = _decrypt(ledger, kept)
+            if disclosure is not None:
+                opened[kept.path] = disclosure
+    return opened
+
+
+def with_openings(reader: Reader, ledger: Ledger, reads: Reads) -> Reader:
+    """Give a reader the means to open what may be opened here; everything else stays sealed for it."""
+
+    def opener(event: str, path: str) -> Any:
+        kept = next((each for each in reads.disclosures(event) if each.path == path), None)
+        if kept is None:
+            return ERASED
+        if kept.scope not in OPENED_HERE:
+            return sealed(kept.scope)
+        disclosure = _decrypt(ledger, kept)
+        return ERASED if disclosure is None else open_disclosure(disclosure).value
+
+    return replace(reader, opener=opener)
+
+
+def _decrypt(ledger: Ledger, kept: NewDisclosure) -> str | None:
+    """Decrypt a disclosure; None where its data key was destroyed."""
+    try:
+        return ledger.data_keys.open(
+            kept.event, kept.path, kept.stream, kept.scope, kept.nonce, kept.ciphertext
+        )
+    except StoreError as error:
+        if error.code != DESTROYED:
+            raise
+        return None
+
+
+def _named_type(statement: Mapping[str, Any], reads: Reads) -> str | None:
+    named = statement["data"].get("statement")
+    index = reads.index_of_event(named) if isinstance(named, str) else None
+    entry = None if index is None else reads.entry(index)
+    return None if entry is None else entry.type

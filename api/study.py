@@ -1,0 +1,68 @@
+"""One study as the service holds it: the open ledger, its reading tokens, and the workers around them."""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Final
+
+from api.reading import Reading
+from api.recorder import Recorder
+from api.tailer import Tailer
+from ledger.committer import Ledger
+from ledger.directory import Config
+from ledger.errors import LedgerError
+
+PUBLISH_EVERY_S: Final = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenStudy:
+    """An open ledger with what its directory says. Whoever opened it closes it."""
+
+    config: Config
+    ledger: Ledger
+
+
+class ServedStudy:
+    """A study while the service runs. Lives on one event loop, from `start` to `stop`."""
+
+    def __init__(self, opened: OpenStudy, url: str) -> None:
+        self.config = opened.config
+        self.ledger = opened.ledger
+        self.url = url
+        self.recorder = Recorder(opened.ledger)
+        self.tailer = Tailer(opened.ledger, url)
+        self.reading = Reading(opened.ledger.store)
+        self.judges = ThreadPoolExecutor(max_workers=1, thread_name_prefix="verify")
+        self.unpublished: str | None = None
+        self._publisher: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin to publish checkpoints."""
+        self._publisher = asyncio.create_task(self._publish_often())
+
+    async def stop(self) -> None:
+        """End the workers, and publish what was recorded."""
+        if self._publisher is not None:
+            self._publisher.cancel()
+            await asyncio.gather(self._publisher, return_exceptions=True)
+        await self.tailer.stop()
+        await asyncio.to_thread(self.recorder.close)
+        await asyncio.to_thread(self.judges.shutdown)
+        await asyncio.to_thread(self._publish)
+
+    async def _publish_often(self) -> None:
+        """Publish a checkpoint whenever the log has grown, at most once a second (record-format.md §5)."""
+        while True:
+            await asyncio.to_thread(self._publish)
+            await asyncio.sleep(PUBLISH_EVERY_S)
+
+    def _publish(self) -> None:
+        try:
+            self.ledger.publish()
+            self.unpublished = None
+        except LedgerError as error:
+            # Another process may have published first; what stays wrong is told by `readyz`.
+            self.unpublished = error.code
