@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -26,14 +26,14 @@ from ledger.attachments import attachments
 from ledger.authorisation import Problem, check_signatures, judge
 from ledger.authority import SERVICE
 from ledger.batch import Batch, Opening
-from ledger.checkpoint import publish
+from ledger.checkpoint import check_head, publish
 from ledger.conduct import Effect, Violation
 from ledger.datakeys import DataKeys
 from ledger.entry import Entry
 from ledger.errors import ConflictError, FormatError, FrozenError, LedgerError, RefusedError, StoreError
 from ledger.fold import LogFold, StoreReader
 from ledger.leaf import MAX_LEAF_BYTES, encode_leaf
-from ledger.merkle import prove_inclusion
+from ledger.merkle import prove_inclusion, read_frontier
 from ledger.note import format_vkey
 from ledger.proof import format_receipt
 from ledger.refusals import payload_hmac
@@ -184,16 +184,19 @@ class Ledger:
     def publish(self) -> bytes | None:
         """Publish a checkpoint of the newest head unless there is one; return its bytes (None: empty log).
 
+        A frozen ledger publishes nothing; what it returns is the newest checkpoint that its log still holds.
         record-format.md §5.
 
         Raises:
             StoreError: the store of checkpoints cannot be read or written.
         """
+        if self.startup.frozen:
+            return self._newest_held()
         while True:
             head = self.store.head()
             latest = self.checkpoints.latest()
-            if head.size == 0 or self.startup.frozen:
-                return latest[1] if latest else None
+            if head.size == 0:
+                return None
             if latest is not None and latest[0] >= head.size:
                 return self.checkpoints.get(head.size) or latest[1]
             note = publish(head.note, self.signers.published, self.sources.now_us() // 1_000_000)
@@ -204,13 +207,26 @@ class Ledger:
             return note
 
     def close(self) -> None:
-        """Publish, and release everything. The ledger cannot be used after."""
+        """Publish unless frozen, and release everything. The ledger cannot be used after."""
         try:
-            self.publish()
+            if not self.startup.frozen:
+                self.publish()
         finally:
             self.store.close()
             self.checkpoints.close()
             self.data_keys.close()
+
+    def _newest_held(self) -> bytes | None:
+        """Return the newest published checkpoint whose root the stored tree still has."""
+        found = self.checkpoints.newest_within(self.store.head().size)
+        while found is not None:
+            size, note = found
+            promised = check_head(note, self.signers.verifier_keys)
+            with suppress(StoreError):  # a part of the tree is gone: a smaller one may be whole
+                if read_frontier(size, TileHashes(self.store.tile_hashes)).root() == promised.root:
+                    return note
+            found = self.checkpoints.newest_within(size - 1)
+        return None
 
     def _reset(self) -> None:
         self._fold = LogFold(StoreReader(self.store))

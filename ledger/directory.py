@@ -12,9 +12,11 @@ write path from what lies there. Settings of the environment are read in `settin
 
 from __future__ import annotations
 
+import json  # its strings are TOML's basic strings
 import re
 import tomllib
 from collections.abc import Mapping
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -95,8 +97,17 @@ def read_config(directory: Path) -> Config:
         raise FormatError("CONFIG", "expected an origin", field="origin")
     if not isinstance(study, str) or _STUDY.fullmatch(study) is None:
         raise FormatError("CONFIG", "expected a study id", field="study")
-    tokens = tuple(_token(token, n) for n, token in enumerate(value.get("tokens", ())))
-    return Config(origin=origin, study=study, demonstration=value.get("demonstration") is True, tokens=tokens)
+    demonstration, tokens = value.get("demonstration", False), value.get("tokens", [])
+    if not isinstance(demonstration, bool):
+        raise FormatError("CONFIG", "expected true or false", field="demonstration")
+    if not isinstance(tokens, list):
+        raise FormatError("CONFIG", "expected tables [[tokens]]", field="tokens")
+    return Config(
+        origin=origin,
+        study=study,
+        demonstration=demonstration,
+        tokens=tuple(_token(token, n) for n, token in enumerate(tokens)),
+    )
 
 
 def write_config(directory: Path, config: Config) -> None:
@@ -108,14 +119,13 @@ def write_config(directory: Path, config: Config) -> None:
             "demonstration = true",
         ]
     for token in config.tokens:
-        sites = ", ".join(f'"{site}"' for site in token.sites)
         lines += [
             "",
             "[[tokens]]",
-            f'sha256 = "{token.sha256}"',
-            f'role = "{token.role}"',
-            f'person = "{token.person}"',
-            f"sites = [{sites}]",
+            f"sha256 = {_quoted(token.sha256)}",
+            f"role = {_quoted(token.role)}",
+            f"person = {_quoted(token.person)}",
+            f"sites = [{', '.join(_quoted(site) for site in token.sites)}]",
         ]
     (directory / CONFIG).write_text("\n".join(lines) + "\n", encoding="utf-8")
 
@@ -165,18 +175,29 @@ def open_ledger(directory: Path, passphrase: str | None, sources: Sources) -> Le
         head=NoteSigner(config.origin, keys[LOG_KEY].secret),
         published=(CosignatureSigner(config.origin, keys[LOG_PQ_KEY].secret),),
     )
-    store = SqliteStore.open(directory / DATABASE)
-    checkpoints = CheckpointStore.open(directory / CHECKPOINTS)
-    return Ledger(
-        origin=config.origin,
-        store=store,
-        checkpoints=checkpoints,
-        signers=signers,
-        service=Service(keys[SERVICE_KEY].signing_key(), keys[KEK].secret),
-        data_keys=DataKeys(directory / DATA_KEYS, keys[KEK].secret, sources.random_bytes),
-        sources=sources,
-        startup=check_startup(store, checkpoints, signers.verifier_keys),
-    )
+    with ExitStack() as opened:
+        store = opened.enter_context(closing(SqliteStore.open(directory / DATABASE)))
+        checkpoints = opened.enter_context(closing(CheckpointStore.open(directory / CHECKPOINTS)))
+        kek = keys[KEK].secret
+        data_keys = opened.enter_context(DataKeys(directory / DATA_KEYS, kek, sources.random_bytes))
+        ledger = Ledger(
+            origin=config.origin,
+            store=store,
+            checkpoints=checkpoints,
+            signers=signers,
+            service=Service(keys[SERVICE_KEY].signing_key(), kek),
+            data_keys=data_keys,
+            sources=sources,
+            startup=check_startup(store, checkpoints, signers.verifier_keys),
+        )
+        if not ledger.startup.frozen:
+            ledger.publish()
+        opened.pop_all()  # nothing failed: from here on `Ledger.close` releases them
+    return ledger
+
+
+def _quoted(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)
 
 
 def _token(value: Any, n: int) -> Token:
@@ -185,7 +206,7 @@ def _token(value: Any, n: int) -> Token:
         raise FormatError("CONFIG", "expected exactly sha256, role, person and sites", field=where)
     if not isinstance(value["sha256"], str) or _TOKEN_HASH.fullmatch(value["sha256"]) is None:
         raise FormatError("CONFIG", "expected the token's SHA-256 in hex", field=f"{where}.sha256")
-    if value["role"] not in ROLES:
+    if not isinstance(value["role"], str) or value["role"] not in ROLES:
         raise FormatError("CONFIG", "expected a role of the catalogue", field=f"{where}.role")
     sites = value["sites"]
     if not isinstance(sites, list) or not sites or not all(isinstance(site, str) for site in sites):

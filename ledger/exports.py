@@ -24,7 +24,8 @@ def export_ledger(
 ) -> Exported:
     """Publish, write the bundle of that checkpoint, and record `export.generated` after it.
 
-    A frozen ledger is exported as it was last published; nothing is recorded then.
+    A frozen ledger is exported up to the newest published checkpoint that its log still holds; nothing is
+    recorded then.
 
     Raises:
         RefusedError, StoreError: as `export_bundle`; `LEDGER_EMPTY` when nothing was ever published.

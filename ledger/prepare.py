@@ -51,8 +51,10 @@ def prepare(
     if given:
         raise FormatError("ACTION", "this member is filled in by prepare", field=f"/{min(given)}")
     stream, statement_id = action.get("stream"), action.get("id")
-    if not isinstance(stream, str) or not isinstance(statement_id, str):
-        raise FormatError("ACTION", "expected a stream and an id", field="/stream")
+    if not isinstance(stream, str):
+        raise FormatError("ACTION", "expected a stream", field="/stream")
+    if not isinstance(statement_id, str):
+        raise FormatError("ACTION", "expected an id", field="/id")
     fold = ledger.refresh()
     head = ledger.store.head()
     row = ledger.stream(stream)

@@ -13,13 +13,17 @@ from typing import Final
 import typer
 
 from ledger.cli import keeping, opening, transparency
-from ledger.errors import FormatError, FrozenError, LedgerError, StoreError
+from ledger.cli.terminal import settings
+from ledger.errors import ConflictError, LedgerError, ProofError, RefusedError, SignatureError
 
 DONE: Final = 0
 REFUSED: Final = 1
 USAGE: Final = 2
 UNUSABLE: Final = 3
 INTERRUPTED: Final = 130
+
+USAGE_CODES: Final = frozenset({"INDEX", "ORIGIN", "PERSON", "SCOPE", "SETTING", "STORE_URL"})
+"""Codes of what was asked for wrongly, before anything was read."""
 
 ENTRY_POINTS: Final = "trial_ledger.commands"
 
@@ -46,9 +50,10 @@ def build() -> typer.Typer:
 def run(arguments: Sequence[str]) -> int:
     """Run one command; return its exit code."""
     try:
-        build()(args=list(arguments), standalone_mode=False)
-    except typer.Exit as leaving:
-        return int(leaving.exit_code)
+        settings()
+        code = build()(args=list(arguments), standalone_mode=False)
+        # Outside of its standalone mode typer answers with the code of an `Exit` instead of raising it.
+        return code if isinstance(code, int) else DONE
     except typer.Abort:
         return _say("interrupted", INTERRUPTED)
     except KeyboardInterrupt:
@@ -62,14 +67,15 @@ def run(arguments: Sequence[str]) -> int:
         return _say(f"error: {error.strerror or 'the system refused'}: {error.filename or ''}", UNUSABLE)
     except Exception as error:
         if isinstance(error, typer.BadParameter) or hasattr(error, "format_message"):
-            return _say(f"usage: {error.format_message()}", USAGE)  # type: ignore[attr-defined]
+            return _say(f"usage: {error.format_message()}", USAGE)
         raise
-    return DONE
 
 
 def exit_code(error: LedgerError) -> int:
-    """Return 3 for what cannot be used at all, 1 for what was refused."""
-    return UNUSABLE if isinstance(error, FormatError | StoreError | FrozenError) else REFUSED
+    """Return 1 for what was refused, 2 for what was asked wrongly, 3 for what cannot be used at all."""
+    if isinstance(error, RefusedError | ConflictError | SignatureError | ProofError):
+        return REFUSED
+    return USAGE if error.code in USAGE_CODES else UNUSABLE
 
 
 def _say(text: str, code: int) -> int:

@@ -11,10 +11,13 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
+from ledger import canonical
+from ledger.actions.fields import Name
+from ledger.actions.shapes import kind_of
 from ledger.cli.terminal import AsJson, Directory, say, settings, show
 from ledger.committer import Ledger
 from ledger.demo import play_demo
-from ledger.directory import KEYS, Config, NewKeys, create
+from ledger.directory import KEK, KEYS, LOG_KEY, LOG_PQ_KEY, SERVICE_KEY, Config, NewKeys, create
 from ledger.errors import FormatError, LedgerError, StoreError
 from ledger.genesis import Operator, open_log
 from ledger.keyfile import Holder, KeyMaterial, write_key
@@ -24,6 +27,8 @@ from ledger.statement import is_origin
 from ledger.study.definition import StudyDefinition, load
 
 _PERSON = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
+_TAKEN = frozenset({"service", *(Path(name).stem for name in (LOG_KEY, LOG_PQ_KEY, SERVICE_KEY, KEK))})
+"""Ids that the service has, or whose key file would take the place of one of the ledger's."""
 
 
 def register(app: typer.Typer) -> None:
@@ -52,10 +57,12 @@ def init(
         raise FormatError(
             "STORE_URL", "this version keeps ledgers in the embedded store, sqlite:", field="--store"
         )
-    if _PERSON.fullmatch(person) is None or person == "service":
+    if _PERSON.fullmatch(person) is None or person in _TAKEN:
         raise FormatError(
             "PERSON", "expected an id of letters, digits, dot, dash, underscore", field="--person"
         )
+    for option, text in (("--name", name), ("--organisation", organisation)):
+        _check_printed(text, option)
     definition = _definition(study)
     log_origin = origin or f"ledger.local/{definition.study.lower()}"
     if not is_origin(log_origin):
@@ -126,6 +133,15 @@ def new_keys(sources: Sources) -> NewKeys:
 
 def _key(alg: str, sources: Sources, holder: Holder) -> KeyMaterial:
     return KeyMaterial(alg=alg, secret=sources.random_bytes(32), holder=holder)
+
+
+def _check_printed(text: str, option: str) -> None:
+    """Refuse a printed name before anything is made that the first entry could not carry."""
+    try:
+        canonical.encode({"text": text})
+        kind_of(Name).read(text)
+    except FormatError as error:
+        raise FormatError("PERSON", error.message, field=option) from error
 
 
 def _definition(path: Path) -> StudyDefinition:

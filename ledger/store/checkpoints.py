@@ -77,6 +77,12 @@ class CheckpointStore:
         """Return size and note of the newest published checkpoint."""
         return self._one("SELECT size, note FROM checkpoints ORDER BY previous DESC LIMIT 1", ())
 
+    def newest_within(self, size: int) -> tuple[int, bytes] | None:
+        """Return size and note of the newest published checkpoint of at most `size`."""
+        return self._one(
+            "SELECT size, note FROM checkpoints WHERE size <= ? ORDER BY size DESC LIMIT 1", (size,)
+        )
+
     def get(self, size: int) -> bytes | None:
         """Return the note published for exactly `size`."""
         found = self._one("SELECT size, note FROM checkpoints WHERE size = ?", (size,))
