@@ -20,6 +20,7 @@ from typing import Final
 from ledger.actions.registry import parse_action, spec
 from ledger.attachments import attachments
 from ledger.checkpoint import check_head, check_published
+from ledger.committer import Ledger
 from ledger.datakeys import DESTROYED, DataKeys
 from ledger.entry import Entry
 from ledger.errors import LedgerError
@@ -69,6 +70,15 @@ class Damage:
     where: str
     detail: str
 
+    def __str__(self) -> str:
+        at = "" if self.index is None else f" index {self.index}"
+        return f"{self.code}{at} in {self.where}: {self.detail}"
+
+    def as_json(self) -> dict[str, str | int]:
+        """Return the members as JSON has them; no index where there is none."""
+        plain: dict[str, str | int] = {"code": self.code, "where": self.where, "detail": self.detail}
+        return plain if self.index is None else {**plain, "index": self.index}
+
 
 Checker = Callable[[Reads], Iterable[Damage]]
 """A further check of the same snapshot, such as projections against the log."""
@@ -96,6 +106,16 @@ def fsck(
         for checker in checkers:
             check.found.extend(checker(reads))
     return check.found
+
+
+def check_storage(ledger: Ledger, checkers: Iterable[Checker] = ()) -> list[Damage]:
+    """Run `fsck` on an open ledger, under the keys that its own heads are signed with.
+
+    Raises:
+        StoreError: the store can't be read at all.
+    """
+    keys = ledger.signers.verifier_keys
+    return fsck(ledger.store, ledger.checkpoints, ledger.data_keys, keys, checkers)
 
 
 class _Check:
