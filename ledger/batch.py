@@ -28,6 +28,7 @@ from ledger.tiles import TileHashes
 from ledger.times import format_instant, parse_instant
 
 TILE_HEIGHT: Final = 8
+KNOWN_ROOTS: Final = 4_096
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,8 +46,15 @@ class Batch:
     """Mutable commit in the making; lives inside one write transaction."""
 
     def __init__(
-        self, tx: WriteTransaction, head: Head, fold: LogFold, sources: Sources, signer: NoteSigner
+        self,
+        tx: WriteTransaction,
+        head: Head,
+        fold: LogFold,
+        sources: Sources,
+        signer: NoteSigner,
+        roots: dict[int, bytes],
     ) -> None:
+        """Begin after `head`. `roots` are those of durable sizes that are known already; it is added to."""
         self.tx = tx
         self.base = Seen(root=head.root, size=head.size)
         self.at_us = max(sources.now_us(), parse_instant(fold.chain.at) if fold.chain.at else 0)
@@ -62,7 +70,8 @@ class Batch:
         self._frontier = Frontier.from_bytes(head.frontier) if head.size else Frontier()
         self._nodes = _edge(self._frontier.size, self._frontier.to_bytes()[8:])
         self._completed: list[tuple[int, int, bytes]] = []
-        self._roots = {0: Frontier().root(), head.size: head.root}
+        self._roots = roots
+        self._know(head.size, head.root)
 
     @property
     def size(self) -> int:
@@ -155,7 +164,7 @@ class Batch:
     def root_at(self, size: int) -> bytes | None:
         """Return the root of the durable log's first `size` leaves."""
         if size not in self._roots and size <= self.base.size:
-            self._roots[size] = read_frontier(size, TileHashes(self.tx.tile_hashes)).root()
+            self._know(size, read_frontier(size, TileHashes(self.tx.tile_hashes)).root())
         return self._roots.get(size)
 
     def commit(self, data_keys: DataKeys) -> Commit:
@@ -184,6 +193,12 @@ class Batch:
     def read(self, nodes: Sequence[tuple[int, int]]) -> list[bytes]:
         """Return node hashes of the right edge (`HashReader`)."""
         return [self._nodes[node] for node in nodes]
+
+    def _know(self, size: int, root: bytes) -> None:
+        """Remember the root of a durable size; signers name recent ones, so the oldest known goes first."""
+        if len(self._roots) >= KNOWN_ROOTS:
+            del self._roots[next(iter(self._roots))]
+        self._roots[size] = root
 
     def _append(self, index: int, hashed: bytes) -> None:
         self._frontier.append(hashed)

@@ -230,6 +230,7 @@ class Ledger:
 
     def _reset(self) -> None:
         self._fold = LogFold(StoreReader(self.store))
+        self._roots: dict[int, bytes] = {}
 
     def _require_writing(self) -> None:
         if self.startup.frozen:
@@ -247,7 +248,7 @@ class Ledger:
                 held = True
                 head = tx.head()
                 self._fold.catch_up(tx, head.size)
-                batch = Batch(tx, head, self._fold, self.sources, self.signers.head)
+                batch = Batch(tx, head, self._fold, self.sources, self.signers.head, self._roots)
                 yield batch
                 if batch.events:
                     tx.append(batch.commit(self.data_keys))
