@@ -141,7 +141,7 @@ def view(
     counted = {record["event"] for record, _ in ordered}
     shown["breaches"] = _breaches(records, breaches, study.size, counted)
     shown["flags"] = {
-        "on_hold": "on_hold" in reached,
+        "held_until": statuses.held_until(sure, study, zone),
         "open_breaches": sum(breach["open"] is not False for breach in shown["breaches"]),
         "pending_cosignature": len(shown["pending"]),
     }

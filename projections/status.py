@@ -15,10 +15,13 @@ from typing import Any, Final
 
 from ledger.participant import ENDED, Status
 from ledger.rules.disposition import STATUSES
+from ledger.rules.record import DAY_US, span
 from ledger.rules.safety import FATAL
 from ledger.store.port import StoredEntry
+from ledger.times import format_instant
 from projections import book
 from projections.book import CORRECTION, COSIGNATURE, VOIDING, Record
+from projections.moments import UTC_ZONE
 from projections.projection import Projection, State, by_participant
 from projections.study import Study
 
@@ -46,6 +49,7 @@ NEEDED: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
 )
 """Types that a status depends on, with the members of `data` that it reads."""
 
+MEDICATION: Final = "medication.started"
 _ABOUT: Final = frozenset({CORRECTION, VOIDING, COSIGNATURE})
 MILESTONES: Final = (
     "registered",
@@ -102,6 +106,8 @@ def _fold_about(state: State, entry: StoredEntry, statement: Mapping[str, Any]) 
 
 
 def _is_needed(type_: str, path: str, schema: int) -> bool:
+    if path == "/occurred_at":
+        return type_ == MEDICATION
     return schema == 1 and path.startswith("/data/") and path.split("/")[2] in NEEDED.get(type_, ())
 
 
@@ -122,7 +128,7 @@ PARTICIPANTS: Final = Projection(
 def standing(records: Iterable[Record], study: Study) -> Mapping[str, int]:
     """Return the milestones that records in effect reach, each with the index that first reached it.
 
-    `on_hold`, `following_up` and `treatment_ended` are among them beside `MILESTONES`.
+    `following_up` and `treatment_ended` are among them beside `MILESTONES`.
     """
     reached: dict[str, int] = {}
     started: set[int] = set()
@@ -163,15 +169,29 @@ def _reach(
             if data["infusion"] in started and data["infusion"] == _last_infusion(study, index):
                 reached.setdefault("treatment_ended", index)
         case "medication.started":
-            definition = study.definition(index)
-            prohibited = definition.prohibited(data["class"]) if definition is not None else None
-            if prohibited is not None and prohibited.effect == "hold":
-                reached.setdefault("on_hold", index)
+            pass  # holds gates, and is no step of the way
         case "adverse_event.reported" | "adverse_event.followed_up" | "adverse_event.resolved":
             _outcome(reached, record, outcomes)
         case type_:
             if not any(end in reached for end in _ENDS.values()):  # the first disposition stands
                 reached[_ENDS[STATUSES[type_]]] = index
+
+
+def held_until(records: Iterable[Record], study: Study, zone: str) -> str | None:
+    """Return the instant until which a prohibited medication makes gates wait; None where none ever did.
+
+    Whether that is over is for whoever has a clock, or a clinical time, to say.
+    """
+    latest = None
+    for record in records:
+        if record["type"] != MEDICATION or "voided" in record:
+            continue
+        definition = study.definition(record["index"])
+        prohibited = definition.prohibited(record["data"]["class"]) if definition is not None else None
+        if prohibited is not None and prohibited.effect == "hold":
+            found = span(record["occurred_at"], zone).latest_us + prohibited.washout_days * DAY_US
+            latest = found if latest is None else max(latest, found)
+    return None if latest is None else format_instant(latest)
 
 
 def _visit(reached: dict[str, int], index: int, name: str, study: Study) -> None:
@@ -247,7 +267,7 @@ def summary(state: State, study: Study) -> dict[str, Any]:
         "participant": state["id"],
         "site": state["site"],
         "status": str(status(reached)),
-        "on_hold": "on_hold" in reached,
+        "held_until": held_until(state["records"], study, study.zone(state["site"]) or UTC_ZONE),
         "milestones": {name: reached[name] for name in MILESTONES if name in reached},
         "last_index": state["last"],
     }

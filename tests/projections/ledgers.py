@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
+from typing import Any
 
+from ledger.committer import Ledger
 from ledger.entry import Entry
+from ledger.errors import StoreError
 from ledger.leaf import encode_leaf
 from ledger.merkle import Frontier, leaf_hash
-from ledger.store.port import Commit, NewEvent, NewStream, Reads
+from ledger.sealing import open_disclosure
+from ledger.store.port import Commit, NewEvent, NewStream
 from ledger.store.sqlite import SqliteStore
 from ledger.tiles import advance
+from projections.reader import ERASED, Opener
 from tests import scenario
 from tests.scenario import PARTICIPANT, Story
 from tests.store_log import digest
@@ -132,6 +136,19 @@ def eventful() -> Story:
     return story
 
 
-def pretty(value: object) -> str:
-    """Write a view for a failing test's message."""
-    return json.dumps(value, indent=1, sort_keys=True, default=str)
+def opener_of(ledger: Ledger) -> Opener:
+    """Return an opener over a ledger's own disclosures and data keys."""
+
+    def opener(event: str, path: str) -> Any:
+        kept = next((d for d in ledger.store.disclosures(event) if d.path == path), None)
+        if kept is None:
+            return ERASED
+        try:
+            disclosure = ledger.data_keys.open(
+                event, path, kept.stream, kept.scope, kept.nonce, kept.ciphertext
+            )
+        except StoreError:  # the data key is destroyed
+            return ERASED
+        return open_disclosure(disclosure).value
+
+    return opener
