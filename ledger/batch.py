@@ -18,7 +18,7 @@ from ledger.envelope import PAYLOAD_TYPE
 from ledger.errors import StoreError
 from ledger.fold import LogFold, load_entry
 from ledger.leaf import Leaf
-from ledger.merkle import Frontier, leaf_hash, node_hash, prove_inclusion, read_frontier
+from ledger.merkle import HASH_BYTES, leaf_hash, node_hash, prove_inclusion, read_frontier
 from ledger.note import NoteSigner
 from ledger.sources import Sources
 from ledger.statement import Seen
@@ -67,8 +67,7 @@ class Batch:
         self._signer = signer
         self._entries: dict[str, Entry] = {}
         self._guards: list[Guard] = []
-        self._frontier = Frontier.from_bytes(head.frontier) if head.size else Frontier()
-        self._nodes = _edge(self._frontier.size, self._frontier.to_bytes()[8:])
+        self._nodes = _edge(head)
         self._completed: list[tuple[int, int, bytes]] = []
         self._roots = roots
         self._know(head.size, head.root)
@@ -169,10 +168,10 @@ class Batch:
 
     def commit(self, data_keys: DataKeys) -> Commit:
         """Seal the openings, sign the head, and give everything to be stored."""
-        root = self._frontier.root()
+        edge = read_frontier(self.size, self)
+        root, frontier = edge.root(), edge.to_bytes()
         checkpoint = Checkpoint(origin=self._signer.key.name, size=self.size, root=root)
         note = sign_head(checkpoint, self._signer)
-        frontier = self._frontier.to_bytes()
         self.head = Head(size=self.size, root=root, frontier=frontier, note=note)
         return Commit(
             base_size=self.base.size,
@@ -201,7 +200,6 @@ class Batch:
         self._roots[size] = root
 
     def _append(self, index: int, hashed: bytes) -> None:
-        self._frontier.append(hashed)
         level, position = 0, index
         self._nodes[level, position] = hashed
         while position & 1:
@@ -212,13 +210,16 @@ class Batch:
                 self._completed.append((level // TILE_HEIGHT, position, hashed))
 
 
-def _edge(size: int, hashes: bytes) -> dict[tuple[int, int], bytes]:
+def _edge(head: Head) -> dict[tuple[int, int], bytes]:
     """Name the nodes of a right edge, largest subtree first, by level and position."""
+    size, hashes = head.size, head.frontier[8:]
+    if len(hashes) != HASH_BYTES * size.bit_count():
+        raise StoreError("STORE_CORRUPT", f"expected the right edge of a tree of {size}")
     nodes = {}
     start = 0
-    for at in range(0, len(hashes), 32):
+    for at in range(0, len(hashes), HASH_BYTES):
         level = (size - start).bit_length() - 1
-        nodes[level, start >> level] = hashes[at : at + 32]
+        nodes[level, start >> level] = hashes[at : at + HASH_BYTES]
         start += 1 << level
     return nodes
 

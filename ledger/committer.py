@@ -16,7 +16,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from ledger import allocation
@@ -52,6 +52,7 @@ from ledger.times import format_instant
 TARGET: Final = "target"
 STALE: Final = frozenset({"SEQ", "PREV"})
 ACCESS: Final = "access/"
+SHA256_MEMBER: Final = b'"sha256":'
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -488,9 +489,19 @@ class Ledger:
 
     def _receipted(self, batch: Batch, outcome: Recorded) -> Recorded:
         if outcome.again or batch.head is None:
-            return replace(outcome, receipt=receipt_of(self.store, outcome.index))
-        proof = batch.prove(outcome.index)
-        return replace(outcome, receipt=format_receipt(outcome.leaf, outcome.index, proof, batch.head.note))
+            receipt = receipt_of(self.store, outcome.index)
+        else:
+            proof = batch.prove(outcome.index)
+            receipt = format_receipt(outcome.leaf, outcome.index, proof, batch.head.note)
+        return Recorded(
+            index=outcome.index,
+            event=outcome.event,
+            leaf=outcome.leaf,
+            receipt=receipt,
+            again=outcome.again,
+            breaches=outcome.breaches,
+            added=outcome.added,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -564,6 +575,8 @@ def _raise_form(violations: Sequence[Violation]) -> None:
 
 def _check_attachments(batch: Batch, statement: Statement) -> None:
     """Require the bytes of every attachment that data names to be kept already (§4)."""
+    if SHA256_MEMBER not in statement.body:
+        return  # canonical bytes show the name of every member, and most statements have none of this name
     for name in attachments(statement.data):
         kept = batch.tx.attachment(name["sha256"])
         if kept is None:

@@ -30,7 +30,7 @@ def parse_decimal(text: str, *, what: str, code: str, maximum: int = MAX_SIZE) -
 
 def encode_base64(data: bytes) -> str:
     """Encode with the standard alphabet and padding. RFC 4648 §4."""
-    return base64.b64encode(data).decode("ascii")
+    return binascii.b2a_base64(data, newline=False).decode("ascii")
 
 
 def parse_base64(text: str, *, what: str, code: str) -> bytes:

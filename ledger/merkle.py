@@ -300,7 +300,7 @@ def _peaks(start: int, stop: int) -> list[Node]:
 def _read_ranges(ranges: list[list[Node]], reader: HashReader) -> list[bytes]:
     """Read all nodes in one request, and hash each range together."""
     hashes = iter(reader.read([node for each in ranges for node in each]))
-    return [_fold(list(islice(hashes, len(each)))) for each in ranges]
+    return [next(hashes) if len(each) == 1 else _fold(list(islice(hashes, len(each)))) for each in ranges]
 
 
 def _fold(hashes: list[bytes]) -> bytes:

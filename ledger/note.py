@@ -27,6 +27,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+import nacl.bindings
 import nacl.exceptions
 import nacl.signing
 from cryptography.exceptions import InvalidSignature
@@ -233,16 +234,16 @@ def signed_message(key: VerifierKey, text: str, time_s: int | None) -> bytes:
 class NoteSigner:
     """Signs notes with Ed25519, type 0x01."""
 
-    __slots__ = ("_signing", "key")
+    __slots__ = ("_secret", "key")
 
     def __init__(self, name: str, seed: bytes) -> None:
         """Make a signer from its name and 32-byte seed (RFC 8032)."""
-        self._signing = nacl.signing.SigningKey(seed)
-        self.key = VerifierKey(name=name, algorithm=ED25519, public=bytes(self._signing.verify_key))
+        public, self._secret = nacl.bindings.crypto_sign_seed_keypair(seed)
+        self.key = VerifierKey(name=name, algorithm=ED25519, public=public)
 
     def sign(self, text: str) -> NoteSignature:
         """Sign a text."""
-        signature = self._signing.sign(signed_message(self.key, text, None)).signature
+        signature = nacl.bindings.crypto_sign(signed_message(self.key, text, None), self._secret)[:64]
         return NoteSignature(name=self.key.name, id=self.key.id, signature=signature)
 
 

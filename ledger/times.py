@@ -15,6 +15,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -44,6 +45,7 @@ class Interval:
     latest_us: int
 
 
+@lru_cache(maxsize=1024)  # a time is asked for again and again while its statement is judged
 def parse_instant(text: str) -> int:
     """Return microseconds since the epoch.
 
