@@ -16,7 +16,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -209,8 +209,8 @@ def _statement(value: dict[str, Any], body: bytes) -> Statement:
         raise FormatError(
             "STATEMENT", "/reason/text is sealed exactly when there is a reason", field="/sealed"
         )
-    check_clinical(_text(value, "occurred_at"))
-    parse_instant(_text(value, "signed_at"))
+    _check_time(value, "occurred_at", check_clinical)
+    _check_time(value, "signed_at", parse_instant)
     return Statement(
         log=_match(value, "log", _ORIGIN, "an origin"),
         id=_match(value, "id", _UUID7, "a lower-case UUIDv7"),
@@ -258,6 +258,14 @@ def _match(value: Mapping[str, Any], name: str, pattern: re.Pattern[str], what: 
     if not isinstance(text, str) or pattern.fullmatch(text) is None:
         raise FormatError("STATEMENT", f"expected {what}", field=f"{at}/{name}")
     return text
+
+
+def _check_time(value: Mapping[str, Any], name: str, check: Callable[[str], object]) -> None:
+    text = _text(value, name)
+    try:
+        check(text)
+    except FormatError as error:
+        raise FormatError("STATEMENT", error.message, field=f"/{name}") from error
 
 
 def _positive(value: Mapping[str, Any], name: str) -> int:
