@@ -8,13 +8,17 @@ from types import MappingProxyType
 from typing import Final
 
 from ledger.actions.consent import ConsentWithdrawn
+from ledger.actions.erasure import ErasureApproved
 from ledger.actions.fields import Source
 from ledger.actions.randomization import RandomizationRequested
+from ledger.actions.safety import AdverseEventFollowedUp
 from ledger.actions.visits import VisitStarted
-from ledger.demo import bedside, safety
+from ledger.demo import safety
+from ledger.demo.bedside import dose_name, received
+from ledger.demo.cast import REVIEW_BOARD, person_at
 from ledger.demo.course import Course
 from ledger.demo.mending import correct, correct_sealed, void
-from ledger.demo.stage import DAY_US, Story
+from ledger.demo.stage import DAY_US, Command, Story, Wait
 from ledger.demo.visits import (
     COORDINATOR,
     NURSE,
@@ -25,9 +29,12 @@ from ledger.demo.visits import (
     form_in_effect,
     register,
 )
+from ledger.statement import parse_statement
 from ledger.study.definition import Visit
 
 Aside = Callable[[Course, Visit, date], Story]
+
+VERBATIM: Final = "/data/verbatim"
 
 _LATE_DAYS: Final = 5
 _FOUND_DAYS: Final = 9
@@ -129,13 +136,16 @@ def miscounted(course: Course, visit: Visit, on: date) -> Story:
 
 
 def wrong_participant(course: Course, visit: Visit, on: date) -> Story:
-    """Write down somebody else's bag, notice it, and void it."""
+    """Write down the bag of who came before, notice it, and void it with the right record beside it."""
+    number = (visit.infusion or 0) + 2
     pen = course.pen(on, 15 * 60)
-    recorded = yield pen.note(NURSE, bedside.received(pen, (visit.infusion or 0) + 3))
+    recorded = yield pen.note(NURSE, received(pen, number))
     if recorded is not None:
         pen.us += DAY_US
-        reason = ("wrong_participant", "the bag was for the participant in the next room")
-        yield from void(pen, NURSE, recorded.event, right=None, reason=reason)
+        other = course.others.get(course.plan.number - 1)
+        right = other.noted.get(dose_name(number)) if other is not None else None
+        reason = ("wrong_participant", "the sheet was that of the participant before")
+        yield from void(pen, NURSE, recorded.event, right=right, reason=reason)
 
 
 def samples_withdrawn(course: Course, visit: Visit, on: date) -> Story:
@@ -156,6 +166,42 @@ def late_papers(course: Course, visit: Visit, on: date) -> Story:
         yield pen.note(NURSE, signs, at_us=pen.us + (4 + number) * DAY_US, breaches=("LATE_ENTRY",))
 
 
+def identifier_erased(course: Course, visit: Visit, on: date) -> Story:
+    """Write a name where none belongs, and erase it on the approval of investigator and review board."""
+    stage, ae = course.stage, course.next_event()
+    pen = course.pen(on, 16 * 60)
+    verbatim = "headache, told by a relative (here stood a name and a telephone number)"
+    reported = yield pen.note(NURSE, safety.report(pen, ae, verbatim, grade=1))
+    pen.us += DAY_US
+    again = AdverseEventFollowedUp(
+        ae=ae, version=2, new_information=pen.text, note="headache in the evening", source=pen.source()
+    )
+    yield pen.note(NURSE, again)
+    stored = stage.ledger.store.entry(reported.index) if reported is not None else None
+    if reported is None or stored is None:
+        return
+    digests = (parse_statement(stored.statement).sealed[VERBATIM],)
+    approval = ErasureApproved(
+        digests=digests, legal_basis="identifier entered by mistake", statement=reported.event
+    )
+    approvals = []
+    for person in (person_at(course.plan.site, "investigator"), REVIEW_BOARD):
+        pen.after(45)
+        approved = yield Command(
+            at_us=pen.us,
+            person=person,
+            role=stage.people[person].role,
+            action=approval,
+            stream="study",
+            occurred=pen.text,
+        )
+        approvals += [approved.event] if approved is not None else []
+    data = {"approvals": approvals, "digests": list(digests), "statement": reported.event}
+    yield Wait(at_us=pen.after(10).us)
+    stage.ledger.attest("personal_data.erased", "study", data)
+    stage.ledger.store.delete_disclosures(reported.event, [VERBATIM])
+
+
 def _adverse(story: Callable[..., Story]) -> Aside:
     def aside(course: Course, visit: Visit, on: date) -> Story:
         return story(course.pen(on, 16 * 60))
@@ -174,5 +220,6 @@ ASIDES: Final[Mapping[str, Aside]] = MappingProxyType(
         "wrong_participant": wrong_participant,
         "samples_withdrawn": samples_withdrawn,
         "late_papers": late_papers,
+        "identifier_erased": identifier_erased,
     }
 )

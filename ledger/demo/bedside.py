@@ -1,49 +1,29 @@
-"""Infusions at the bedside: order, bag, start, end, what was given; and each way in which one differs.
-
-The bag is opaque and the same in every arm: a label, a volume and a rate of the definition. Amounts of
-products stay empty here, for nobody at the bedside knows them.
-"""
+"""Infusion visits at the bedside: arrival, order, bag, infusion; and what keeps one from being given."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from datetime import date, timedelta
-from decimal import Decimal
-from types import MappingProxyType
 from typing import Final
 
 from ledger.actions.fields import Measure, Quantity
 from ledger.actions.infusion import (
-    DoseAdministered,
     DoseHeld,
     DoseReceived,
-    InfusionCompleted,
-    InfusionInterrupted,
     InfusionOrdered,
-    InfusionResumed,
-    InfusionStarted,
-    InfusionStopped,
     Limit,
 )
 from ledger.actions.medication import MedicationStarted
 from ledger.actions.visits import VisitCompleted, VisitStarted
 from ledger.demo.cast import person_at
 from ledger.demo.course import MORNING, Course, Pen
+from ledger.demo.given import GIVEN, ML, ML_H, as_planned, start
 from ledger.demo.mending import correct
 from ledger.demo.stage import HOUR_US, Story, Telling, written
 from ledger.demo.visits import COORDINATOR, NURSE, PHYSICIAN, outcomes
 from ledger.study.definition import Visit
 
-ML: Final = "mL"
-ML_H: Final = "mL/h"
-PUMPS: Final = ("PUMP-01", "PUMP-02", "PUMP-03")
 BEYOND_USE_US: Final = 8 * HOUR_US
 HARMLESS_CLASS: Final = "antihistamines"
-
-_MINUTES_AN_HOUR: Final = 60
-_SHORT_PERCENT: Final = 86
-
-Given = Callable[[Pen, int, str], Story]
 
 
 def infusion(course: Course, visit: Visit, on: date) -> Story:
@@ -62,11 +42,11 @@ def infusion(course: Course, visit: Visit, on: date) -> Story:
         yield from _order(pen, visit, number)
         label = yield from _receive(pen, number)
         if turn == "too_soon":
-            yield pen.note(NURSE, _start(pen, number, label), after=6, refused="INFUSION_GAP")
+            yield pen.note(NURSE, start(pen, number, label), after=6, refused="INFUSION_GAP")
             yield pen.note(NURSE, _dose_held(pen, number, "interval_too_short", None))
             pen = course.pen(on + timedelta(days=1), MORNING + 150)
             label = yield from _receive(pen, number)
-        yield from _GIVEN.get(turn or "", _as_planned)(pen, number, label)
+        yield from GIVEN.get(turn or "", as_planned)(pen, number, label)
         course.last_infusion = date.fromisoformat(pen.day)
     yield pen.note(COORDINATOR, VisitCompleted(visit=visit.id, source=pen.source()), after=12)
 
@@ -121,132 +101,17 @@ def received(pen: Pen, number: int) -> DoseReceived:
     )
 
 
+def dose_name(number: int) -> str:
+    """Return the name under which a course notes the bag of an infusion."""
+    return f"dose {number}"
+
+
 def _receive(pen: Pen, number: int) -> Telling:
     bag = received(pen, number)
     recorded = yield pen.note(NURSE, bag, after=10)
     if recorded is not None:
-        pen.course.noted[f"dose {number}"] = recorded.event
+        pen.course.noted[dose_name(number)] = recorded.event
     return bag.label
-
-
-def _start(pen: Pen, number: int, label: str) -> InfusionStarted:
-    rate = Measure(value=str(pen.course.definition.infusion_rate_ml_h), unit=ML_H)
-    return InfusionStarted(infusion=number, pump=pen.course.dice.pick(PUMPS), rate=rate, label=label)
-
-
-def _begin(pen: Pen, number: int, label: str) -> Telling:
-    """Start the pump; the first infusion makes day 1, and what was too early shows."""
-    turns = pen.course.plan.turns
-    early = number == 1 and turns.requested_early
-    start = _start(pen, number, label)
-    yield pen.note(NURSE, start, after=6, breaches=("RANDOMIZATION_WINDOW",) if early else ())
-    return pen.text
-
-
-def _administered(
-    pen: Pen, number: int, started: str, volume_ml: Decimal, *, entered: str | None = None
-) -> DoseAdministered:
-    planned = pen.course.definition.infusion_volume_ml
-    return DoseAdministered(
-        infusion=number,
-        volume=Measure(value=entered or str(volume_ml), unit=ML),
-        percent_given=str((volume_ml * 100 / planned).quantize(Decimal(1))),
-        start=started,
-        end=pen.text,
-        source=pen.source(),
-    )
-
-
-def _completed(pen: Pen, number: int, volume_ml: Decimal) -> InfusionCompleted:
-    return InfusionCompleted(
-        infusion=number, volume=Measure(value=str(volume_ml), unit=ML), source=pen.source("device")
-    )
-
-
-def _as_planned(pen: Pen, number: int, label: str) -> Story:
-    definition = pen.course.definition
-    started = yield from _begin(pen, number, label)
-    volume_ml = definition.infusion_volume_ml
-    yield pen.note(NURSE, _completed(pen, number, volume_ml), after=definition.infusion_minutes)
-    yield pen.note(NURSE, _administered(pen, number, started, volume_ml), after=0)
-
-
-def _interrupted(pen: Pen, number: int, label: str) -> Story:
-    """Pause for a line that came loose, and go on."""
-    definition = pen.course.definition
-    first_minutes = definition.infusion_minutes * 3 // 8
-    so_far_ml = (definition.infusion_rate_ml_h * first_minutes / _MINUTES_AN_HOUR).quantize(Decimal("0.1"))
-    started = yield from _begin(pen, number, label)
-    interrupted = InfusionInterrupted(
-        infusion=number,
-        code="line_dislodged",
-        volume=Measure(value=str(so_far_ml), unit=ML),
-        pump=PUMPS[0],
-        source=pen.source("device"),
-    )
-    yield pen.note(NURSE, interrupted, after=first_minutes)
-    rate = Measure(value=str(definition.infusion_rate_ml_h), unit=ML_H)
-    resumed = InfusionResumed(infusion=number, rate=rate, pump=PUMPS[0], source=pen.source("device"))
-    yield pen.note(NURSE, resumed, after=9)
-    volume_ml = definition.infusion_volume_ml
-    rest = definition.infusion_minutes - first_minutes
-    yield pen.note(NURSE, _completed(pen, number, volume_ml), after=rest)
-    yield pen.note(NURSE, _administered(pen, number, started, volume_ml), after=0)
-
-
-def _stopped(pen: Pen, number: int, label: str) -> Story:
-    """Stop for good."""
-    definition = pen.course.definition
-    minutes = definition.infusion_minutes * 2 // 5
-    volume_ml = (definition.infusion_rate_ml_h * minutes / _MINUTES_AN_HOUR).quantize(Decimal(1))
-    started = yield from _begin(pen, number, label)
-    stopped = InfusionStopped(
-        infusion=number,
-        code="adverse_event",
-        volume=Measure(value=str(volume_ml), unit=ML),
-        source=pen.source("device"),
-    )
-    yield pen.note(NURSE, stopped, after=minutes)
-    yield pen.note(NURSE, _administered(pen, number, started, volume_ml), after=0)
-
-
-def _short(pen: Pen, number: int, label: str) -> Story:
-    """Complete with a rest left in the bag: less than the tolerance allows."""
-    definition = pen.course.definition
-    volume_ml = (definition.infusion_volume_ml * _SHORT_PERCENT / 100).quantize(Decimal(1))
-    started = yield from _begin(pen, number, label)
-    completed = _completed(pen, number, volume_ml)
-    yield pen.note(NURSE, completed, after=definition.infusion_minutes, breaches=("DOSE_OUT_OF_TOLERANCE",))
-    given = _administered(pen, number, started, volume_ml)
-    yield pen.note(NURSE, given, after=0, breaches=("DOSE_DIFFERS",))
-
-
-def _mistyped(pen: Pen, number: int, label: str) -> Story:
-    """Enter a digit too few, and correct it: the breach goes when a physician has signed as well."""
-    definition = pen.course.definition
-    volume_ml = definition.infusion_volume_ml
-    started = yield from _begin(pen, number, label)
-    yield pen.note(NURSE, _completed(pen, number, volume_ml), after=definition.infusion_minutes)
-    entered = str(volume_ml // 10)
-    given = _administered(pen, number, started, volume_ml, entered=entered)
-    recorded = yield pen.note(NURSE, given, after=0, breaches=("DOSE_DIFFERS",))
-    if recorded is not None:
-        yield from correct(
-            pen,
-            NURSE,
-            recorded.event,
-            "/data/volume/value",
-            old=entered,
-            new=str(volume_ml),
-            reason=("data_entry_error", "a digit was left out; the pump's log shows the volume"),
-            source="pump log",
-            cosigned=True,
-        )
-
-
-_GIVEN: Final[Mapping[str, Given]] = MappingProxyType(
-    {"interrupted": _interrupted, "stopped": _stopped, "short": _short, "mistyped": _mistyped}
-)
 
 
 def _dose_held(pen: Pen, number: int, code: str, note: str | None) -> DoseHeld:

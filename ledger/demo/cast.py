@@ -14,6 +14,7 @@ from typing import Final
 
 from ledger.keyfile import KEK, ML_DSA_44, Holder, KeyMaterial
 from ledger.keys import ED25519
+from ledger.roles import Role
 from ledger.study.definition import StudyDefinition
 
 SPONSOR: Final = "Demo sponsor office"
@@ -42,14 +43,14 @@ class Person:
     id: str
     name: str
     organisation: str
-    role: str
+    role: Role
     sites: tuple[str, ...] = EVERYWHERE
     blinded: bool = True
     joins_later: bool = False
 
 
 # Names of the staff of the first and the second site, by role.
-_STAFF: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
+_STAFF: Final[Mapping[Role, tuple[str, str]]] = MappingProxyType(
     {
         "investigator": ("Dr. Amelia Novak", "Dr. Henry Osei"),
         "sub_investigator": ("Dr. Tomás Rivera", "Dr. Ingrid Solberg"),

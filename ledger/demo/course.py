@@ -30,12 +30,22 @@ BODY_WEIGHT: Final = "body_weight"
 
 
 class Course:
-    """A participant's plan, what was noted of earlier entries, and draws of their own."""
+    """A participant's plan, what was noted of earlier entries, and draws of their own.
 
-    def __init__(self, stage: Stage, plan: Plan, forms: Mapping[tuple[str, str, str], Form]) -> None:
+    `others` are the courses of all participants by their number, this one among them.
+    """
+
+    def __init__(
+        self,
+        stage: Stage,
+        plan: Plan,
+        forms: Mapping[tuple[str, str, str], Form],
+        others: Mapping[int, Course],
+    ) -> None:
         self.stage = stage
         self.plan = plan
         self.forms = forms
+        self.others = others
         self.stream = f"participant/{plan.id}"
         self.dice = Dice(f"trial-ledger demo {stage.seed} participant {plan.number}")
         self.noted: dict[str, str] = {}

@@ -99,8 +99,10 @@ def _play(setup: Setup, planned: tuple[Plan, ...], progress: Progress) -> None:
             done = day
             progress("playing the study", day, total)
 
-    courses = [whole(Course(stage, plan, setup.forms)) for plan in planned]
-    stage.run([*courses, *elsewhere.stories(setup, planned)], watch)
+    courses: dict[int, Course] = {}
+    for plan in planned:
+        courses[plan.number] = Course(stage, plan, setup.forms, courses)
+    stage.run([*map(whole, courses.values()), *elsewhere.stories(setup, planned)], watch)
     progress("playing the study", total, total)
 
 

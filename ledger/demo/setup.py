@@ -1,13 +1,10 @@
 """Study start-up: people, keys, protocol, consent forms, sites, randomization list, enrolment.
 
-Everything in the order that the rules demand, each step signed by who does it in a real study. The list is
-made here, on the machine that runs the ledger, by a holder of the operator's own organisation: the report
-says LIST_KNOWN_TO_OPERATOR, as it must.
+Everything in the order that the rules demand, each step signed by who does it in a real study.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -24,7 +21,6 @@ from ledger.actions.accounts import (
 )
 from ledger.actions.fields import Attachment, Source
 from ledger.actions.ledger_policy import PolicyChanged
-from ledger.actions.randomization import ListCommitted, ParametersCommitted, SeedCommitted
 from ledger.actions.registry import Action
 from ledger.actions.sites import (
     DelegationAccepted,
@@ -35,33 +31,26 @@ from ledger.actions.sites import (
     SiteInitiated,
 )
 from ledger.actions.study import ConsentFormApproved, EnrolmentOpened, ProtocolApproved
-from ledger.allocation import load_list
 from ledger.attachments import name_attachment
 from ledger.committer import Recorded
 from ledger.demo.cast import (
     ADMINISTRATOR,
     BOARD,
-    LIST_HOLDER,
     OPERATOR,
     REVIEW_BOARD,
     ROOTS,
-    STATISTICIAN,
-    UNIVERSITY,
     Person,
     key_of,
     people,
     person_at,
     roots,
 )
+from ledger.demo.drawing import commit_list
 from ledger.demo.stage import MINUTE_US, Command, Stage, instant
 from ledger.errors import LedgerError
 from ledger.genesis import Operator, evidence_of, key_object, open_log
-from ledger.lines import encode_base64
-from ledger.merkle import read_frontier
 from ledger.rules.general import DELEGATED
-from ledger.study.definition import Randomization, published
-from ledger.study.lists import build_list, list_seed, permuted_blocks
-from ledger.tiles import TileHashes
+from ledger.study.definition import published
 
 ZONE: Final = "UTC"
 OPENING: Final = date(2024, 2, 19)
@@ -126,7 +115,7 @@ class Setup:
         self._approve()
         self._train()
         self._open_sites()
-        self._randomization_list()
+        commit_list(self.stage, self.say)
         self._activate()
 
     def say(
@@ -281,52 +270,6 @@ class Setup:
                 date=begins, checklist=("protocol_explained", "pharmacy_ready", "staff_trained")
             )
             self.say(ADMINISTRATOR, initiated, stream)
-
-    def _randomization_list(self) -> None:
-        stage, plan = self.stage, self.stage.definition.randomization
-        stream = f"randomization/{plan.list}"
-        seeds = []
-        contributors = []
-        for person in (ADMINISTRATOR, STATISTICIAN):
-            label = f"trial-ledger demo {stage.seed} list seed of {person}"
-            seeds.append(hashlib.sha256(label.encode()).digest())
-            committed = SeedCommitted(list=plan.list, sha256=hashlib.sha256(seeds[-1]).hexdigest())
-            contributors.append(self.say(person, committed, stream).event)
-        beacon_size = stage.ledger.refresh().size + 2  # not there before the next statement but one
-        parameters = ParametersCommitted(
-            algorithm=plan.algorithm,
-            arms=tuple((row.arm, row.ratio) for row in plan.arms),
-            beacon_size=beacon_size,
-            contributors=tuple(contributors),
-            list=plan.list,
-            slots=plan.slots,
-            strata=plan.strata,
-            block_sizes=plan.block_sizes,
-        )
-        self.say(STATISTICIAN, parameters, stream)
-        training = TrainingRecorded(
-            date=APPROVED.isoformat(), person=LIST_HOLDER, topic=f"custody of lists, by {UNIVERSITY}"
-        )
-        self.say(ADMINISTRATOR, training, f"person/{LIST_HOLDER}")
-        self._commit_list(plan, seeds, beacon_size)
-
-    def _commit_list(self, plan: Randomization, seeds: list[bytes], beacon_size: int) -> None:
-        ledger = self.stage.ledger
-        beacon = read_frontier(beacon_size, TileHashes(ledger.store.tile_hashes)).root()
-        seed = list_seed(ledger.origin, plan.list, seeds, beacon)
-        entries = permuted_blocks(
-            seed,
-            arms={row.arm: row.ratio for row in plan.arms},
-            strata=plan.strata,
-            block_sizes=plan.block_sizes or (),
-            slots=plan.slots,
-        )
-        made = build_list(ledger.origin, plan.list, seed, entries)
-        committed = ListCommitted(
-            beacon=encode_base64(beacon), list=plan.list, root=encode_base64(made.root), size=made.size
-        )
-        self.say(LIST_HOLDER, committed, f"randomization/{plan.list}")
-        load_list(ledger.store, ledger.data_keys, made)
 
     def _activate(self) -> None:
         self._clock(ACTIVATION)

@@ -147,6 +147,7 @@ class Stage:
         while due:
             at_us, _, story, step = heapq.heappop(due)
             watch(at_us)
+            self.sources.advance_to(at_us)
             advance(story, self.perform(step) if isinstance(step, Command) else None)
 
 

@@ -41,6 +41,7 @@ Aside = Literal[
     "wrong_participant",
     "samples_withdrawn",
     "late_papers",
+    "identifier_erased",
 ]
 """What goes on beside the visits, from the day of an infusion on."""
 
@@ -99,6 +100,7 @@ TURNS: Final[Mapping[int, Turns]] = MappingProxyType(
         14: Turns(asides={3: "upgraded"}),
         15: Turns(asides={2: "wrong_participant"}, leaves=(12, "lost")),
         16: Turns(bedside={7: "hold_stays"}),
+        17: Turns(asides={3: "identifier_erased"}),
         18: Turns(asides={5: "samples_withdrawn"}),
         19: Turns(fails="E06"),
         20: Turns(leaves=(13, "died")),
