@@ -56,6 +56,7 @@ _TABLE: Final = """
 BUNDLE|unusable|9|there is no bundle at this path
 BUNDLE_FORM|unusable|9|links, special files, or names that a bundle can't have
 ZIP_FORM|integrity|9|the zip is not of the one allowed form, or a checksum in it is wrong
+UNJUDGED|unusable|10|the verifier itself failed on this input, which is a defect of it: nothing is passed
 UNPINNED|unusable|5|no ledger id was given: what holds, holds for an unnamed ledger
 
 NOTE|integrity|5|the checkpoint is not a well-formed note of this origin
@@ -194,12 +195,19 @@ def _rows() -> Iterator[Code]:
 CODES: Final = {row.code: row for row in _rows()}
 """Every code there is, in the order of the table."""
 
-_ALIASES: Final = {"CANONICAL": "STATEMENT", "SIZE": "STATEMENT"}
+ALIASES: Final = {
+    "CANONICAL": "STATEMENT",
+    "SIZE": "STATEMENT",
+    "TIME": "STATEMENT",
+    "EVENT_HASH": "STATEMENT",
+    "ASSERTION": "SIGNATURE",
+}
+"""Codes of the parsers that are reported under the code of what they parse."""
 
 
 def finding(code: str, detail: str, *, index: int | None = None, file: str | None = None) -> Finding:
     """Make a finding; a code of another module that the table lacks is reported as `AUTHORITY`."""
-    code = _ALIASES.get(code, code)
+    code = ALIASES.get(code, code)
     if code not in CODES:
         return Finding(code="AUTHORITY", index=index, file=file, detail=f"{code}: {detail}")
     return Finding(code=code, index=index, file=file, detail=detail)

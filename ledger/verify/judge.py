@@ -52,6 +52,9 @@ def verify(path: Path, options: Options) -> Report:
         return run.finish(complete=False)
     try:
         return run.judge(bundle)
+    except Exception as error:  # the edge: hostile input gets a verdict, never a traceback, and never a pass
+        run.report(finding("UNJUDGED", f"the verifier failed with {type(error).__name__}"))
+        return run.finish(complete=False)
     finally:
         bundle.close()
 

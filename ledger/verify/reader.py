@@ -21,7 +21,8 @@ from ledger.verify.integrity import MAX_PAYLOADS_BYTES, parse_entry
 from ledger.verify.tables import KeyTable
 from ledger.verify.tree import TILE_WIDTH, read_leaves
 
-CACHED_BUNDLES: Final = 32
+CACHED_BUNDLES: Final = 16
+CACHED_ENTRIES: Final = 1_024
 
 
 class BundleReader:
@@ -35,6 +36,7 @@ class BundleReader:
         self._attachments = attachments
         self._positions: dict[str, array[int]] = {}
         self._chunk = lru_cache(maxsize=CACHED_BUNDLES)(self._read_chunk)
+        self._entry = lru_cache(maxsize=CACHED_ENTRIES)(self._read_entry)
 
     def add(self, entry: Entry) -> None:
         """Let an entry be found by its stream."""
@@ -48,9 +50,7 @@ class BundleReader:
 
     def entry(self, index: int) -> Entry | None:
         """Return one entry, None where it can't be read."""
-        chunk = self._chunk(index // TILE_WIDTH)
-        at = index % TILE_WIDTH
-        return chunk[at] if at < len(chunk) else None
+        return self._entry(index)
 
     def index_of(self, event: str) -> int | None:
         """Return the index of an event hash among the entries so far."""
@@ -60,28 +60,27 @@ class BundleReader:
         """Return an attachment's bytes."""
         return self._attachments.read(sha256)
 
-    def _read_chunk(self, number: int) -> list[Entry | None]:
+    def _read_chunk(self, number: int) -> list[tuple[bytes, bytes]]:
+        """Return leaf and statement bytes of one entry bundle, unparsed."""
         width = min(TILE_WIDTH, self._size - number * TILE_WIDTH)
         try:
             leaves = read_leaves(self._bundle, number, width)
             data = self._bundle.read(payload_path(number, width), max_bytes=MAX_PAYLOADS_BYTES)
         except LedgerError:
             return []
-        start = number * TILE_WIDTH
-        return [
-            _entry(start + at, leaf, payload)
-            for at, (leaf, payload) in enumerate(zip(leaves, data.split(b"\n"), strict=False))
-        ]
+        return list(zip(leaves, data.split(b"\n"), strict=False))
 
-
-def _entry(index: int, leaf: bytes, payload: bytes) -> Entry | None:
-    try:
-        parsed = parse_entry(index, leaf, payload)
-    except LedgerError:
-        return None
-    return Entry(
-        index=Index(index),
-        leaf=parsed.leaf,
-        event=EventHash(parsed.leaf.statement),
-        statement=parsed.statement,
-    )
+    def _read_entry(self, index: int) -> Entry | None:
+        chunk = self._chunk(index // TILE_WIDTH)
+        if index % TILE_WIDTH >= len(chunk):
+            return None
+        try:
+            parsed = parse_entry(index, *chunk[index % TILE_WIDTH])
+        except LedgerError:
+            return None
+        return Entry(
+            index=Index(index),
+            leaf=parsed.leaf,
+            event=EventHash(parsed.leaf.statement),
+            statement=parsed.statement,
+        )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 
 from ledger.note import NoteSigner, format_note, parse_note
 from ledger.policy import Witness
-from ledger.verify.findings import CODES, Verdict, finding, findings_csv
+from ledger.verify.findings import ALIASES, CODES, Verdict, finding, findings_csv
 from ledger.verify.judge import verify
 from ledger.verify.main import main
 from ledger.verify.options import Scope, parse_scope
@@ -86,6 +87,17 @@ def test_codes_are_a_closed_set() -> None:
     """A code that the table lacks is reported under one that it has, never invented."""
     assert finding("NO_SUCH_CODE", "x").code in CODES
     assert {row.verdict for row in CODES.values()} == set(Verdict)
+
+
+@pytest.mark.parametrize(
+    "module",
+    ["authorisation", "chain", "statement", "keys", "leaf", "webauthn", "times", "actions/registry"],
+)
+def test_every_code_of_the_judges_is_in_the_table(module: str) -> None:
+    """What the pure modules can object to has its own line in the table of findings."""
+    source = (ROOT / "ledger" / f"{module}.py").read_text(encoding="utf-8")
+    raised = re.compile(r'(?:[Pp]roblem|Error|code=|CODE: Final =)\(?\s*(?:code=)?\s*"([A-Z][A-Z0-9_]+)"')
+    assert {code for code in raised.findall(source) if code not in ALIASES} <= CODES.keys()
 
 
 def test_unpinned_without_a_ledger_id(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

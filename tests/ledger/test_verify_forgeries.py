@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import base64
 import copy
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from ledger import canonical
 from ledger.canonical import Keys
@@ -18,6 +21,7 @@ from tests.ledger.forgery import SERVICE_KEY, Forgery, key_of
 from tests.ledger.small_ledger import SmallLedger, make, seed
 from tests.ledger.verifying import found, judge, problems
 
+KEYS = {key.id: key for key in map(key_of, ("root", "service", "admin", "aruiz", "bchan"))}
 VITALS = "vitals SA-01-002"
 CORRECTION = "correction SA-01-002"
 STREAM = "participant/SA-01-002"
@@ -37,12 +41,17 @@ def real(made: SmallLedger, tmp_path_factory: pytest.TempPathFactory) -> Forgery
     return Forgery(made, tmp_path_factory.mktemp("bundle") / "b")
 
 
-@pytest.fixture
-def forged(real: Forgery) -> Forgery:
-    """A copy to change."""
+def copied(real: Forgery) -> Forgery:
+    """Copy what forgeries change."""
     other = copy.copy(real)
     other.leaves, other.payloads, other.files = real.leaves.copy(), real.payloads.copy(), dict(real.files)
     return other
+
+
+@pytest.fixture
+def forged(real: Forgery) -> Forgery:
+    """A copy to change."""
+    return copied(real)
 
 
 @pytest.fixture
@@ -348,6 +357,39 @@ def test_attachment_that_nothing_names(forged: Forgery, check: Check) -> None:
     """Bytes that no statement names do not travel with the bundle."""
     forged.files["attachments/" + "ab" * 32] = b"x"
     assert problems(check(forged)) == {"FILE_EXTRA"}
+
+
+def members(value: object, path: tuple[object, ...] = ()) -> list[tuple[object, ...]]:
+    """Return the path of every member inside a JSON value."""
+    inner: Iterable[tuple[object, object]] = ()
+    if isinstance(value, dict):
+        inner = value.items()
+    elif isinstance(value, list):
+        inner = enumerate(value)
+    return [each for key, item in inner for each in ((*path, key), *members(item, (*path, key)))]
+
+
+ODD = (None, 0, -1, True, "", [], {}, "x", "0" * 64, "2024-13-01", "2024-06-03T08:00:00Z", ["a"], 1 << 52)
+
+
+@settings(max_examples=60)
+@given(data=st.data())
+def test_hostile_statements_get_a_verdict(
+    data: st.DataObject, real: Forgery, made: SmallLedger, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Whatever stands in a well-signed statement, the verifier judges it and does not fail itself."""
+    forged = copied(real)
+    statement = json.loads(json.dumps(forged.draft(data.draw(st.integers(0, forged.size - 1)))))
+    target = statement["data"]
+    *parents, last = data.draw(st.sampled_from(members(target) or [("extra",)]))
+    for key in parents:
+        target = target[key]
+    target[last] = data.draw(st.sampled_from(ODD))
+    signers = [KEYS[ref["id"]] for ref in (statement["key"], *statement.get("with", []))]
+    forged.append(statement, signers)
+    report = judge(forged.write(tmp_path_factory.mktemp("hostile") / "b"), made.policy)
+    assert "UNJUDGED" not in problems(report)
+    assert report.complete
 
 
 def _lines(forged: Forgery, name: str) -> list[bytes]:
