@@ -1,13 +1,16 @@
-"""Stories of tests/scenario.py in a real store: real statements, leaves and trees, without signatures."""
+"""Stories of tests/scenario.py in a real store: real statements, leaves and trees, signed by one key."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from ledger.committer import Ledger
 from ledger.entry import Entry
+from ledger.envelope import pae
 from ledger.errors import StoreError
+from ledger.keys import Ed25519SigningKey, KeySignature
 from ledger.leaf import encode_leaf
 from ledger.merkle import Frontier, leaf_hash
 from ledger.sealing import open_disclosure
@@ -18,6 +21,8 @@ from projections.reader import ERASED, Opener
 from tests import scenario
 from tests.scenario import PARTICIPANT, Story
 from tests.store_log import digest
+
+KEY = Ed25519SigningKey.from_seed(bytes(range(32)))
 
 
 def store_of(story: Story, path: Path) -> SqliteStore:
@@ -65,7 +70,8 @@ def keep(story: Story, store: SqliteStore) -> None:
 def _event(entry: Entry) -> NewEvent:
     statement = entry.statement
     assert statement is not None
-    leaf = encode_leaf(entry.leaf)
+    signature = KeySignature(alg=KEY.alg, key=KEY.id, sig=KEY.sign(pae(statement.body)))
+    leaf = encode_leaf(replace(entry.leaf, sigs=(signature,)))
     return NewEvent(
         index=entry.index,
         at=entry.leaf.at,

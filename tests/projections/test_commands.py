@@ -1,0 +1,89 @@
+"""The commands, run as people run them, on a ledger's directory."""
+
+from __future__ import annotations
+
+import csv
+import io
+import zipfile
+from pathlib import Path
+
+import orjson
+import pytest
+
+from ledger.cli.app import run
+from ledger.directory import CONFIG, DATABASE
+from projections.runner import FILE
+from tests.projections.ledgers import eventful, store_of
+from tests.scenario import PARTICIPANT
+
+
+@pytest.fixture(scope="module")
+def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A ledger's directory as far as reading needs it."""
+    path = tmp_path_factory.mktemp("ledger")
+    (path / CONFIG).write_text('origin = "ledger.example/rules"\nstudy = "nct06414356"\n')
+    store_of(eventful(), path / DATABASE).close()
+    return path
+
+
+def test_replay_prints_a_view_and_its_json(
+    directory: Path, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    """Both say the status; JSON has the whole view."""
+    assert run(["replay", str(directory), PARTICIPANT]) == 0
+    assert b"withdrawn" in capfdbinary.readouterr().out
+    assert run(["replay", str(directory), PARTICIPANT, "--known", "54", "--json"]) == 0
+    view = orjson.loads(capfdbinary.readouterr().out)
+    assert (view["status"], view["known"]) == ("on treatment", 54)
+    assert run(["replay", str(directory), PARTICIPANT, "--true", "2025-02-01", "--json"]) == 0
+    assert orjson.loads(capfdbinary.readouterr().out)["status"] == "randomized"
+
+
+def test_trail_is_written_in_every_format(directory: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    """Table, CSV, JSON and a workbook of the same three corrections."""
+    asked = ["trail", str(directory), "--participant", PARTICIPANT, "--type", "correction.made"]
+    assert run([*asked, "--format", "json"]) == 0
+    lines = orjson.loads(capfdbinary.readouterr().out)
+    assert len(lines) == 3
+    assert run([*asked, "--format", "csv"]) == 0
+    rows = list(csv.DictReader(io.StringIO(capfdbinary.readouterr().out.decode(), newline="")))
+    assert [(row["old"], row["new"]) for row in rows][:2] == [("72", "82"), ("82", "28")]
+    assert run([*asked, "--format", "xlsx"]) == 0
+    with zipfile.ZipFile(io.BytesIO(capfdbinary.readouterr().out)) as book:
+        assert book.testzip() is None
+    assert run([*asked, "--since", str(lines[2]["index"])]) == 0
+    assert capfdbinary.readouterr().out.count(b"correction.made") <= 1
+
+
+def test_rebuild_builds_and_builds_again(directory: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    """It says how many entries were folded, the same each time."""
+    for _ in range(2):
+        assert run(["rebuild", str(directory), "--json"]) == 0
+        assert orjson.loads(capfdbinary.readouterr().out)["entries"] > 60
+    assert (directory / FILE).is_file()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["replay", "DIR", "SA-01-999"], 1, "PARTICIPANT_UNKNOWN"),
+        (["replay", "DIR", PARTICIPANT, "--known", "99999"], 3, "KNOWN"),
+        (["replay", "DIR", PARTICIPANT, "--role", "nobody"], 3, "ROLE"),
+        (["trail", "DIR", "--since", "soon"], 3, "SINCE"),
+        (["trail", "DIR", "--format", "pdf"], 2, "usage"),
+        (["trail", "DIR/none"], 3, "LEDGER_MISSING"),
+        (["rebuild", "DIR/none"], 3, "LEDGER_MISSING"),
+    ],
+)
+def test_what_cannot_be_answered_leaves_one_line_and_a_code(
+    directory: Path,
+    capfdbinary: pytest.CaptureFixture[bytes],
+    arguments: list[str],
+    code: int,
+    said: str,
+) -> None:
+    """Exit codes are those of interfaces.md, and nothing is printed as if it were an answer."""
+    assert run([each.replace("DIR", str(directory)) for each in arguments]) == code
+    printed = capfdbinary.readouterr()
+    assert printed.out == b""
+    assert said in printed.err.decode()
