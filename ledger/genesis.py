@@ -88,7 +88,7 @@ def open_log(
         further=[service_key],
     )
     registered = StudyRegistered(
-        registry_id=definition.study,
+        registry_id=definition.registry_id,
         title=definition.title,
         phase=definition.phase,
         sponsor=definition.sponsor,

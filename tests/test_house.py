@@ -10,14 +10,18 @@ import pytest
 from tests.shared import ROOT
 
 FORBIDDEN = re.compile(
-    "|".join(["python" + "hosted", "pypi" + r"\.org", "registry" + r"\.npmjs", "file:" + "///", "/ro" + "ot/"])
+    "|".join(
+        ["python" + "hosted", "pypi" + r"\.org", "registry" + r"\.npmjs", "file:" + "///", "/ro" + "ot/"]
+    )
 )
 UNFINISHED = re.compile("|".join([r"\bTO" + r"DO\b", r"\bFIX" + r"ME\b", "NotImplemented" + "Error"]))
 
 
 def tracked(*patterns: str) -> list[str]:
     """List the files that git tracks, or skip where the tree is no checkout."""
-    git = subprocess.run(["git", "ls-files", *patterns], cwd=ROOT, capture_output=True, text=True, check=False)
+    git = subprocess.run(
+        ["git", "ls-files", *patterns], cwd=ROOT, capture_output=True, text=True, check=False
+    )
     if git.returncode != 0:
         pytest.skip("not a git checkout: tracked files are not known")
     return git.stdout.splitlines()

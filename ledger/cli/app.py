@@ -12,7 +12,7 @@ from typing import Final
 
 import typer
 
-from ledger.cli import keeping, opening, transparency
+from ledger.cli import keeping, keys, opening, transparency
 from ledger.cli.terminal import settings
 from ledger.errors import ConflictError, LedgerError, ProofError, RefusedError, SignatureError
 
@@ -39,6 +39,7 @@ def build() -> typer.Typer:
         rich_markup_mode=None,
     )
     opening.register(app)
+    keys.register(app)
     keeping.register(app)
     transparency.register(app)
     for point in sorted(entry_points(group=ENTRY_POINTS), key=lambda point: point.name):

@@ -14,11 +14,11 @@ from rich.progress import Progress
 from ledger import canonical
 from ledger.actions.fields import Name
 from ledger.actions.shapes import kind_of
-from ledger.cli.terminal import AsJson, Directory, say, settings, show
+from ledger.cli.terminal import AsJson, Directory, new_passphrase, say, settings, show
 from ledger.committer import Ledger
 from ledger.demo import play_demo
 from ledger.directory import KEK, KEYS, LOG_KEY, LOG_PQ_KEY, SERVICE_KEY, Config, NewKeys, create
-from ledger.errors import FormatError, LedgerError, StoreError
+from ledger.errors import FormatError, StoreError
 from ledger.genesis import Operator, open_log
 from ledger.keyfile import Holder, KeyMaterial, write_key
 from ledger.prepare import Signer
@@ -67,7 +67,7 @@ def init(
     log_origin = origin or f"ledger.local/{definition.study.lower()}"
     if not is_origin(log_origin):
         raise FormatError("ORIGIN", "expected an origin such as ledger.example/study-1", field="--origin")
-    passphrase = None if plain_keys else _new_passphrase()
+    passphrase = None if plain_keys else new_passphrase()
     sources = SystemSources()
     config = Config(origin=log_origin, study=definition.study, demonstration=False, tokens=())
     root = _key(
@@ -150,17 +150,6 @@ def _definition(path: Path) -> StudyDefinition:
     except OSError as error:
         raise StoreError("STUDY_FILE", "the study definition cannot be read", field="--study") from error
     return load(data)
-
-
-def _new_passphrase() -> str:
-    given = settings().passphrase()
-    if given is not None:
-        return given
-    if not sys.stdin.isatty():
-        raise LedgerError("KEY_PASSPHRASE", "expected a passphrase file, a terminal, or --plain-keys")
-    return str(
-        typer.prompt("Passphrase for the new keys", hide_input=True, confirmation_prompt=True, err=True)
-    )
 
 
 def _open(

@@ -44,6 +44,22 @@ def passphrase_for(path: Path) -> str | None:
     return str(typer.prompt(f"Passphrase of {path.name}", hide_input=True, err=True))
 
 
+def new_passphrase() -> str:
+    """Return the passphrase that new key files get.
+
+    Raises:
+        LedgerError: `KEY_PASSPHRASE` where nobody can be asked.
+    """
+    given = settings().passphrase()
+    if given is not None:
+        return given
+    if not sys.stdin.isatty():
+        raise LedgerError("KEY_PASSPHRASE", "expected a passphrase file, a terminal, or --plain-keys")
+    return str(
+        typer.prompt("Passphrase for the new keys", hide_input=True, confirmation_prompt=True, err=True)
+    )
+
+
 def read_key(path: Path) -> KeyMaterial:
     """Read a person's key file, asking for its passphrase where it needs one."""
     return load_key(path, passphrase_for(path))
