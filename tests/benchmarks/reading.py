@@ -1,0 +1,144 @@
+"""Reading: a participant replayed, and all projections built anew, against the library's own way of reading.
+
+The library's side has aggregates of its own with as many events, read through `repository.get` and through
+notifications and mapper, as an application of the library would.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from ledger.store.tracking import LedgerTrackingRecorder
+from projections.participant import PARTICIPANT, load_book, participant_view
+from projections.projection import replay
+from projections.reader import Reader
+from projections.runner import Runner
+from tests.benchmarks.blocks import Contender, Work
+from tests.benchmarks.library import Library, Patient
+from tests.benchmarks.trial import participant_id, same_facts, signed_vital_signs
+from tests.ledger.small_ledger import SITE, SmallLedger
+
+EVENTS: Final = 200
+TURNS: Final = 5
+"""How often a participant is replayed in one block: one replay alone is too short to measure."""
+
+REPLAY: Final = "replay: participant of 200 events, from the store to the book"
+GET: Final = "eventsourcing repository.get, aggregate of 200 events"
+BOOK: Final = "replay: the same, with the study's state beside it"
+VIEW: Final = "replay: the same, and the whole view derived for one reader"
+
+REBUILD: Final = "rebuild of every kept projection"
+REBUILD_BOOKS: Final = "rebuild of the participants' books as well"
+DECODE: Final = "eventsourcing decode: notifications through the mapper"
+PAGE: Final = 1_000
+
+
+class Replaying:
+    """The contenders over one participant, and one aggregate, of 200 events each."""
+
+    def __init__(self, trial: SmallLedger, library: Library, participant: int) -> None:
+        self._trial = trial
+        self._name = participant_id(participant)
+        ledger = trial.ledger
+        stream = f"participant/{self._name}"
+        missing = EVENTS - len(ledger.store.stream_entries(stream))
+        ledger.record_all(signed_vital_signs(trial, self._name, missing))
+        self._size = ledger.store.head().size
+        self._reader = Reader(role="auditor")
+        self._library = library
+        self._patient = _patient(trial, library, EVENTS)
+
+    def contenders(self) -> list[Contender]:
+        """Return everything that is measured in one run."""
+        count = EVENTS * TURNS
+        return [
+            Contender(name=REPLAY, events=count, prepare=lambda: self._turns(self._replay)),
+            Contender(name=GET, events=count, prepare=lambda: self._turns(self._get)),
+            Contender(name=BOOK, events=count, prepare=lambda: self._turns(self._book)),
+            Contender(name=VIEW, events=count, prepare=lambda: self._turns(self._view)),
+        ]
+
+    def _turns(self, once: Work) -> Work:
+        def work() -> None:
+            for _ in range(TURNS):
+                once()
+
+        return work
+
+    def _replay(self) -> None:
+        entries = self._trial.ledger.store.stream_entries(f"participant/{self._name}")
+        book = replay(PARTICIPANT, entries, self._name, self._size)
+        _expect(len(book["records"]))
+
+    def _get(self) -> None:
+        patient: Patient = self._library.app.repository.get(self._patient.id)
+        _expect(patient.version)
+
+    def _book(self) -> None:
+        book, _ = load_book(self._trial.ledger.store, self._name)
+        _expect(len(book["records"]))
+
+    def _view(self) -> None:
+        view = participant_view(self._trial.ledger.store, self._name, reader=self._reader)
+        if view is None:
+            raise RuntimeError("expected a view of the participant")
+
+
+class Rebuilding:
+    """The contenders over the whole log, and over as many events of the library."""
+
+    def __init__(self, directory: Path, trial: SmallLedger, library: Library) -> None:
+        self._store = trial.ledger.store
+        self.events = self._store.head().size
+        self._library = library
+        missing = self.events - (library.app.recorder.max_notification_id() or 0)
+        if missing > 0:
+            _patient(trial, library, missing)
+        self._tracking = [
+            LedgerTrackingRecorder.create(directory / f"projections-{name}.db") for name in ("kept", "books")
+        ]
+        self._kept = Runner(self._tracking[0])
+        self._books = Runner(self._tracking[1], (PARTICIPANT,))
+
+    def contenders(self) -> list[Contender]:
+        """Return everything that is measured in one run."""
+        return [
+            Contender(name=REBUILD, events=self.events, prepare=lambda: lambda: self._rebuild(self._kept)),
+            Contender(
+                name=REBUILD_BOOKS, events=self.events, prepare=lambda: lambda: self._rebuild(self._books)
+            ),
+            Contender(name=DECODE, events=self.events, prepare=lambda: self._decode),
+        ]
+
+    def close(self) -> None:
+        """Release the files."""
+        for tracking in self._tracking:
+            tracking.close()
+
+    def _rebuild(self, runner: Runner) -> None:
+        if runner.rebuild(self._store) != self.events:
+            raise RuntimeError(f"expected {self.events} events folded")
+
+    def _decode(self) -> None:
+        recorder, mapper = self._library.app.recorder, self._library.app.mapper
+        at, stop = 1, self.events
+        while at <= stop:
+            page = recorder.select_notifications(start=at, limit=PAGE, stop=stop)
+            for notification in page:
+                mapper.to_domain_event(notification)
+            at += len(page)
+
+
+def _patient(trial: SmallLedger, library: Library, events: int) -> Patient:
+    """Save an aggregate with this many events, its creation among them."""
+    patient = library.new_participant(SITE)
+    for number in range(events - 1):
+        patient.record_vital_signs(**same_facts(trial, number))
+    library.app.save(patient)
+    return patient
+
+
+def _expect(found: int) -> None:
+    if found != EVENTS:
+        raise RuntimeError(f"expected {EVENTS} events, got {found}")
