@@ -42,8 +42,8 @@ def document(operations: Sequence[Operation]) -> bytes:
             "description": (
                 f"Each study stands under `{BASE}`. "
                 "Errors are RFC 9457 problems with a stable `type` and `code`. "
-                "Every JSON answer of a study carries `Ledger-Head: <size> <root>`; `ETag` is the last index that "
-                "changed the answer for this reader."
+                "Every JSON answer of a study carries `Ledger-Head: <size> <root>`; `ETag` is the last "
+                "index that changed the answer for this reader."
             ),
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },

@@ -75,6 +75,7 @@ GENESIS               the first entries of a ledger have a fixed order
 HOLDER_ONLY           the key's holder alone signs this
 IDENTITY_UNVERIFIED   the person's identity is not verified
 LABELS                the leaf's labels are not the statement's
+LOG_KEYS              the opening does not name the log's keys
 LOG                   the statement belongs to another log
 MEANING_NOT_ALLOWED   the role may not sign this with that meaning
 PERSON_ID_REUSED      a person's id is used once
@@ -83,7 +84,8 @@ POLICY_UNACKNOWLEDGED the signature policy is acknowledged before other signatur
 PROOF_OF_POSSESSION   the new key signs its own enrolment
 ROLE_CONFLICT         the person holds or held a role that excludes this one
 ROLE_NOT_ALLOWED      the role may not sign this type
-ROLE_NOT_HELD         the person does not hold this role at this site
+ROLE_NOT_HELD         the person does not hold this role
+SITE_NOT_HELD         the role is not held on this site
 ROLE_UNKNOWN          the catalogue has no such role
 ROOT_KEYS             the root keys are not of different persons, each once
 ROTATION_SIGNERS      a rotation is signed by the old key, the new one and a third
@@ -94,6 +96,10 @@ THRESHOLD             too few of the root persons signed
 ID_REUSED             another statement has this id
 TAG                   the tag is not that of the stream
 TWO_TAGS              the stream has another tag
+SEQ                   the stream stands elsewhere
+PREV                  the stream's newest event is another
+INDEX                 the log stands elsewhere
+AT                    recorded earlier than the entry before
 SEEN_SIZE             seen names a tree that the log does not have below this index
 SEEN_ROOT             seen does not name the log's root at that size
 SEEN_BACK             the key had seen a larger tree before

@@ -46,7 +46,7 @@ def event(call: Call) -> Response:
         entry = _find(reads, call.path("event"))
         head = reads.head()
         value = _entry(ledger, reads, reader, entry)
-    # What was sealed can be erased later, which no index of this entry tells: asked for again, it is read again.
+    # What is open here can be erased, which no index of this entry tells: asked for again, it is read again.
     return answer(call, value, head, last=None if value.get("open") else entry.index)
 
 

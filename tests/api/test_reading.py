@@ -1,0 +1,391 @@
+"""Reading: views with their twins, pages and ETags, and that nobody sees more than their role and sites."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import hashlib
+import io
+import re
+import zipfile
+from typing import Any
+
+import orjson
+import pytest
+
+from api.app import create_app
+from ledger.checkpoint import check_published, parse_body
+from ledger.errors import FormatError
+from ledger.leaf import parse_leaf
+from ledger.lines import encode_base64
+from ledger.merkle import leaf_hash, tree_root
+from ledger.note import parse_note
+from ledger.proof import check_receipt
+from ledger.tiles import decode_entries
+from tests.api.client import PARTICIPANT, STREAM, Site, bearer, open_study
+from tests.ledger.small_ledger import SITE
+
+TWINS = (
+    ("/participants", True),
+    (f"/participants/{PARTICIPANT}", False),
+    (f"/participants/{PARTICIPANT}/timeline", True),
+    (f"/participants/{PARTICIPANT}/history/vital_signs.recorded/data/measurements", True),
+    ("/audit-trail", True),
+    ("/projections/enrolment", True),
+    ("/projections/breaches", True),
+    ("/events/3", False),
+)
+
+
+@pytest.mark.parametrize(("path", "has_csv"), TWINS)
+def test_every_answer_has_its_twins_and_its_head(site: Site, path: str, has_csv: bool) -> None:
+    """JSON by both addresses is the same; lists have a CSV whose rows all have the columns of its header."""
+    plain, twin = site.get(path, "auditor"), site.get(f"{path}.json", "auditor")
+    assert plain.status_code == twin.status_code == 200
+    assert plain.json() == twin.json()
+    head = site.made.ledger.store.head()
+    assert plain.headers["Ledger-Head"] == f"{head.size} {encode_base64(head.root)}"
+    table = site.get(f"{path}.csv", "auditor")
+    if not has_csv:
+        assert table.status_code == 404
+        return
+    assert table.headers["content-type"].startswith("text/csv")
+    header, *rows = csv.reader(io.StringIO(table.text))
+    assert rows
+    assert all(len(row) == len(header) for row in rows)
+
+
+@pytest.mark.parametrize("path", [path for path, _ in TWINS])
+def test_an_answer_that_did_not_change_is_not_sent_again(site: Site, path: str) -> None:
+    """If-None-Match with the ETag gives 304; another reader's answer is never taken for one's own."""
+    first = site.get(path, "auditor")
+    again = site.get(path, "auditor", **{"If-None-Match": first.headers["ETag"]})
+    assert again.status_code == 304
+    assert again.content == b""
+    assert again.headers["ETag"] == first.headers["ETag"]
+    assert first.headers["Vary"] == "Authorization"
+    assert "private" in first.headers["Cache-Control"]
+    other = site.get(path, "auditor", **{"If-None-Match": 'W/"0", "nonsense"'})
+    assert other.status_code == 200
+
+
+def test_an_etag_changes_with_the_answer_and_not_with_the_log(site: Site) -> None:
+    """A record of one participant changes that one's ETag, and not another's."""
+    paths = [f"/participants/{PARTICIPANT}", "/participants/SA-01-002"]
+    before = [site.get(path).headers["ETag"] for path in paths]
+    assert site.hand_in(site.vitals()).status_code == 201
+    after = [site.get(path).headers["ETag"] for path in paths]
+    assert after[0] != before[0]
+    assert after[1] == before[1]
+
+
+def test_a_list_goes_page_by_page(site: Site) -> None:
+    """The pages that Link leads to are the whole list, once."""
+    found: list[str] = []
+    path = "/v1/studies/small/participants?limit=1"
+    while path:
+        answer = site.http.get(path, headers=bearer("auditor"))
+        found += [row["participant"] for row in answer.json()["participants"]]
+        link = re.fullmatch(r'<([^>]+)>; rel="next"', answer.headers.get("Link", ""))
+        path = link[1] if link else ""
+    assert found == ["SA-01-001", "SA-01-002"]
+
+
+@pytest.mark.parametrize("order", ["oldest", "newest"])
+def test_the_trail_goes_page_by_page_in_both_orders(site: Site, order: str) -> None:
+    """Every entry that the reader sees is on exactly one page, in the order asked for."""
+    found: list[int] = []
+    path = f"/v1/studies/small/audit-trail?limit=7&order={order}"
+    while path:
+        answer = site.http.get(path, headers=bearer("auditor"))
+        found += [line["index"] for line in answer.json()["lines"]]
+        link = re.fullmatch(r'<([^>]+)>; rel="next"', answer.headers.get("Link", ""))
+        path = link[1] if link else ""
+    expected = list(range(site.made.ledger.store.head().size))
+    assert found == (expected if order == "oldest" else expected[::-1])
+
+
+def test_the_trail_is_filtered(site: Site) -> None:
+    """Participant, actor and type narrow the trail to what has them all."""
+    query = f"?participant={PARTICIPANT}&actor=bchan&type=correction.made&site={SITE}"
+    (line,) = site.get(f"/audit-trail{query}", "auditor").json()["lines"]
+    assert line["index"] == site.made.at[f"correction {PARTICIPANT}"]
+    (change,) = line["changes"]
+    assert (change["old"], change["new"]) == ("72", "73")
+    assert line["reason"]["text"] == "misread"
+
+
+def test_known_shows_the_log_as_it_was(site: Site) -> None:
+    """As known before the correction the old value stands; by index and by recording time alike."""
+    corrected = site.made.at[f"correction {PARTICIPANT}"]
+    path = f"/participants/{PARTICIPANT}/history/vital_signs.recorded/data/measurements"
+    before = site.get(f"{path}?known={corrected - 1}").json()["history"]
+    after = site.get(f"{path}?known={corrected}").json()["history"]
+    assert (len(before), len(after)) == (1, 2)
+    entry = site.made.ledger.store.entry(corrected)
+    assert entry is not None
+    assert site.get(f"{path}?known={entry.at}").json()["history"] == after
+
+
+def test_what_was_known_at_an_index_never_changes(site: Site) -> None:
+    """The answer as of an index is the same after the log has grown."""
+    size = site.made.ledger.store.head().size
+    path = f"/participants/{PARTICIPANT}?known={size - 1}"
+    before = site.get(path)
+    site.hand_in(site.vitals())
+    after = site.get(path)
+    assert after.json() == before.json()
+    assert after.headers["ETag"] == before.headers["ETag"]
+
+
+def test_before_the_registration_there_is_no_participant(site: Site) -> None:
+    """As known at index 3 nobody was registered."""
+    answer = site.get(f"/participants/{PARTICIPANT}?known=3")
+    assert (answer.status_code, answer.json()["code"]) == (404, "UNKNOWN_PARTICIPANT")
+    assert site.get("/participants?known=3").json()["participants"] == []
+
+
+def test_true_shows_the_state_at_a_clinical_time(site: Site) -> None:
+    """Before anything occurred nothing is there."""
+    answer = site.get(f"/participants/{PARTICIPANT}/timeline?true=2024-06-01")
+    assert answer.json()["timeline"] == []
+    assert site.get(f"/participants/{PARTICIPANT}/timeline?true=2030").json()["timeline"]
+
+
+def test_times_are_told_in_utc_and_at_the_site(site: Site) -> None:
+    """Every time has its zone (FDA 2024 Q14)."""
+    line = site.get(f"/participants/{PARTICIPANT}/timeline").json()["timeline"][0]
+    assert line["recorded"]["utc"].endswith("Z")
+    assert line["recorded"]["local"].endswith("-05:00")
+
+
+def test_another_site_is_not_open(site: Site) -> None:
+    """A reader of SD-02 is told that SA-01 is not theirs, and their lists are empty."""
+    for path in ("", "/timeline", "/history/vital_signs.recorded/data/source"):
+        answer = site.get(f"/participants/{PARTICIPANT}{path}", "elsewhere")
+        assert (answer.status_code, answer.json()["code"]) == (403, "FORBIDDEN")
+    assert site.get("/participants", "elsewhere").json() == {"participants": [], "count": 0}
+    assert site.get("/projections/breaches", "elsewhere").json()["breaches"] == []
+    assert site.get(f"/audit-trail?site={SITE}", "elsewhere").status_code == 403
+    assert site.get(f"/audit-trail?participant={PARTICIPANT}", "elsewhere").status_code == 403
+    trail = site.get("/audit-trail?limit=1000", "elsewhere").json()["lines"]
+    assert {line["site"] for line in trail} == {None}
+
+
+def test_a_participant_reads_their_own_records_alone(site: Site) -> None:
+    """Own records, own trail; nobody else's, and no list."""
+    assert site.get(f"/participants/{PARTICIPANT}", "participant").status_code == 200
+    assert site.get("/participants/SA-01-002", "participant").status_code == 403
+    assert site.get("/participants", "participant").status_code == 403
+    lines = site.get("/audit-trail", "participant").json()["lines"]
+    assert {line["stream"] for line in lines} == {STREAM}
+    assert site.get("/audit-trail?participant=SA-01-002", "participant").status_code == 403
+
+
+@pytest.mark.parametrize("who", ["auditor", "inspector", "coordinator", "rater", "monitor", "participant"])
+def test_identity_is_opened_by_no_read(site: Site, who: str) -> None:
+    """Values sealed `identity` come out of no view: each opening of one is an event of its own."""
+    texts = [
+        site.get(path, who).text
+        for path in (
+            f"/participants/{PARTICIPANT}",
+            f"/participants/{PARTICIPANT}/timeline",
+            f"/audit-trail?participant={PARTICIPANT}",
+            f"/events/{site.made.at[f'registered {PARTICIPANT}']}",
+            f"/events/{site.made.at[f'demographics {PARTICIPANT}']}",
+            f"/participants/{PARTICIPANT}/history/demographics.recorded/data/age_years",
+        )
+    ]
+    assert all("the person behind" not in text and "veteran" not in text for text in texts)
+    marked = site.get(f"/audit-trail?participant={PARTICIPANT}", who).text
+    assert '{"sealed":"identity"}' in marked
+
+
+def test_free_text_is_shown_to_roles_that_have_it(site: Site) -> None:
+    """The reason's text is there for the coordinator and sealed for the blinded rater."""
+    index = site.made.at[f"correction {PARTICIPANT}"]
+    assert list(site.get(f"/events/{index}").json()["open"]) == ["/reason/text"]
+    assert site.get(f"/events/{index}", "rater").json()["open"] == {}
+    path = f"/audit-trail?participant={PARTICIPANT}&type=correction.made"
+    assert "misread" in site.get(path).text
+    assert "misread" not in site.get(path, "rater").text
+
+
+def test_a_refusal_is_seen_by_those_whom_access_concerns(site: Site) -> None:
+    """In access/: all for the auditor, one's own for the coordinator, the leaf alone for others."""
+    index = site.made.ledger.store.head().size
+    request = {"list": "main", "stage": 1, "stratum": SITE}
+    site.hand_in(site.sign(site.prepare("randomization.requested", STREAM, request)))
+    assert site.get(f"/events/{index}", "auditor").json()["withheld"] is False
+    assert site.get(f"/events/{index}", "coordinator").json()["withheld"] is False
+    for who in ("rater", "elsewhere", "participant"):
+        value = site.get(f"/events/{index}", who).json()
+        assert value["withheld"] is True
+        assert set(value) == {"index", "event", "recorded", "leaf", "withheld"}
+
+
+def test_what_may_not_be_seen_is_answered_as_its_leaf(site: Site) -> None:
+    """A reader of another site gets the leaf, whose bytes are the committed ones, and no stream's name."""
+    answer = site.get(f"/events/{site.made.at[f'vitals {PARTICIPANT}']}", "elsewhere")
+    value = answer.json()
+    assert value["withheld"] is True
+    assert PARTICIPANT not in answer.text
+    stored = site.made.ledger.store.entry(value["index"])
+    assert stored is not None
+    assert orjson.dumps(value["leaf"], option=orjson.OPT_SORT_KEYS) == stored.leaf
+
+
+def test_an_event_prints_name_time_and_meaning(site: Site) -> None:
+    """21 CFR 11.50: printed name, time and meaning of the signature, with the grade of the key."""
+    index = site.made.at[f"correction {PARTICIPANT}"]
+    value = site.get(f"/events/{index}").json()
+    assert value == site.get(f"/events/{value['event']}").json()
+    (signature,) = value["signatures"]
+    assert signature["name"] == "B. Chan"
+    assert (signature["meaning"], signature["grade"]) == ("authorship", "client")
+    assert value["description"]
+
+
+def test_a_control_statement_is_seen_by_every_reader(site: Site) -> None:
+    """What authority rests on is shown to all, so that all can check it."""
+    index = site.made.at["activated"]
+    for who in ("elsewhere", "participant", "rater"):
+        assert site.get(f"/events/{index}", who).json()["withheld"] is False
+
+
+def test_a_proof_is_a_receipt_that_holds(site: Site) -> None:
+    """/proof gives the same receipt, as text and in JSON, for index and event hash."""
+    answer = site.get("/events/5/proof", "rater")
+    leaf, _ = check_receipt(answer.content, site.made.ledger.signers.verifier_keys)
+    assert leaf.index == 5
+    assert site.get("/events/5/proof.json").json()["receipt"] == answer.text
+    assert site.get(f"/events/{leaf.statement}/proof").content == answer.content
+
+
+def test_the_checkpoint_is_published_and_holds(own_site: Site) -> None:
+    """What the service publishes while it runs is a published checkpoint of the log."""
+    answer = own_site.http.get("/v1/studies/small/checkpoint")
+    if answer.status_code == 404:  # not published yet in this first instant
+        own_site.made.publish()
+        answer = own_site.http.get("/v1/studies/small/checkpoint")
+    keys = own_site.made.ledger.signers.verifier_keys
+    checkpoint = check_published(answer.content, keys)
+    assert checkpoint.size == own_site.made.ledger.store.head().size
+    value = own_site.http.get("/v1/studies/small/checkpoint.json").json()
+    assert (value["size"], value["note"].encode()) == (checkpoint.size, answer.content)
+
+
+def test_tiles_and_entries_hash_to_the_root(site: Site) -> None:
+    """Leaves of the bundle hash to the tile of level 0, and that to the root; both need a reader."""
+    head = site.made.ledger.store.head()
+    bundle = site.get(f"/tile/entries/000.p/{head.size}")
+    tile = site.get(f"/tile/0/000.p/{head.size}")
+    leaves = decode_entries(bundle.content, head.size)
+    hashes = [leaf_hash(leaf) for leaf in leaves]
+    assert tile.content == b"".join(hashes)
+    assert tree_root(hashes) == head.root
+    assert parse_leaf(leaves[7]).index == 7
+    for answer in (bundle, tile):
+        assert "immutable" in answer.headers["Cache-Control"]
+        assert "private" in answer.headers["Cache-Control"]
+    for path in (f"/tile/entries/000.p/{head.size}", f"/tile/0/000.p/{head.size}"):
+        assert site.http.get(f"/v1/studies/small{path}").status_code == 401
+
+
+def test_an_attachment_is_given_to_readers_of_what_names_it(site: Site) -> None:
+    """The study definition comes as it was handed in, never as a page of this origin; an unnamed one not."""
+    statement = site.get(f"/events/{site.made.at['protocol']}").json()["statement"]
+    named = statement["data"]["definition"]
+    answer = site.get(f"/attachments/{named['sha256']}", "rater")
+    assert hashlib.sha256(answer.content).hexdigest() == named["sha256"]
+    assert answer.headers["content-type"] == "application/json"
+    assert answer.headers["Content-Disposition"].startswith("attachment")
+    assert "sandbox" in answer.headers["Content-Security-Policy"]
+    loose = hashlib.sha256(b"loose").hexdigest()
+    site.made.ledger.store.put_attachment(loose, "text/plain", b"loose")
+    assert site.get(f"/attachments/{loose}").status_code == 404
+
+
+def test_an_export_is_verified_by_what_is_served(site: Site) -> None:
+    """The bundle of the reader's scope holds; making it is recorded with who asked and what for."""
+    exported = site.get(f"/export?scope=site:{SITE}")
+    assert exported.status_code == 200
+    with zipfile.ZipFile(io.BytesIO(exported.content)) as bundle:
+        assert orjson.loads(bundle.read("scope.json"))["role"] == "coordinator"
+        size = parse_body(parse_note(bundle.read("checkpoint")).text).size
+    entry = site.made.ledger.store.entry(size)
+    assert entry is not None
+    data = orjson.loads(entry.statement)["data"]
+    assert entry.type == "export.generated"
+    assert (data["id"], data["requested_by"], data["kind"]) == (SITE, "bchan", "site")
+    report = _verify(site, exported.content, f"?scope=site:{SITE}&role=coordinator")
+    assert report["verdicts"]["integrity"] == "holds"
+    assert report["verdicts"]["completeness"] == "holds"
+    assert "not evidence" in report["caution"]
+
+
+def test_a_changed_bundle_is_found_out(site: Site) -> None:
+    """One byte changed in the uploaded bundle: integrity fails, and the answer is a verdict, no error."""
+    data = bytearray(site.get("/export", "auditor").content)
+    at = data.index(b'"payload_type"')
+    data[at + 2] ^= 1
+    report = _verify(site, bytes(data), "")
+    assert report["exit"] != 0
+    assert report["findings"]
+    assert _verify(site, b"no zip", "")["exit"] == 3
+
+
+@pytest.mark.parametrize(
+    ("who", "scope", "status"),
+    [
+        ("coordinator", "study", 403),
+        ("coordinator", "site:SD-02", 403),
+        ("elsewhere", f"participant:{PARTICIPANT}", 403),
+        ("participant", "participant:SA-01-002", 403),
+        ("participant", f"site:{SITE}", 403),
+        ("coordinator", "participant:SA-01-099", 404),
+    ],
+)
+def test_an_export_stays_in_the_readers_scope(site: Site, who: str, scope: str, status: int) -> None:
+    """Nobody exports what they may not read."""
+    assert site.get(f"/export?scope={scope}", who).status_code == status
+
+
+def test_verify_takes_a_zip_and_nothing_else(site: Site) -> None:
+    """Another content type, scope, role or ledger id that isn't one is refused before anything is judged."""
+    address = "/v1/studies/small/verify"
+    zipped = {**bearer("auditor"), "content-type": "application/zip"}
+    assert site.http.post(address, content=b"", headers=bearer("auditor")).status_code == 415
+    for query in ("?scope=x", "?role=wizard", "?ledger_id=1"):
+        assert site.http.post(address + query, content=b"", headers=zipped).status_code == 400
+
+
+def test_health_names_no_study(site: Site) -> None:
+    """A service tells whether it is alive and ready without naming its studies."""
+    for path in ("/livez", "/readyz", "/v1/studies/small/livez", "/v1/studies/small/readyz"):
+        answer = site.http.get(path)
+        assert answer.status_code == 200
+        assert "small" not in answer.text
+
+
+def test_a_study_is_served_from_one_ledger(site: Site) -> None:
+    """Two ledgers of one study in one process are refused: they would share an address."""
+    studies = [open_study(site.made), open_study(site.made)]
+    with pytest.raises(FormatError, match="STUDY"):
+        create_app(studies)
+
+
+def _verify(site: Site, data: bytes, query: str) -> dict[str, Any]:
+    headers = {**bearer("auditor"), "content-type": "application/zip"}
+    answer = site.http.post(f"/v1/studies/small/verify{query}", content=data, headers=headers)
+    assert answer.status_code == 200, answer.text
+    value: dict[str, Any] = answer.json()
+    return value
+
+
+def test_openings_fit_the_digests(site: Site) -> None:
+    """What an event opens is the disclosure whose digest the signed statement has."""
+    value = site.get(f"/events/{site.made.at[f'correction {PARTICIPANT}']}").json()
+    disclosure = value["open"]["/reason/text"]
+    digest = base64.urlsafe_b64encode(hashlib.sha256(disclosure.encode()).digest()).rstrip(b"=").decode()
+    assert value["statement"]["sealed"]["/reason/text"] == digest
