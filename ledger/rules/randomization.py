@@ -85,7 +85,10 @@ def _is_next(case: Case, list_: RandomizationList, index: int) -> bool:
     expected = next_index(case, list_)
     if not case.study.partial:
         return index == expected
-    taken = any(d.list == list_.name and d.list_index == index for d in case.study.draws)
+    taken = any(
+        d.list == list_.name and d.list_index == index and d.index < case.record.index
+        for d in case.study.draws  # a participant that is folded again has drawn already
+    )
     return index >= expected and not taken
 
 

@@ -13,6 +13,8 @@ from ledger.actions.registry import Effect as Kind
 from ledger.actions.registry import spec
 from ledger.authority import Authority
 from ledger.conduct import Conduct, Effect, Violation
+from ledger.leaf import Leaf
+from ledger.participant import Breach
 from ledger.statement import Statement
 from ledger.verify.findings import CODES, finding
 from ledger.verify.integrity import JudgedEntry
@@ -31,6 +33,11 @@ class ConductJudge:
         self._conduct = Conduct(reader)
         self._reader = reader
         self._report = report
+        self._withheld: dict[str, int] = {}
+
+    def withhold(self, leaf: Leaf) -> None:
+        """Take note that the statement of a leaf is withheld."""
+        self._withheld[leaf.stream] = leaf.index
 
     def judge(self, judged: JudgedEntry, authority: Authority) -> bool:
         """Judge an entry that counts; return whether it may be folded."""
@@ -55,11 +62,20 @@ class ConductJudge:
     def finish(self) -> None:
         """Report every breach that the rules find and the log does not name."""
         for breach in self._conduct.unrecorded():
-            detail = f"{breach.rule} is broken and no breach is recorded"
-            self._report(finding("UNRECORDED_BREACH", detail, index=breach.index))
+            if self._may_be_recorded(breach):
+                detail = f"{breach.rule} is broken; whether it is recorded is withheld"
+                self._report(finding("NOT_JUDGED", detail, index=breach.index))
+            else:
+                detail = f"{breach.rule} is broken and no breach is recorded"
+                self._report(finding("UNRECORDED_BREACH", detail, index=breach.index))
         if self._conduct.withheld:
             detail = f"{self._conduct.withheld} statements are withheld: rules over them are not judged"
             self._report(finding("NOT_JUDGED", detail))
+
+    def _may_be_recorded(self, breach: Breach) -> bool:
+        """Tell whether the breach's record, which stands in the same stream, may be among the withheld."""
+        entry = self._reader.entry(breach.index)
+        return entry is not None and self._withheld.get(entry.leaf.stream, -1) > breach.index
 
     def _settle(self, event: str, rule: str, index: int) -> None:
         self.recorded += 1

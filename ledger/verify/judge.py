@@ -267,6 +267,9 @@ class _Walk:
                 self._genesis(statement.data.get("log_keys"))
         if opened and judged.action is not None and statement is not None:
             self._opened_form(parsed.index, statement, opened)
+        if not parsed.shown:
+            self._conduct.withhold(parsed.leaf)
+            self._randomization.withhold()
         folds = judged.counts and self._conduct.judge(judged, before)
         if folds:
             self._randomization.judge(judged.entry, opened, before)

@@ -59,7 +59,7 @@ class _List:
     beacon: bytes = b""
     entries: tuple[ListEntry, ...] = ()
     used: list[_Used] = field(default_factory=list)
-    per_stratum: dict[str, int] = field(default_factory=dict)
+    unused: dict[str, int] = field(default_factory=dict)
 
     @property
     def first(self) -> str | None:
@@ -78,11 +78,16 @@ class RandomizationJudge:
         self._lists: dict[str, _List] = {}
         self._requests: dict[str, tuple[str, str, str, int]] = {}
         self._slots: dict[tuple[str, str], int] = {}
+        self._partial = False
 
     @property
     def allocations(self) -> int:
         """How many allocations were seen."""
         return sum(len(each.used) for each in self._lists.values())
+
+    def withhold(self) -> None:
+        """Take note that a statement is withheld: from here on it may have used a slot."""
+        self._partial = True
 
     def judge(self, entry: Entry, opened: Mapping[str, Any], authority: Authority) -> None:
         """Check one entry and fold it in."""
@@ -208,9 +213,9 @@ class RandomizationJudge:
         except LedgerError as error:
             self._bad("SLOT_ORDER", error.message, index)
             return
-        count = made.per_stratum.get(stratum, 0)
-        made.per_stratum[stratum] = count + 1
-        if count >= len(indexes) or slot != indexes[count]:
+        unused = made.unused.get(stratum, indexes.start)
+        made.unused[stratum] = slot + 1
+        if slot not in indexes or slot < unused or (slot != unused and not self._partial):
             self._bad("SLOT_ORDER", "not the next unused index of the stratum", index)
 
     def _proof(self, index: int, made: _List, slot: int, data: Mapping[str, Any]) -> None:

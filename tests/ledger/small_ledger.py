@@ -236,6 +236,9 @@ def _study(made: SmallLedger) -> None:
     )
     accepted = {"delegation": delegation.event}
     made.say("accepted", "bchan", "coordinator", "responsibility", "delegation.accepted", site, accepted)
+    # Begins before it is recorded: accepted, and flagged in the site's own stream.
+    late = {"from": "2024-06-01", "person": "bchan", "site": SITE, "tasks": ["visit.completed"]}
+    made.say("backdated", "aruiz", "investigator", "approval", "delegation.granted", site, late)
     initiated = {"date": "2024-06-03", "checklist": ["all"]}
     made.say("initiated", *admin, "site.initiated", site, initiated)
     made.say("activated", *admin, "site.activated", site, {"from": "2024-06-03", "checklist": ["all"]})

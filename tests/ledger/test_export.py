@@ -185,7 +185,11 @@ def test_participant_scope(made: SmallLedger, tmp_path: Path) -> None:
     export(made, tmp_path / "b", scope=FIRST)
     assert set(salts(tmp_path / "b")) == {"participant/SA-01-001"}
     assert {line["why"] for line in lines(tmp_path / "b", "withheld.jsonl")} == {"scope"}
-    assert check(made, tmp_path / "b", scope=FIRST).exit_code == 0
+    report = check(made, tmp_path / "b", scope=FIRST)
+    assert report.exit_code == 0
+    # The record of the backdated delegation's breach is a statement of the site: not judged, never passed.
+    assert made.at["backdated"] in found(report, "NOT_JUDGED")
+    assert judge(tmp_path / "b", made.policy, scope=FIRST, strict_conduct=True).exit_code == 1
     assert "SCOPE_MISMATCH" in problems(check(made, tmp_path / "b"))
 
 

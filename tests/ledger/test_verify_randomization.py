@@ -92,6 +92,11 @@ class Story:
         self.size += 1
         return event
 
+    def withhold(self) -> None:
+        """Pass a statement that is withheld."""
+        self._judge.withhold()
+        self.size += 1
+
     def codes(self) -> list[str]:
         """Finish, and return all codes but the notes that every story here has."""
         self._judge.finish()
@@ -185,6 +190,19 @@ def test_skipped_slot() -> None:
     at = story.allocate(2)
     assert story.codes() == ["SLOT_ORDER"]
     assert story.found[-1].index == at
+
+
+def test_slots_that_withheld_statements_may_have_used() -> None:
+    """Where statements are withheld a slot may be passed over, but none is used twice or out of order."""
+    story = Story()
+    story.begin()
+    story.allocate(0)
+    story.withhold()
+    story.allocate(3)
+    assert story.codes() == []
+    story.allocate(2)
+    story.allocate(6, list_index=5)
+    assert story.codes()[:2] == ["SLOT_ORDER", "SLOT_ORDER"]
 
 
 def test_slot_used_twice() -> None:
