@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import date, timedelta
 from typing import Final
 
-from ledger.actions.accounts import KeyEnrolled, KeyRevoked, KeyRotated
+from ledger.actions.accounts import (
+    AccountDisabled,
+    AccountRenamed,
+    KeyEnrolled,
+    KeyHolderConfirmed,
+    KeyRevoked,
+    KeyRotated,
+    RoleRevoked,
+)
 from ledger.actions.fields import Measure, Source
 from ledger.actions.infusion import InfusionOrdered
 from ledger.actions.quality import CorrectionMade
+from ledger.actions.sites import DelegationEnded
 from ledger.actions.visits import VisitStarted
 from ledger.demo.cast import (
     ADMINISTRATOR,
     AUDITOR,
+    DATA_MANAGER,
     MONITOR,
+    ROOTS,
     Person,
     key_of,
     people,
@@ -28,6 +40,9 @@ from ledger.genesis import evidence_of, key_object
 EVENING: Final = 20 * 60
 NEW_STAFF: Final = date(2024, 7, 22)
 DELEGATED: Final = date(2024, 8, 12)
+STAFF_LEAVES: Final = date(2025, 3, 28)
+KEY_ADDED: Final = date(2024, 7, 9)
+RENAMED: Final = date(2024, 12, 16)
 KEY_LOST: Final = date(2024, 10, 8)
 KEY_ROTATED: Final = date(2024, 11, 20)
 APPROVED_AGAIN_UNTIL: Final = date(2026, 1, 31)
@@ -41,6 +56,8 @@ def stories(setup: Setup, plans: Sequence[Plan]) -> Iterator[Story]:
     first, *_, last = setup.stage.definition.sites
     yield _lost_key(setup, person_at(last, "infusion_staff"))
     yield _rotated_key(setup, person_at(first, "blinded_rater"))
+    yield _second_key(setup, DATA_MANAGER)
+    yield _renamed(setup, person_at(last, "coordinator"), "Daniel Kim-Okoro")
     for site in setup.stage.definition.sites:
         yield _approved_again(setup, site, late=site != first)
     if plans:
@@ -60,12 +77,19 @@ def _new_forms(setup: Setup) -> Story:
 
 
 def _new_colleague(setup: Setup, person: Person) -> Story:
-    """Somebody joins, begins to work, and is delegated three weeks later with a date in the past."""
+    """Somebody joins, begins to work, is delegated weeks later with a date in the past, and leaves again."""
     yield Wait(at_us=_evening(setup, NEW_STAFF))
     setup.admit(person)
     setup.train(person.id, NEW_STAFF)
     yield Wait(at_us=_evening(setup, DELEGATED))
-    setup.delegate(person.sites[0], person.id, person.role, NEW_STAFF, breaches=("DELEGATION_BACKDATED",))
+    site, stream = person.sites[0], f"person/{person.id}"
+    late = ("DELEGATION_BACKDATED",)
+    delegation = setup.delegate(site, person.id, person.role, NEW_STAFF, breaches=late)
+    yield Wait(at_us=_evening(setup, STAFF_LEAVES))
+    ended = DelegationEnded(delegation=delegation)
+    setup.say(person_at(site, "investigator"), ended, f"site/{site}")
+    setup.say(ADMINISTRATOR, RoleRevoked(person=person.id, role=person.role), stream)
+    setup.say(ADMINISTRATOR, AccountDisabled(person=person.id), stream)
 
 
 def _lost_key(setup: Setup, person_id: str) -> Story:
@@ -93,6 +117,30 @@ def _lost_key(setup: Setup, person_id: str) -> Story:
     )
     setup.say(ADMINISTRATOR, enrolled, stream, further=(new,))
     stage.enter(person, second)
+
+
+def _second_key(setup: Setup, person_id: str) -> Story:
+    """A further key, endorsed by the other organisation, and confirmed with the earlier one."""
+    stage = setup.stage
+    stream = f"person/{person_id}"
+    yield Wait(at_us=_evening(setup, KEY_ADDED))
+    further = key_of(stage.seed, f"{person_id} second key", person=stage.people[person_id]).signing_key()
+    enrolled = KeyEnrolled(
+        evidence=evidence_of(f"{stage.ledger.origin} second signed form of {person_id}"),
+        key=key_object(further, person_id, "client"),
+    )
+    setup.say(ROOTS[0], enrolled, stream, further=(further,))
+    setup.say(person_id, KeyHolderConfirmed(key=further.id, person=person_id), stream)
+
+
+def _renamed(setup: Setup, person_id: str, name: str) -> Story:
+    """Somebody signs under another name from now on; what was signed before keeps the old one."""
+    stage = setup.stage
+    yield Wait(at_us=_evening(setup, RENAMED))
+    person = replace(stage.people[person_id], name=name)
+    renamed = AccountRenamed(name=name, organisation=person.organisation, person=person_id)
+    setup.say(ADMINISTRATOR, renamed, f"person/{person_id}")
+    stage.enter(person, key_of(stage.seed, person_id, person=person))
 
 
 def _any_participant(stage: Stage, site: str) -> str:

@@ -173,14 +173,15 @@ class Setup:
 
     def delegate(
         self, site: str, person: str, role: str, begins: date, *, breaches: tuple[str, ...] = ()
-    ) -> None:
-        """Delegate the tasks of a role, and let the delegate accept."""
+    ) -> str:
+        """Delegate the tasks of a role, and let the delegate accept; return the delegation's event."""
         granted = DelegationGranted(
             from_=begins.isoformat(), person=person, site=site, tasks=tuple(sorted(_TASKS[role]))
         )
         stream = f"site/{site}"
         recorded = self.say(person_at(site, "investigator"), granted, stream, breaches=breaches)
         self.say(person, DelegationAccepted(delegation=recorded.event), stream)
+        return recorded.event
 
     def approve_forms(self, version: str, begins: date) -> None:
         """Approve a consent form in each language for each site."""
