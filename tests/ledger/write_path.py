@@ -11,13 +11,16 @@ from typing import Any, Final
 import orjson
 import pytest
 
+from ledger.authorisation import judge
 from ledger.committer import Ledger, Recorded
 from ledger.datakeys import DataKeys
+from ledger.entry import Entry, Index
+from ledger.envelope import PAYLOAD_TYPE
 from ledger.errors import LedgerError, RefusedError
 from ledger.fold import LogFold, StoreReader
 from ledger.genesis import key_object
 from ledger.keys import Ed25519SigningKey, SigningKey
-from ledger.leaf import parse_leaf
+from ledger.leaf import Leaf, parse_leaf
 from ledger.merkle import leaf_hash, tree_root
 from ledger.note import CosignatureSigner, NoteSigner
 from ledger.prepare import Signer
@@ -254,3 +257,26 @@ def check_recorded(small: SmallLedger, recorded: Recorded) -> None:
 def types_from(small: SmallLedger, start: int) -> list[str]:
     """Return the types recorded from an index on."""
     return [entry.type for entry in small.ledger.store.entries(start, small.ledger.store.head().size)]
+
+
+def candidate(small: SmallLedger, submission: Submission) -> Entry:
+    """Return the entry that a submission would be, at the next index."""
+    statement = submission.statement
+    leaf = Leaf(
+        at=small.now(),
+        cls=statement.cls,
+        index=small.ledger.refresh().size,
+        payload_type=PAYLOAD_TYPE,
+        sigs=submission.sigs,
+        site=statement.site or "",
+        statement=statement.event,
+        stream=statement.tag,
+        v=1,
+    )
+    return Entry(index=Index(leaf.index), leaf=leaf, event=statement.event, statement=statement)
+
+
+def problems(small: SmallLedger, submission: Submission) -> set[str]:
+    """Return every code that authority has against a submission, signatures apart."""
+    entry = candidate(small, submission)
+    return {problem.code for problem in judge(small.ledger.fold.authority, entry)}
