@@ -6,13 +6,16 @@
 A page of a thousand entries is folded in memory; the states that it changed and the position after it go into
 one transaction. So a run that dies goes on at the page that it had begun, and nothing is counted twice. A
 position is kept under the projection's name and version: another version is another projection, built from
-the start. Everything in the file follows from the log and may be thrown away: `rebuild` gives the same bytes.
+the start. Everything in the file follows from the log and may be thrown away: `rebuild` gives the same bytes,
+in one transaction, so that readers have the old states until the new ones are whole.
 """
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from importlib.resources import files
 from pathlib import Path
 from typing import Final
 
@@ -20,7 +23,6 @@ import orjson
 from eventsourcing.persistence import Tracking
 
 from ledger.store.port import Reads, StoredEntry
-from ledger.store.sql import queries
 from ledger.store.tracking import LedgerTrackingRecorder
 from projections.catalogue import KEPT
 from projections.projection import PAGE, Projection, State, encode_state
@@ -31,9 +33,14 @@ CACHE: Final = 20_000
 
 Progress = Callable[[int, int], None]
 """Told (position, head) after each page."""
+Place = tuple[str, str]
 
-
-SQL: Final = queries("store.sql", "projections")
+_PUT: Final = """
+INSERT INTO states (projection, key, state) VALUES (?, ?, ?)
+ON CONFLICT (projection, key) DO UPDATE SET state = excluded.state
+"""
+_GET: Final = "SELECT state FROM states WHERE projection = ? AND key = ?"
+_ALL: Final = "SELECT key, state FROM states WHERE projection = ? ORDER BY key"
 
 
 class Runner:
@@ -42,9 +49,10 @@ class Runner:
     def __init__(self, tracking: LedgerTrackingRecorder, projections: Sequence[Projection] = KEPT) -> None:
         self._tracking = tracking
         self._projections = tuple(projections)
-        self._states: dict[tuple[str, str], State] = {}
+        self._states: dict[Place, State] = {}
+        self._changed: set[Place] = set()
         with tracking.transaction() as connection:
-            connection.execute(SQL["create"])
+            connection.execute((files("projections") / "store.sql").read_text(encoding="utf-8"))
 
     def run(self, reads: Reads, stop: int | None = None, progress: Progress | None = None) -> int:
         """Fold what is new up to the head, or to an index; return the position, the number of entries folded.
@@ -57,11 +65,10 @@ class Runner:
         at = min(begins.values(), default=size)
         while at < size:
             page = reads.entries(at, min(size, at + PAGE))
-            try:
-                self._fold(page, begins)
-            except BaseException:
-                self._states.clear()  # what is in memory may be ahead of what is kept
-                raise
+            with self._page() as connection:
+                self._fold(connection, page, begins)
+                self._keep(connection)
+                self._move(page[-1].index, begins)
             at += len(page)
             if progress is not None:
                 progress(at, size)
@@ -69,14 +76,24 @@ class Runner:
 
     def rebuild(self, reads: Reads, progress: Progress | None = None) -> int:
         """Throw everything away and fold the log from its start; return the position."""
-        self._states.clear()
-        with self._tracking.transaction() as connection:
-            for projection in self._projections:
-                connection.execute(SQL["forget"], (_label(projection),))
-                self._tracking.forget(_label(projection))
-            labels = orjson.dumps([_label(projection) for projection in self._projections]).decode()
-            connection.execute(SQL["forget_others"], (labels,))
-        return self.run(reads, progress=progress)
+        size = reads.head().size
+        with self._page() as connection:
+            self._states.clear()
+            connection.execute("DELETE FROM states")
+            connection.execute("DELETE FROM tracking")
+            begins = {projection.name: 0 for projection in self._projections}
+            for at in range(0, size, PAGE):
+                page = reads.entries(at, min(size, at + PAGE))
+                self._fold(connection, page, begins)
+                if len(self._states) > CACHE:
+                    self._keep(connection)
+                    self._states.clear()
+                if progress is not None:
+                    progress(at + len(page), size)
+            self._keep(connection)
+            if size:
+                self._move(size - 1, begins)
+        return size
 
     def position(self, projection: Projection) -> int:
         """Return how many entries of the log a projection has folded."""
@@ -89,43 +106,55 @@ class Runner:
     def dump(self, projection: Projection) -> list[tuple[str, bytes]]:
         """Return every kept state's exact bytes, by key in order."""
         with self._tracking.transaction() as connection:
-            return connection.execute(SQL["all"], (_label(projection),)).fetchall()
+            return connection.execute(_ALL, (_label(projection),)).fetchall()
 
-    def _fold(self, page: Sequence[StoredEntry], begins: dict[str, int]) -> None:
-        """Fold a page into the projections that have not read it yet, and keep the outcome."""
-        last = page[-1].index
-        behind = [projection for projection in self._projections if begins[projection.name] <= last]
-        with self._tracking.transaction() as connection:
-            changed: set[tuple[str, str]] = set()
-            wanted = _by_type(behind, {entry.type for entry in page})
-            for entry in page:
-                statement = None
-                for projection in wanted[entry.type]:
-                    if entry.index < begins[projection.name]:
-                        continue
-                    key = projection.key(entry)
-                    if key is None:
-                        continue
-                    if statement is None:
-                        statement = orjson.loads(entry.statement)
-                    place = (_label(projection), key)
-                    self._states[place] = projection.fold(self._state(projection, key), entry, statement)
-                    changed.add(place)
-            rows = [(*place, encode_state(self._states[place])) for place in sorted(changed)]
-            connection.executemany(SQL["put"], rows)
-            for projection in behind:
-                self._tracking.insert_tracking(Tracking(_label(projection), last + 1))
+    @contextmanager
+    def _page(self) -> Iterator[sqlite3.Connection]:
+        """Hold one transaction; after a failure nothing that is in memory is trusted any more."""
+        try:
+            with self._tracking.transaction() as connection:
+                yield connection
+        except BaseException:
+            self._states.clear()
+            self._changed.clear()
+            raise
         if len(self._states) > CACHE:
             self._states.clear()
 
-    def _state(self, projection: Projection, key: str) -> State:
-        place = (_label(projection), key)
-        state = self._states.get(place)
-        if state is None:
-            with self._tracking.transaction() as connection:
-                row = connection.execute(SQL["get"], place).fetchone()
-            state = projection.initial(key) if row is None else orjson.loads(row[0])
-        return state
+    def _fold(
+        self, connection: sqlite3.Connection, page: Sequence[StoredEntry], begins: dict[str, int]
+    ) -> None:
+        """Fold a page into the projections that have not read it yet; a statement is decoded once."""
+        types = {entry.type for entry in page}
+        wanted = {
+            type_: [(_label(p), begins[p.name], p) for p in self._projections if p.folds(type_)]
+            for type_ in types
+        }
+        states, changed = self._states, self._changed
+        for entry in page:
+            statement = None
+            for label, begin, projection in wanted[entry.type]:
+                key = projection.key(entry) if entry.index >= begin else None
+                if key is None:
+                    continue
+                if statement is None:
+                    statement = orjson.loads(entry.statement)
+                place = (label, key)
+                state = states.get(place)
+                if state is None:
+                    state = _kept(connection, place) or projection.initial(key)
+                states[place] = projection.fold(state, entry, statement)
+                changed.add(place)
+
+    def _keep(self, connection: sqlite3.Connection) -> None:
+        rows = [(*place, encode_state(self._states[place])) for place in sorted(self._changed)]
+        connection.executemany(_PUT, rows)
+        self._changed.clear()
+
+    def _move(self, last: int, begins: dict[str, int]) -> None:
+        for projection in self._projections:
+            if begins[projection.name] <= last:
+                self._tracking.insert_tracking(Tracking(_label(projection), last + 1))
 
 
 @contextmanager
@@ -138,9 +167,10 @@ def opened(path: Path) -> Iterator[Runner]:
         tracking.close()
 
 
+def _kept(connection: sqlite3.Connection, place: Place) -> State | None:
+    row = connection.execute(_GET, place).fetchone()
+    return None if row is None else orjson.loads(row[0])
+
+
 def _label(projection: Projection) -> str:
     return f"{projection.name}/{projection.version}"
-
-
-def _by_type(projections: Sequence[Projection], types: set[str]) -> dict[str, list[Projection]]:
-    return {type_: [each for each in projections if each.folds(type_)] for type_ in types}

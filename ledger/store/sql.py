@@ -1,4 +1,4 @@
-"""Named SQL statements from a package's .sql files.
+"""Named SQL statements from the package's .sql files.
 
 A file is a sequence of statements, each under a line `-- name: what_it_does`.
 """
@@ -12,16 +12,16 @@ from types import MappingProxyType
 _MARK = "-- name: "
 
 
-def script(file: str, package: str = __package__) -> str:
-    """Return the text of a .sql file, of this package unless another is named."""
-    return (files(package) / file).read_text(encoding="utf-8")
+def script(file: str) -> str:
+    """Return the text of a .sql file of this package."""
+    return (files("ledger.store") / file).read_text(encoding="utf-8")
 
 
-def queries(file: str, package: str = __package__) -> Mapping[str, str]:
+def queries(file: str) -> Mapping[str, str]:
     """Return the statements of a .sql file by their names."""
     found: dict[str, list[str]] = {}
     lines: list[str] = []
-    for line in script(file, package).splitlines():
+    for line in script(file).splitlines():
         if line.startswith(_MARK):
             lines = found.setdefault(line.removeprefix(_MARK).strip(), [])
         elif not line.startswith("--"):
