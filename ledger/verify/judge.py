@@ -104,6 +104,11 @@ class _Run:
             scope=str(self._options.scope),
             role=self._options.role,
         )
+        bundles = -(-checkpoint.size // TILE_WIDTH)
+        if bundles > len(bundle.names()):  # before anything is done for each leaf of a claimed size
+            detail = f"expected {bundles} entry bundles, the whole bundle has fewer files"
+            self.report(finding("FILE_MISSING", detail, file="tile/entries"))
+            return self.finish(complete=False)
         check_names(bundle, checkpoint.size, self.report)
         roots = check_tree(bundle, checkpoint, self.report)
         self._pin(bundle, checkpoint)

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from ledger import canonical
 from ledger.canonical import Keys
+from ledger.checkpoint import Checkpoint, publish, sign_head
 from ledger.keys import Ed25519SigningKey
 from ledger.verify.findings import Verdict
 from ledger.verify.report import Report
@@ -85,6 +86,19 @@ def test_strict_conduct_counts_recorded_breaches(forged: Forgery, check: Check) 
     assert report.exit_code == 1
     assert report.verdict(Verdict.CONDUCT) == "fails"
     assert report.verdict(Verdict.INTEGRITY) == "holds"
+
+
+def test_claimed_size_without_the_files(forged: Forgery, made: SmallLedger, tmp_path: Path) -> None:
+    """A signed size that the files can't bear ends the run at once, without a verdict."""
+    place = forged.write(tmp_path / "forged")
+    tree = Checkpoint(origin=made.ledger.origin, size=1 << 50, root=bytes(32))
+    head = sign_head(tree, forged.signers.head)
+    (place / "checkpoint").write_bytes(publish(head, forged.signers.published, 1_717_400_000))
+    report = judge(place, made.policy)
+    assert problems(report) == {"FILE_MISSING"}
+    assert report.exit_code == 1
+    assert report.verdict(Verdict.INTEGRITY) == "fails"
+    assert report.verdict(Verdict.CONDUCT) == "not judged"
 
 
 def test_dropped_event(forged: Forgery, made: SmallLedger, check: Check) -> None:
