@@ -33,7 +33,7 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Protocol, Self
+from typing import NamedTuple, Protocol, Self
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,11 +141,10 @@ class Commit:
     head: bytes
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredEntry:
-    """One entry of the log as it was written."""
+class StoredEntry(NamedTuple):
+    """One entry of the log as it was written; a tuple, because replays make one for every row."""
 
-    index: int
+    index: int  # type: ignore[assignment]  # a column of the log, in place of the method of tuples
     at: str
     stream: str
     seq: int

@@ -146,18 +146,8 @@ def _head(row: Row) -> Head:
 
 
 def _entry(row: Row) -> StoredEntry:
-    return StoredEntry(
-        index=row[0],
-        at=row[1],
-        stream=row[2],
-        seq=row[3],
-        type=row[4],
-        schema=row[5],
-        id=row[6],
-        event=row[7].hex(),
-        statement=row[8],
-        leaf=row[9],
-    )
+    index, at, stream, seq, type_, schema, id_, event, statement, leaf = row
+    return StoredEntry(index, at, stream, seq, type_, schema, id_, event.hex(), statement, leaf)
 
 
 def _stream(row: Row) -> NewStream:
