@@ -176,6 +176,7 @@ LIST_REROLLED|note|8|a list was begun again under another name
 BEACON_BY_OPERATOR|note|8|the beacon rests on the log alone, without an independent witness
 BEACON_UNJUDGED|note|8|the cosignature that the beacon comes from is not in the bundle
 
+SUSPECT|note|6|statements signed since the compromise of a key that was revoked for it
 ONE_SIDED_IDENTITY|note|6|persons all of whose keys were endorsed by one organisation alone
 OPERATOR_UNBLINDED|note|7|nothing in the log shows that allocations are kept from the operator
 

@@ -8,6 +8,7 @@ folds is decided at the end: a statement with a finding keeps its place in tree,
 from __future__ import annotations
 
 import uuid
+from array import array
 from collections.abc import Iterator
 from concurrent.futures import Executor
 from dataclasses import dataclass
@@ -108,6 +109,7 @@ class IntegrityJudge:
         self.chain = Chain()
         self.events = KeyTable(32)
         self.grades: dict[str, int] = {}
+        self.signed: dict[str, array[int]] = {}
         self._origin = origin
         self._roots = roots
         self._report = report
@@ -178,6 +180,8 @@ class IntegrityJudge:
             if statement is not None:
                 grade = self.authority.grade(statement.key.id) or "unknown"
                 self.grades[grade] = self.grades.get(grade, 0) + 1
+                for sig in entry.leaf.sigs:
+                    self.signed.setdefault(sig.key, array("Q")).append(entry.index)
 
     def _bad(self, code: str, detail: str, index: int) -> None:
         self._clean = False

@@ -321,6 +321,12 @@ class _Walk:
         counts["sealed values opened here"] = self._completeness.opened
         counts["breaches recorded"] = self._conduct.recorded
         counts["allocations"] = self._randomization.allocations
+        for key_id, key in authority.keys.items():
+            since = key.suspect_from
+            if since is not None:
+                number = sum(index >= since for index in self._integrity.signed.get(key_id, ()))
+                detail = f"{number} statements by {key_id} since the compromise at {since}"
+                self._report(finding("SUSPECT", detail, index=since))
         one_sided = _one_sided(authority)
         if one_sided:
             detail = f"{len(one_sided)} persons, all of whose keys one organisation endorsed"

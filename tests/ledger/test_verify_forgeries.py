@@ -266,6 +266,19 @@ def test_data_of_another_form(forged: Forgery, made: SmallLedger, check: Check) 
     assert found(check(forged), "DATA") == [at]
 
 
+def test_statements_since_a_compromise_are_suspect(forged: Forgery, made: SmallLedger, check: Check) -> None:
+    """What a revoked key signed since its compromise is counted, and speaks against no verdict."""
+    since = made.at["vitals SA-01-002"]
+    data = {"compromised_from": since, "key": key_of("bchan").id, "person": "bchan"}
+    like = made.at["training bchan"]
+    revoked = forged.draft(like, type="key.revoked", data=data, meaning="approval", signed_at=NOW)
+    forged.append({**revoked, "occurred_at": NOW}, [key_of("root")])
+    report = check(forged)
+    assert problems(report) <= {"UNRECORDED_BREACH"}
+    assert found(report, "SUSPECT") == [since]
+    assert any(each.detail.startswith("3 statements") for each in report.notes)
+
+
 def test_breach_that_nobody_recorded(forged: Forgery, made: SmallLedger, check: Check) -> None:
     """A fact that breaks a rule without `breach.detected` speaks against conduct alone."""
     at = forged.append(fact(forged, made), [key_of("bchan")])
