@@ -140,6 +140,9 @@ def view(
     _about(shown, book, records, reader)
     counted = {record["event"] for record, _ in ordered}
     shown["breaches"] = _breaches(records, breaches, study.size, counted)
+    # A delegation or training that explains a breach stands in another stream, and changes this view too.
+    explained = (each["explained_by"] for each in shown["breaches"] if each.get("explained_by") is not None)
+    shown["last_index"] = max((index for index in (last, *explained) if index is not None), default=None)
     shown["flags"] = {
         "held_until": statuses.held_until(sure, study, zone),
         "open_breaches": sum(breach["open"] is not False for breach in shown["breaches"]),

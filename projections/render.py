@@ -203,13 +203,24 @@ def _record(record: Mapping[str, Any], zone: str) -> str:
     said = record.get("data") or {
         name: record[name] for name in ("path", "old", "new", "code") if name in record
     }
-    told = ", ".join(f"{name} {text_of(value)}" for name, value in said.items() if name != "source")
+    told = ", ".join(f"{name} {_in_words(value)}" for name, value in said.items() if name != "source")
     marks = "".join(
         f" [{mark.replace('_', ' ')}{'' if record[mark] is True else f' {text_of(_indexes(record[mark]))}'}]"
         for mark in ("may_have", "corrected_by", "cosigned_by", "voided_by")
         if record.get(mark)
     )
     return f"  {record['index']:>6}  {at}  {record.get('type', '')}  {told}{marks}"
+
+
+def _in_words(value: Any) -> str:
+    """Write inner values for people: quantities as number and unit, objects and lists one after the other."""
+    if isinstance(value, list):
+        return "; ".join(_in_words(each) for each in value)
+    if not isinstance(value, dict) or is_marker(value):
+        return text_of(value)
+    if value.keys() == {"value", "unit"}:
+        return f"{value['value']} {value['unit']}"
+    return " ".join(_in_words(each) for each in value.values())
 
 
 def _indexes(value: Any) -> Any:

@@ -141,6 +141,26 @@ def test_breaches_are_open_or_closed_by_an_index(tmp_path: Path, auditor: Reader
     store.close()
 
 
+def test_what_explains_a_breach_from_another_stream_moves_the_last_index(
+    tmp_path: Path, auditor: Reader
+) -> None:
+    """A delegation accepted too late changes the view of the participant whose breach it explains."""
+    story = scenario.given_infused()
+    broken = story.when("vital_signs.recorded", {**scenario.VITALS, "performer": "new"}, by="cora")
+    assert "NOT_DELEGATED" in broken.codes
+    at = f"site/{scenario.SITE}"
+    granted = story.when("delegation.granted", scenario.delegation("new"), by="ines", stream=at)
+    accepted = story.given("delegation.accepted", {"delegation": granted.event}, by="new", stream=at)
+    store = store_of(story, tmp_path / "ledger.db")
+    for known, explained in ((granted.index, None), (accepted.index, accepted.index)):
+        view = participant_view(store, PARTICIPANT, reader=auditor, known=known, conduct=story.conduct)
+        assert view is not None
+        (breach,) = [each for each in view["breaches"] if each["rule"] == "NOT_DELEGATED"]
+        assert (breach["open"], breach["explained_by"]) == (True, explained)
+        assert view["last_index"] == (explained or breach["statement"]["index"] + 2)
+    store.close()
+
+
 def test_without_conduct_breaches_are_as_recorded(told: Told, auditor: Reader) -> None:
     """Nothing is claimed about a breach that the rules were not asked about."""
     view = participant_view(told.store, PARTICIPANT, reader=auditor)

@@ -133,5 +133,6 @@ def test_tables_print_everything_as_text(told: Told) -> None:
     text = out.getvalue()
     assert "[red]Mallory[/red]" in text
     assert "72 → 82" in text
+    assert "measurements pulse 82 /min" in text
     assert "LATE_ENTRY by 62, open" in text
     assert re.search(r"status\s+withdrawn", text)
