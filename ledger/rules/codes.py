@@ -139,7 +139,6 @@ CORRECTION_MALFORMED     form   H    the corrected statement has the form of its
 CORRECTION_SEALED        form   H    a sealed value is corrected by sealed values, and no other is
 CORRECTION_TARGET        form   H    a correction names an original that can be corrected and stands
 CORRECTION_ROLE          form   H    the site corrects; a monitor or the sponsor does not
-REASON_MISSING           form   H    a correction or voiding has a reason
 NOT_VOIDABLE             form   H    the record is of a kind that can be voided, and stands
 COMPLETED_EARLY          flag   I    every required visit is done or missed before completion
 CONTACT_ATTEMPTS         flag   I    the attempts and methods that the protocol asks for were made

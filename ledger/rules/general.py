@@ -50,7 +50,8 @@ _OWN_WORK: Final = frozenset({"participant", "device", "service"})  # no staff: 
 
 
 @lru_cache(maxsize=8192)
-def _exists(text: str, zone: str) -> bool:
+def exists(text: str, zone: str) -> bool:
+    """Tell whether the clocks of a zone ever showed a clinical time; remembered, because times repeat."""
     try:
         check_local_time(text, zone)
     except FormatError:
@@ -61,9 +62,7 @@ def _exists(text: str, zone: str) -> bool:
 def judge_clocks(record: Record, study: StudyState) -> Iterator[str]:
     """Judge the times of any statement (R1)."""
     statement = record.statement
-    if not statement.occurred_at.endswith("Z") and not _exists(
-        statement.occurred_at, study.zone(record.site)
-    ):
+    if not statement.occurred_at.endswith("Z") and not exists(statement.occurred_at, study.zone(record.site)):
         yield "LOCAL_TIME_NONEXISTENT"
     occurred = record.occurred
     if occurred.earliest_us > record.at_us + CLOCK_TOLERANCE_US:

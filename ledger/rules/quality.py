@@ -1,6 +1,7 @@
 """Corrections, voidings and co-signatures: their form against the statement that they name (catalogue H).
 
-What they cause is not judged here: a correction is never refused for its consequences, it folds again.
+What they cause is not judged here: a correction is never refused for its consequences, it folds again. That
+they have a reason is their form (`actions`).
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from ledger.actions.registry import ActionSpec, find_spec, parse_data
 from ledger.errors import FormatError
 from ledger.participant import Breach
 from ledger.roles import PHYSICIANS, SITE_STAFF
-from ledger.rules.general import CLOCK_TOLERANCE_US
+from ledger.rules.general import CLOCK_TOLERANCE_US, exists
 from ledger.rules.record import Change, Record, put, span, value_at
 from ledger.rules.stream import QUALITY, StreamView
 from ledger.statement import ORIGINATOR_KINDS, Statement
@@ -25,15 +26,13 @@ IndexOf = Callable[[str], int | None]
 
 
 def judge_correction(record: Record, view: StreamView, zone: str) -> Iterator[str]:
-    """Judge a correction: by the site, with a reason, of an original that stands, from its present value."""
+    """Judge a correction: by the site, of an original that stands, from its present value."""
     statement = record.statement
     target = view.statements.get(record.data["statement"])
     if target is None:
         yield "REFERENCE"
         return
     spec = find_spec(target.type, target.schema)
-    if statement.reason_code is None:
-        yield "REASON_MISSING"
     if statement.actor.role not in SITE_STAFF:
         yield "CORRECTION_ROLE"
     if spec is None or not _can_be_corrected(target, spec) or target.event in view.voided:
@@ -73,12 +72,9 @@ def _judge_values(
 def _judge_time(new: str, view: StreamView, target: Statement, zone: str) -> Iterator[str]:
     """Judge a corrected time as the original was judged: against the time of its recording (R1)."""
     at = next(entry.leaf.at for entry in view.entries if entry.event == target.event)
-    try:
-        earliest_us = span(new, zone).earliest_us
-    except FormatError:
+    if not exists(new, zone):
         yield "LOCAL_TIME_NONEXISTENT"
-        return
-    if earliest_us > parse_instant(at) + CLOCK_TOLERANCE_US:
+    elif span(new, zone).earliest_us > parse_instant(at) + CLOCK_TOLERANCE_US:
         yield "TIME_IN_FUTURE"
 
 
@@ -117,14 +113,12 @@ def _is_originator(value: Any) -> bool:
 
 
 def judge_voided(record: Record, view: StreamView, index_of: IndexOf) -> Iterator[str]:
-    """Judge a voiding: with a reason, of a record that stands and is of a kind that can be voided."""
+    """Judge a voiding: of a record that stands and is of a kind that can be voided."""
     target = view.statements.get(record.data["statement"])
     right = record.data.get("right")
     if target is None or (right is not None and not _is_earlier(index_of(right), record.index)):
         yield "REFERENCE"
         return
-    if record.statement.reason_code is None:
-        yield "REASON_MISSING"
     spec = find_spec(target.type, target.schema)
     if spec is None or not spec.voidable or target.event in view.voided or _stays(target):
         yield "NOT_VOIDABLE"

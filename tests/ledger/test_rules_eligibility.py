@@ -5,7 +5,15 @@ from __future__ import annotations
 import pytest
 
 from ledger.participant import Status
-from tests.scenario import REQUEST, digest, given_assessed, given_consented, given_eligible
+from tests.scenario import (
+    PARTICIPANT,
+    REQUEST,
+    Story,
+    digest,
+    given_assessed,
+    given_consented,
+    given_eligible,
+)
 
 
 def test_screening_leads_to_eligibility() -> None:
@@ -114,3 +122,14 @@ def test_eligibility_passed_outside_is_recorded_with_its_breaches() -> None:
     told = story.when("eligibility.confirmed", {**digest(story), **outside}, by="other")
     assert told.refused is None
     assert set(told.codes) == {"ELIGIBILITY_ROLE", "NOT_DELEGATED", "NOT_TRAINED"}
+
+
+def test_without_a_protocol_nothing_can_be_complete() -> None:
+    """Before a protocol is approved there are no criteria that could be met."""
+    story = Story()
+    study = {"registry_id": "N", "title": "T", "phase": "4", "sponsor": "S", "planned_enrolment": 1}
+    story.given("study.registered", study, by="sponsor", stream="study")
+    outside = {"performed_outside": {"why": "paper", "source": {"kind": "paper"}}}
+    story.when("participant.registered", {"participant": PARTICIPANT, **outside})
+    told = story.when("eligibility.confirmed", {"criteria_sha256": "00" * 32, **outside}, by="sub")
+    assert "CRITERIA_INCOMPLETE" in told.codes

@@ -153,6 +153,16 @@ def test_a_time_cannot_be_corrected_into_the_future() -> None:
     assert correct(story, vitals, "/occurred_at", occurred, story.now).refused == "TIME_IN_FUTURE"
 
 
+def test_a_time_cannot_be_corrected_to_one_that_does_not_exist() -> None:
+    """On 9 March 2025 the clocks at the site went from 02:00 to 03:00."""
+    story = given_consented()
+    story.goto("2025-03-09T15:00:00.000000Z")
+    occurred = story.now
+    vitals = story.given("vital_signs.recorded", VITALS, occurred=occurred)
+    told = correct(story, vitals, "/occurred_at", occurred, "2025-03-09T02:30:00-06:00")
+    assert told.refused == "LOCAL_TIME_NONEXISTENT"
+
+
 def test_a_sealed_value_is_corrected_by_sealed_values() -> None:
     """A sealed path takes schema 2, a plain one schema 1."""
     story = given_infused()
