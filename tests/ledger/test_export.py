@@ -235,7 +235,7 @@ def small_zip(tmp_path_factory: pytest.TempPathFactory) -> tuple[bytes, SmallLed
     return place.read_bytes(), small
 
 
-@settings(max_examples=100)
+@settings(max_examples=60)
 @given(data=st.data())
 def test_no_changed_byte_of_a_zip_passes(
     data: st.DataObject, small_zip: tuple[bytes, SmallLedger], tmp_path_factory: pytest.TempPathFactory

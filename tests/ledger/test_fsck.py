@@ -121,7 +121,7 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, SmallLedger]:
     return place, made
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(data=st.data())
 def test_no_changed_byte_passes(
     data: st.DataObject, small: tuple[Path, SmallLedger], tmp_path_factory: pytest.TempPathFactory

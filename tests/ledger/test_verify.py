@@ -153,7 +153,7 @@ def test_missing_input_exits_3(tmp_path: Path) -> None:
     assert run(MINIMAL, "--policy", tmp_path / "junk") == 3
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100)
 @given(data=st.data())
 def test_no_changed_byte_passes(data: st.DataObject, tmp_path_factory: pytest.TempPathFactory) -> None:
     """One byte changed anywhere in the bundle is never verified, and never a crash."""
@@ -166,7 +166,7 @@ def test_no_changed_byte_passes(data: st.DataObject, tmp_path_factory: pytest.Te
     assert verify(bundle, minimal()).exit_code in (1, 3)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40)
 @given(data=st.data())
 def test_no_cut_file_passes(data: st.DataObject, tmp_path_factory: pytest.TempPathFactory) -> None:
     """A file cut short or lengthened is never verified."""

@@ -399,7 +399,7 @@ def members(value: object, path: tuple[object, ...] = ()) -> list[tuple[object, 
 ODD = (None, 0, -1, True, "", [], {}, "x", "0" * 64, "2024-13-01", "2024-06-03T08:00:00Z", ["a"], 1 << 52)
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(data=st.data())
 def test_hostile_statements_get_a_verdict(
     data: st.DataObject, real: Forgery, made: SmallLedger, tmp_path_factory: pytest.TempPathFactory
