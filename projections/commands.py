@@ -45,6 +45,9 @@ class Format(StrEnum):
     XLSX = "xlsx"
 
 
+PIPED_WIDTH = 200
+
+
 def register(app: typer.Typer) -> None:
     """Add the commands."""
     app.command()(replay)
@@ -71,7 +74,7 @@ def replay(
     if as_json:
         _write(orjson.dumps(view, option=orjson.OPT_SORT_KEYS) + b"\n")
     else:
-        print_view(view, Console())
+        print_view(view, _console())
 
 
 def print_trail(
@@ -97,7 +100,7 @@ def print_trail(
         lines = list(_lines(reads, wanted, reader, newest))
     match Format.JSON if as_json else format_:
         case Format.TABLE:
-            print_table(lines, Console())
+            print_table(lines, _console())
         case Format.CSV:
             _write(to_csv(lines).encode())
         case Format.JSON:
@@ -159,3 +162,8 @@ def _snapshot(directory: Path) -> Iterator[Snapshot]:
 def _write(data: bytes) -> None:
     sys.stdout.buffer.write(data)
     sys.stdout.buffer.flush()
+
+
+def _console() -> Console:
+    """Return the console to print on; into a pipe or a file, lines are as wide as a page laid across."""
+    return Console() if sys.stdout.isatty() else Console(width=PIPED_WIDTH)

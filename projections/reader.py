@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from ledger.roles import SIGHTS, sees_scope, sees_stream
+from ledger.statement import class_of
 
 ERASED: Final = object()
 """What an `Opener` returns when the disclosure is gone. None is a value: sealed as holding nothing."""
@@ -40,7 +41,9 @@ class Reader:
     opener: Opener | None = None
 
     def sees(self, stream: str, type_: str, statement: Mapping[str, Any]) -> bool:
-        """Tell whether this reader sees a statement at all."""
+        """Tell whether this reader sees a statement at all; a control statement is seen by all (§9)."""
+        if class_of(type_, stream) == "control":
+            return True
         if type_ in SIGHTS[self.role].hidden:
             return False
         if not sees_stream(self.role, stream) and not self._is_own(stream, statement):

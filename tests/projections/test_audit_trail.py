@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from ledger.errors import FormatError
+from ledger.statement import class_of
 from ledger.store.port import Reads
 from projections.audit_trail import TrailFilter, trail
 from projections.history import history
@@ -129,9 +130,13 @@ def test_streams_that_a_role_does_not_see_are_not_in_its_trail(small: SmallLedge
 
 
 def test_a_site_bounds_the_trail(small: SmallLedger) -> None:
-    """Who has another site sees the study's own lines and none of this site."""
+    """Who has another site sees what governs the log everywhere, and no participant of this site."""
     reader = Reader(role="investigator", sites=frozenset({"SD-02"}))
-    assert {line["site"] for line in lines(small.ledger.store, reader)} == {None}
+    found = lines(small.ledger.store, reader)
+    assert {line["participant"] for line in found} == {None}
+    here = [line["type"] for line in found if line["site"] == "SA-01"]
+    assert here
+    assert {class_of(type_, "site/SA-01") for type_ in here} == {"control"}
 
 
 def test_sealed_fields_are_in_the_trail_as_markers(small: SmallLedger) -> None:
