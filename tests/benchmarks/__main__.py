@@ -17,32 +17,35 @@ import tempfile
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from typing import Final
 
-from tests.benchmarks import append, reading, verifying
+from ledger.demo.play import EXPORT, POLICY, play_demo
+from ledger.directory import open_ledger
+from ledger.sources import SystemSources
+from tests.benchmarks import append, growing, reading, verifying
 from tests.benchmarks.blocks import run
 from tests.benchmarks.library import Library
-from tests.benchmarks.memory import peak_mib
 from tests.benchmarks.report import compare, heading, table
 from tests.benchmarks.trial import open_trial
-from tests.ledger.small_ledger import SmallLedger
 
-PARTICIPANTS = 30
+PARTICIPANTS: Final = 30
+SEED: Final = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """How much is measured: rounds of blocks, entries of the log."""
+    """How much is measured: rounds of blocks, participants of the demonstration, sizes of logs."""
 
     appends: int
     verifies: int
     replays: int
     rebuilds: int
-    size: int
+    participants: int
     memory: tuple[int, ...]
 
 
-FULL = Plan(appends=40, verifies=9, replays=25, rebuilds=15, size=2_000, memory=(500, 2_000, 8_000))
-QUICK = Plan(appends=6, verifies=3, replays=5, rebuilds=3, size=400, memory=(200, 400))
+FULL = Plan(appends=40, verifies=9, replays=25, rebuilds=15, participants=34, memory=(500, 2_000, 8_000))
+QUICK = Plan(appends=6, verifies=3, replays=5, rebuilds=3, participants=2, memory=(200, 400))
 
 
 def main() -> None:
@@ -58,17 +61,13 @@ def main() -> None:
     )
     with tempfile.TemporaryDirectory(prefix="trial-ledger-bench-", dir=arguments.directory) as made:
         directory = Path(made)
-        trial = open_trial(directory / "ledger", PARTICIPANTS)
-        library = Library(directory / "library.db")
-        _appends(directory, trial, library, plan)
-        _verifies(directory, plan)
-        _reads(directory, plan)
+        _appends(directory, plan)
+        _demonstration(directory, plan)
         _memory(directory, plan)
-        library.close()
-        trial.ledger.close()
 
 
-def _appends(directory: Path, trial: SmallLedger, library: Library, plan: Plan) -> None:
+def _appends(directory: Path, plan: Plan) -> None:
+    trial, library = open_trial(directory / "appended", PARTICIPANTS), Library(directory / "library.db")
     heading("Durable append: one typical clinical fact (vital signs of an enrolled participant)")
     measured = append.Append(directory, trial, library)
     for name, settings in measured.settings.items():
@@ -76,57 +75,65 @@ def _appends(directory: Path, trial: SmallLedger, library: Library, plan: Plan) 
     print()
     found = run(measured.contenders(), plan.appends)
     measured.close()
+    library.close()
+    trial.ledger.close()
     table(found.values())
     compare(found[append.SUBJECT], found[append.LIBRARY], target=0.8)
     compare(found[append.GROUP], found[append.LIBRARY])
     compare(found[append.SUBJECT], found[append.RAW])
 
 
-def _verifies(directory: Path, plan: Plan) -> None:
-    trial = open_trial(directory / "verified", 10)
-    verifying.grow(trial, plan.size, 10)
-    measured = verifying.Verifying(directory, trial)
-    heading(f"Verify: a bundle of {measured.events} statements, each signed")
+def _demonstration(directory: Path, plan: Plan) -> None:
+    """Measure on the demonstration's log, which has every kind of statement in a study's proportions."""
+    demo = directory / "demo"
+    play_demo(demo, SEED, progress=_silent, participants=plan.participants)
+    ledger = open_ledger(demo, None, SystemSources())
+    library = Library(directory / "library-read.db")
+    try:
+        _verifies(verifying.Verifying(ledger, demo / EXPORT, demo / POLICY), plan)
+        _replays(reading.Replaying(ledger.store, library), plan)
+        _rebuilds(reading.Rebuilding(directory, ledger.store, library), plan)
+    finally:
+        library.close()
+        ledger.close()
+
+
+def _silent(step: str, done: int, total: int) -> None:
+    """Show no progress."""
+
+
+def _verifies(measured: verifying.Verifying, plan: Plan) -> None:
+    heading(
+        f"Verify: the demonstration's bundle, {measured.events} statements, {measured.signatures} signatures"
+    )
     found = run(measured.contenders(), plan.verifies)
-    trial.ledger.close()
     table(found.values())
     compare(found[verifying.SUBJECT], found[verifying.SIGNATURES])
 
 
-def _reads(directory: Path, plan: Plan) -> None:
-    trial = open_trial(directory / "read", 10)
-    library = Library(directory / "library-read.db")
-    heading("Replay: one participant of 200 events")
-    replaying = reading.Replaying(trial, library, 1)
-    found = run(replaying.contenders(), plan.replays)
+def _replays(measured: reading.Replaying, plan: Plan) -> None:
+    heading(f"Replay: one participant of the demonstration, {measured.events} events")
+    found = run(measured.contenders(), plan.replays)
     table(found.values())
     compare(found[reading.REPLAY], found[reading.GET], target=5)
     compare(found[reading.BOOK], found[reading.GET])
     compare(found[reading.VIEW], found[reading.GET])
 
-    verifying.grow(trial, plan.size, 10)
-    rebuilding = reading.Rebuilding(directory, trial, library)
-    heading(f"Projection rebuild: {rebuilding.events} events")
-    found = run(rebuilding.contenders(), plan.rebuilds)
-    rebuilding.close()
+
+def _rebuilds(measured: reading.Rebuilding, plan: Plan) -> None:
+    heading(f"Projection rebuild: the demonstration's {measured.events} events")
+    found = run(measured.contenders(), plan.rebuilds)
+    measured.close()
     table(found.values())
     compare(found[reading.REBUILD], found[reading.DECODE], target=2)
     compare(found[reading.REBUILD_BOOKS], found[reading.DECODE])
-    library.close()
-    trial.ledger.close()
 
 
 def _memory(directory: Path, plan: Plan) -> None:
     heading("Peak memory of verifying, a process of its own")
-    trial = open_trial(directory / "memory", 10)
-    policy = trial.write_policy(directory / "memory.policy")
     print(f"{'statements':>12}{'bundle MiB':>12}{'peak MiB':>12}")
-    for size in plan.memory:
-        verifying.grow(trial, size, 10)
-        bundle = verifying.export(trial, directory / f"memory-{size}")
-        bytes_ = sum(path.stat().st_size for path in bundle.rglob("*") if path.is_file())
-        print(f"{size:>12}{bytes_ / 2**20:>12.1f}{peak_mib(bundle, policy):>12.1f}")
-    trial.ledger.close()
+    for peak in growing.peaks(directory, plan.memory):
+        print(f"{peak.statements:>12}{peak.bundle_mib:>12.1f}{peak.peak_mib:>12.1f}")
 
 
 if __name__ == "__main__":

@@ -103,7 +103,7 @@ class Append:
         return lambda: [prepare(ledger, action, {}) for _ in range(PER_BLOCK)]
 
     def _save(self) -> Work:
-        facts = [same_facts(self._trial, number) for number in range(PER_BLOCK)]
+        facts = [same_facts(number) for number in range(PER_BLOCK)]
         patient, app = self._patient, self._library.app
 
         def work() -> None:

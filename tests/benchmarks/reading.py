@@ -1,6 +1,6 @@
 """Reading: a participant replayed, and all projections built anew, against the library's own way of reading.
 
-The library's side has aggregates of its own with as many events, read through `repository.get` and through
+The log is the demonstration's. The library's side has aggregates of its own with as many events, read through `repository.get` and through
 notifications and mapper, as an application of the library would.
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
+from ledger.store.port import Store
 from ledger.store.tracking import LedgerTrackingRecorder
 from projections.participant import PARTICIPANT, load_book, participant_view
 from projections.projection import replay
@@ -16,42 +17,39 @@ from projections.reader import Reader
 from projections.runner import Runner
 from tests.benchmarks.blocks import Contender, Work
 from tests.benchmarks.library import Library, Patient
-from tests.benchmarks.trial import participant_id, same_facts, signed_vital_signs
-from tests.ledger.small_ledger import SITE, SmallLedger
+from tests.benchmarks.trial import same_facts
 
-EVENTS: Final = 200
 TURNS: Final = 5
 """How often a participant is replayed in one block: one replay alone is too short to measure."""
+PAGE: Final = 1_000
 
-REPLAY: Final = "replay: participant of 200 events, from the store to the book"
-GET: Final = "eventsourcing repository.get, aggregate of 200 events"
+REPLAY: Final = "replay: from the store to the participant's book"
+GET: Final = "eventsourcing repository.get, an aggregate of as many events"
 BOOK: Final = "replay: the same, with the study's state beside it"
-VIEW: Final = "replay: the same, and the whole view derived for one reader"
+VIEW: Final = "replay: the same, and the view derived for one reader"
 
 REBUILD: Final = "rebuild of every kept projection"
-REBUILD_BOOKS: Final = "rebuild of the participants' books as well"
+REBUILD_BOOKS: Final = "rebuild of every participant's book as well"
 DECODE: Final = "eventsourcing decode: notifications through the mapper"
-PAGE: Final = 1_000
 
 
 class Replaying:
-    """The contenders over one participant, and one aggregate, of 200 events each."""
+    """The contenders over the participant with the longest stream, and an aggregate of as many events."""
 
-    def __init__(self, trial: SmallLedger, library: Library, participant: int) -> None:
-        self._trial = trial
-        self._name = participant_id(participant)
-        ledger = trial.ledger
-        stream = f"participant/{self._name}"
-        missing = EVENTS - len(ledger.store.stream_entries(stream))
-        ledger.record_all(signed_vital_signs(trial, self._name, missing))
-        self._size = ledger.store.head().size
+    def __init__(self, store: Store, library: Library) -> None:
+        self._store = store
+        streams = [stream.stream for stream in store.streams() if stream.stream.startswith("participant/")]
+        longest = max(streams, key=lambda stream: (store.stream_head(stream) or (0, ""))[0])
+        self._stream, self._name = longest, longest.partition("/")[2]
+        self.events = len(store.stream_entries(longest))
+        self._size = store.head().size
         self._reader = Reader(role="auditor")
         self._library = library
-        self._patient = _patient(trial, library, EVENTS)
+        self._patient = _patient(library, self.events)
 
     def contenders(self) -> list[Contender]:
         """Return everything that is measured in one run."""
-        count = EVENTS * TURNS
+        count = self.events * TURNS
         return [
             Contender(name=REPLAY, events=count, prepare=lambda: self._turns(self._replay)),
             Contender(name=GET, events=count, prepare=lambda: self._turns(self._get)),
@@ -67,34 +65,37 @@ class Replaying:
         return work
 
     def _replay(self) -> None:
-        entries = self._trial.ledger.store.stream_entries(f"participant/{self._name}")
-        book = replay(PARTICIPANT, entries, self._name, self._size)
-        _expect(len(book["records"]))
+        book = replay(PARTICIPANT, self._store.stream_entries(self._stream), self._name, self._size)
+        self._expect(len(book["records"]))
 
     def _get(self) -> None:
         patient: Patient = self._library.app.repository.get(self._patient.id)
-        _expect(patient.version)
+        self._expect(patient.version)
 
     def _book(self) -> None:
-        book, _ = load_book(self._trial.ledger.store, self._name)
-        _expect(len(book["records"]))
+        book, _ = load_book(self._store, self._name)
+        self._expect(len(book["records"]))
 
     def _view(self) -> None:
-        view = participant_view(self._trial.ledger.store, self._name, reader=self._reader)
+        view = participant_view(self._store, self._name, reader=self._reader)
         if view is None:
             raise RuntimeError("expected a view of the participant")
+
+    def _expect(self, found: int) -> None:
+        if found != self.events:
+            raise RuntimeError(f"expected {self.events} events, got {found}")
 
 
 class Rebuilding:
     """The contenders over the whole log, and over as many events of the library."""
 
-    def __init__(self, directory: Path, trial: SmallLedger, library: Library) -> None:
-        self._store = trial.ledger.store
-        self.events = self._store.head().size
+    def __init__(self, directory: Path, store: Store, library: Library) -> None:
+        self._store = store
+        self.events = store.head().size
         self._library = library
         missing = self.events - (library.app.recorder.max_notification_id() or 0)
         if missing > 0:
-            _patient(trial, library, missing)
+            _patient(library, missing)
         self._tracking = [
             LedgerTrackingRecorder.create(directory / f"projections-{name}.db") for name in ("kept", "books")
         ]
@@ -130,15 +131,10 @@ class Rebuilding:
             at += len(page)
 
 
-def _patient(trial: SmallLedger, library: Library, events: int) -> Patient:
+def _patient(library: Library, events: int) -> Patient:
     """Save an aggregate with this many events, its creation among them."""
-    patient = library.new_participant(SITE)
+    patient = library.new_participant("SA-01")
     for number in range(events - 1):
-        patient.record_vital_signs(**same_facts(trial, number))
+        patient.record_vital_signs(**same_facts(number))
     library.app.save(patient)
     return patient
-
-
-def _expect(found: int) -> None:
-    if found != EVENTS:
-        raise RuntimeError(f"expected {EVENTS} events, got {found}")

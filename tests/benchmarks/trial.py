@@ -14,7 +14,6 @@ from typing import Any, Final
 from ledger.lines import encode_base64
 from ledger.prepare import Signer
 from ledger.service import sign_body
-from ledger.sources import new_statement_id
 from ledger.statement import Statement, build_statement, parse_statement
 from ledger.submission import Submission
 from ledger.times import format_instant
@@ -95,14 +94,14 @@ def record(trial: SmallLedger, submissions: Sequence[Submission]) -> None:
             raise RuntimeError(f"expected statements without a breach, got {recorded.breaches}")
 
 
-def same_facts(trial: SmallLedger, number: int) -> dict[str, Any]:
+def same_facts(number: int) -> dict[str, Any]:
     """Return what such a statement says, without what proves it: for a baseline that proves nothing."""
     return {
-        "statement": new_statement_id(trial.sources),
+        "statement": f"018fdf4c-8a00-7000-8000-{number:012x}",
         "protocol": "1.0",
-        "occurred_at": trial.now(),
-        "signed_at": trial.now(),
-        "actor": trial.people[NURSE].actor("coordinator"),
+        "occurred_at": "2024-06-03T10:00:00.000000Z",
+        "signed_at": "2024-06-03T10:00:00.000000Z",
+        "actor": {"id": NURSE, "name": "B. Chan", "organisation": "Site SA-01", "role": "coordinator"},
         "meaning": "authorship",
         "data": measured(number),
     }

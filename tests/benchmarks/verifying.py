@@ -1,6 +1,6 @@
 """Verifying: a whole bundle judged offline, against nothing but its signatures checked in a bare loop.
 
-The subject reads an exported bundle from disk, hashes every leaf to the root, parses every statement, follows
+The log is the demonstration's. The subject reads its exported bundle from disk, hashes every leaf to the root, parses every statement, follows
 every stream, checks every signature, and judges authority, conduct and completeness, in one thread. The
 baseline has messages, signatures and keys ready in memory and calls PyNaCl for each: no program that checks
 these signatures one by one can be faster. The rules alone, over parsed entries, are a row of their own.
@@ -16,50 +16,30 @@ from nacl.signing import VerifyKey
 
 from ledger.authority import INITIAL
 from ledger.authority import evolve as evolve_authority
+from ledger.committer import Ledger
 from ledger.conduct import Conduct
 from ledger.entry import Entry
 from ledger.envelope import pae
-from ledger.export import export_bundle
-from ledger.fold import LogFold, StoreReader, load_entry
+from ledger.fold import StoreReader, load_entry
+from ledger.policy import parse_policy
 from ledger.verify.judge import verify
 from ledger.verify.options import Options, Scope
 from tests.benchmarks.blocks import Contender, Work
-from tests.benchmarks.trial import participant_id, signed_vital_signs
-from tests.ledger.small_ledger import SmallLedger
 
 SUBJECT: Final = "verify: the whole bundle, one worker"
 SIGNATURES: Final = "PyNaCl verify, bare loop"
 RULES: Final = "conduct alone, over parsed entries"
-STUDY: Final = Scope(kind="study")
-PER_COMMIT: Final = 100
-
-
-def grow(trial: SmallLedger, size: int, participants: int) -> None:
-    """Record vital signs, a participant's page at a time, until the log has `size` entries."""
-    turn = 0
-    while (missing := size - trial.ledger.store.head().size) > 0:
-        name = participant_id(1 + turn % participants)
-        trial.ledger.record_all(signed_vital_signs(trial, name, min(PER_COMMIT, missing)))
-        turn += 1
-
-
-def export(trial: SmallLedger, out: Path) -> Path:
-    """Publish, and export the whole study for an auditor."""
-    ledger = trial.ledger
-    note = trial.publish()
-    export_bundle(ledger.store, ledger.data_keys, note, out, scope=STUDY, role="auditor")
-    return out
 
 
 class Verifying:
     """The contenders over one bundle."""
 
-    def __init__(self, directory: Path, trial: SmallLedger) -> None:
-        self._bundle = export(trial, directory / f"bundle-{trial.ledger.store.head().size}")
+    def __init__(self, ledger: Ledger, bundle: Path, policy: Path) -> None:
+        self._bundle = bundle
         self._options = Options(
-            policy=trial.policy,
+            policy=parse_policy(policy.read_bytes()),
             ledger_id=None,
-            scope=STUDY,
+            scope=Scope(kind="study"),
             role="auditor",
             previous=None,
             outbox=None,
@@ -68,15 +48,20 @@ class Verifying:
             post_quantum=False,
             workers=1,
         )
-        store = trial.ledger.store
+        store = ledger.store
         self._reader = StoreReader(store)
         self._entries = [load_entry(stored) for stored in store.entries(0, store.head().size)]
-        self._signed = _signed(self._entries, trial)
+        self._signed = _signed(self._entries, ledger)
 
     @property
     def events(self) -> int:
         """How many statements are verified."""
         return len(self._entries)
+
+    @property
+    def signatures(self) -> int:
+        """How many signatures these statements have."""
+        return len(self._signed)
 
     def contenders(self) -> list[Contender]:
         """Return everything that is measured in one run."""
@@ -108,12 +93,12 @@ class Verifying:
         return work
 
 
-def _signed(entries: Sequence[Entry], trial: SmallLedger) -> list[tuple[VerifyKey, bytes, bytes]]:
-    fold: LogFold = trial.ledger.refresh()
+def _signed(entries: Sequence[Entry], ledger: Ledger) -> list[tuple[VerifyKey, bytes, bytes]]:
+    keys = ledger.refresh().authority.keys
     signed = []
     for entry in entries:
         assert entry.statement is not None
         message = pae(entry.statement.body)
         for sig in entry.leaf.sigs:
-            signed.append((VerifyKey(fold.authority.keys[sig.key].public.point), message, sig.sig))
+            signed.append((VerifyKey(keys[sig.key].public.point), message, sig.sig))
     return signed
