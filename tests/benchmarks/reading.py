@@ -1,7 +1,7 @@
 """Reading: a participant replayed, and all projections built anew, against the library's own way of reading.
 
-The log is the demonstration's. The library's side has aggregates of its own with as many events, read through `repository.get` and through
-notifications and mapper, as an application of the library would.
+The log is the demonstration's. The library's side has aggregates of its own with as many events, read through
+`repository.get` and through notifications and mapper, as an application of the library would.
 """
 
 from __future__ import annotations

@@ -1,9 +1,10 @@
 """Verifying: a whole bundle judged offline, against nothing but its signatures checked in a bare loop.
 
-The log is the demonstration's. The subject reads its exported bundle from disk, hashes every leaf to the root, parses every statement, follows
-every stream, checks every signature, and judges authority, conduct and completeness, in one thread. The
-baseline has messages, signatures and keys ready in memory and calls PyNaCl for each: no program that checks
-these signatures one by one can be faster. The rules alone, over parsed entries, are a row of their own.
+The log is the demonstration's. The subject reads its exported bundle from disk, hashes every leaf to the root,
+parses every statement, follows every stream, checks every signature, and judges authority, conduct and
+completeness, in one thread. The baseline has messages, signatures and keys ready in memory and calls PyNaCl
+for each: no program that checks these signatures one by one can be faster. The rules alone, over parsed
+entries, are a row of their own.
 """
 
 from __future__ import annotations
@@ -19,9 +20,10 @@ from ledger.authority import evolve as evolve_authority
 from ledger.committer import Ledger
 from ledger.conduct import Conduct
 from ledger.entry import Entry
-from ledger.envelope import pae
-from ledger.fold import StoreReader, load_entry
+from ledger.envelope import EventHash, pae
+from ledger.fold import load_entry
 from ledger.policy import parse_policy
+from ledger.store.port import Store
 from ledger.verify.judge import verify
 from ledger.verify.options import Options, Scope
 from tests.benchmarks.blocks import Contender, Work
@@ -49,8 +51,8 @@ class Verifying:
             workers=1,
         )
         store = ledger.store
-        self._reader = StoreReader(store)
         self._entries = [load_entry(stored) for stored in store.entries(0, store.head().size)]
+        self._reader = _MemoryReader(self._entries, store)
         self._signed = _signed(self._entries, ledger)
 
     @property
@@ -91,6 +93,31 @@ class Verifying:
                 authority = evolve_authority(authority, entry)
 
         return work
+
+
+class _MemoryReader:
+    """What conduct asks, from parsed entries at hand."""
+
+    def __init__(self, entries: Sequence[Entry], store: Store) -> None:
+        self._streams: dict[str, list[Entry]] = {}
+        for entry in entries:
+            assert entry.statement is not None
+            self._streams.setdefault(entry.statement.stream, []).append(entry)
+        self._indexes = {entry.event: entry.index for entry in entries}
+        self._store = store
+
+    def entries_of(self, stream: str) -> Sequence[Entry]:
+        """Return a stream's entries; later ones are not used."""
+        return self._streams.get(stream, [])
+
+    def index_of(self, event: str) -> int | None:
+        """Return the index of an event."""
+        return self._indexes.get(EventHash(event))
+
+    def attachment(self, sha256: str) -> bytes | None:
+        """Return an attachment's bytes."""
+        found = self._store.attachment(sha256)
+        return None if found is None else found.data
 
 
 def _signed(entries: Sequence[Entry], ledger: Ledger) -> list[tuple[VerifyKey, bytes, bytes]]:
