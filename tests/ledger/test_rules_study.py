@@ -173,6 +173,30 @@ def test_a_delegation_is_accepted_before_its_end() -> None:
     assert told.codes == ("DELEGATION_ENDED",)
 
 
+def test_a_delegation_ends_once() -> None:
+    """A second end is flagged, and the first one stands."""
+    story = given_site()
+    granted = story.given("delegation.granted", delegation("new"), by="ines", stream=AT)
+    ended = story.given("delegation.ended", {"delegation": granted.event}, by="ines", stream=AT)
+    told = story.when("delegation.ended", {"delegation": granted.event}, by="ines", stream=AT)
+    assert told.codes == ("DELEGATION_ENDED",)
+    named = story.conduct.study.delegation(SITE, granted.event)
+    assert named is not None
+    assert named.ended == ended.index
+
+
+def test_lists_and_enrolment_need_a_protocol() -> None:
+    """Before a protocol is approved neither parameters nor enrolment stand on anything."""
+    story = Story()
+    story.given("study.registered", REGISTRATION, by="sponsor", stream="study")
+    seeds = _seeds(story, "main", "sponsor", "holder")
+    data = parameters(story, "main", seeds)
+    told = story.when("randomization.parameters_committed", data, by="sponsor", stream=LIST)
+    assert told.refused == "PROTOCOL_UNKNOWN"
+    told = story.when("enrolment.opened", {"cap": 1, "sites": ["*"]}, by="sponsor", stream="study")
+    assert told.refused == "PROTOCOL_UNKNOWN"
+
+
 def test_an_acceptance_names_a_delegation() -> None:
     """A statement that is no delegation of this site cannot be accepted or ended."""
     story = given_site()
