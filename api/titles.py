@@ -96,6 +96,7 @@ THRESHOLD             too few of the root persons signed
 ID_REUSED             another statement has this id
 TAG                   the tag is not that of the stream
 TWO_TAGS              the stream has another tag
+SERVICE_KEY           the service's account or key does not count any more: writing is stopped
 SEQ                   the stream stands elsewhere
 PREV                  the stream's newest event is another
 INDEX                 the log stands elsewhere

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import sqlite3
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import orjson
@@ -93,8 +95,6 @@ def test_a_gate_out_of_order_is_refused_and_the_refusal_recorded(site: Site) -> 
 
 def test_many_statements_at_once_are_all_recorded(site: Site) -> None:
     """Statements of different streams that arrive together are each answered with their own index."""
-    from concurrent.futures import ThreadPoolExecutor
-
     streams = [f"participant/SA-01-1{n:02}" for n in range(8)]
     submissions = [
         site.sign(
@@ -471,8 +471,6 @@ def test_a_frozen_ledger_records_nothing_and_reads_on(own_site: Site) -> None:
 
 def test_a_store_that_another_process_locks_asks_to_come_again(own_site: Site) -> None:
     """503 with Retry-After while the lock is held, and the same bytes are recorded after."""
-    import sqlite3
-
     submission = own_site.vitals()
     store: Any = own_site.made.ledger.store
     store._writer.execute("PRAGMA busy_timeout = 20")
