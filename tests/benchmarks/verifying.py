@@ -1,6 +1,6 @@
 """Verifying: a whole bundle judged offline, against nothing but its signatures checked in a bare loop.
 
-The log is the demonstration's. The subject reads its exported bundle from disk, hashes every leaf to the root,
+The log is the demonstration's. The subject reads its exported bundle, hashes every leaf to the root,
 parses every statement, follows every stream, checks every signature, and judges authority, conduct and
 completeness, in one thread. The baseline has messages, signatures and keys ready in memory and calls PyNaCl
 for each: no program that checks these signatures one by one can be faster. The rules alone, over parsed
