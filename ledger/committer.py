@@ -51,6 +51,7 @@ from ledger.times import format_instant
 
 TARGET: Final = "target"
 STALE: Final = frozenset({"SEQ", "PREV"})
+TAGS: Final = frozenset({"TAG", "TWO_TAGS"})
 ACCESS: Final = "access/"
 SHA256_MEMBER: Final = b'"sha256":'
 
@@ -459,12 +460,15 @@ class Ledger:
         return row
 
     def _check_chain(self, batch: Batch, entry: Entry) -> None:
+        """Refuse a wrong place, and tell who signed against an older head to sign again."""
         problems = self._fold.chain.check(entry, batch.root_at)
-        for problem in problems:
-            # A stream that another process began has its salt by now: what was prepared before is stale.
-            began = problem.code == "TWO_TAGS" and entry.statement is not None and entry.statement.seq == 1
-            if problem.code in STALE or began:
-                raise ConflictError("STALE", problem.message, field=problem.field)
+        stale = next((problem for problem in problems if problem.code in STALE), None)
+        tag = next((problem for problem in problems if problem.code in TAGS), None)
+        begun = tag is not None and tag.code == "TWO_TAGS" and entry.leaf.stream not in self._fold.chain.heads
+        if begun and stale is None:
+            stale, tag = tag, None  # the stream was begun by another process, whose salt it has
+        if stale is not None and tag is None:
+            raise ConflictError("STALE", stale.message, field=stale.field)
         _raise_first(problems)
 
     def _refuse(self, batch: Batch, submission: Submission, error: RefusedError) -> None:
