@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import mimetypes
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,12 +12,13 @@ import typer
 from ledger.attachments import name_attachment
 from ledger.cli.terminal import AsJson, Directory, opened, read_key, say, show
 from ledger.committer import Ledger
-from ledger.errors import FormatError
-from ledger.fsck import check_storage
+from ledger.errors import FormatError, StoreError
+from ledger.fsck import Damage, check_storage
 from ledger.prepare import Signer
 from ledger.submission import parse_body
 
 _OPEN = "open"
+CHECKERS = "trial_ledger.checkers"
 
 
 def register(app: typer.Typer) -> None:
@@ -73,10 +75,20 @@ def record(
 
 
 def fsck(directory: Directory, as_json: AsJson = False) -> None:
-    """Check the storage against its own checkpoints, and what is derived against the log."""
-    with opened(directory) as ledger:
-        findings = check_storage(ledger)
-        size = ledger.store.head().size
+    """Check the storage against its own checkpoints, and what is derived against the log.
+
+    Where the store is damaged so far that it cannot be opened, that is the finding.
+    """
+    checkers = [point.load()(directory) for point in entry_points(group=CHECKERS)]
+    size = 0
+    try:
+        with opened(directory) as ledger:
+            size = ledger.store.head().size
+            findings = check_storage(ledger, checkers)
+    except StoreError as error:
+        if error.code != "STORE_CORRUPT":
+            raise
+        findings = [Damage(code=error.code, index=None, where="store", detail=error.message)]
     if as_json:
         show({"size": size, "findings": [finding.as_json() for finding in findings]}, as_json=True)
     else:
