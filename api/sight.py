@@ -1,8 +1,7 @@
 """What one reader sees of the log's entries, and which sealed values are opened on the way.
 
-A reader sees a statement as `projections.reader` says, and every `control` statement, which is in every
-export too (record-format.md §9). A record that names a statement of a type that is hidden from a role is
-hidden with it: a correction would otherwise tell the value.
+A reader sees a statement as `projections.reader` says. A record that names a statement of a type that is
+hidden from a role is hidden with it: a correction would otherwise tell the value.
 
 Sealed values of scope `treatment` and `identity` are never opened here: each opening of those is an event of
 its own, and these routes record none. They come out in an export, which is recorded.
@@ -10,7 +9,7 @@ its own, and these routes record none. They come out in an export, which is reco
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
@@ -22,7 +21,6 @@ from ledger.datakeys import DESTROYED
 from ledger.errors import StoreError
 from ledger.roles import SIGHTS
 from ledger.sealing import open_disclosure
-from ledger.statement import class_of
 from ledger.store.port import NewDisclosure, Reads, StoredEntry
 from projections.reader import ERASED, Reader, sealed
 
@@ -31,12 +29,10 @@ OPENED_HERE: Final = frozenset({"freetext", "safety", "access"})
 
 def sees(reader: Reader, entry: StoredEntry, statement: Mapping[str, Any], reads: Reads) -> bool:
     """Tell whether a reader sees the statement of an entry."""
-    if class_of(entry.type, entry.stream) == "control":
-        return True
     if not reader.sees(entry.stream, entry.type, statement):
         return False
     hidden = SIGHTS[reader.role].hidden
-    return not hidden or _named_type(statement, reads) not in hidden
+    return not hidden or not any(type_ in hidden for type_ in _named_types(statement, reads))
 
 
 def sees_participant(reader: Reader, site: str | None, participant: str) -> bool:
@@ -99,8 +95,11 @@ def _decrypt(ledger: Ledger, kept: NewDisclosure) -> str | None:
         return None
 
 
-def _named_type(statement: Mapping[str, Any], reads: Reads) -> str | None:
+def _named_types(statement: Mapping[str, Any], reads: Reads) -> Iterator[str]:
+    """Yield the type of the statement that one names, of the one that this names, and so on."""
     named = statement["data"].get("statement")
     index = reads.index_of_event(named) if isinstance(named, str) else None
     entry = None if index is None else reads.entry(index)
-    return None if entry is None else entry.type
+    if entry is not None:
+        yield entry.type
+        yield from _named_types(orjson.loads(entry.statement), reads)

@@ -181,8 +181,7 @@ BAD_STATEMENTS: dict[str, tuple[Change, int, str]] = {
     "seq ahead": (_payload(_set("seq", to=99)), 409, "STALE"),
     "wrong prev": (_payload(_set("prev", to="f" * 64)), 409, "STALE"),
     "first without zeros": (_payload(_set("seq", to=1)), 422, "STATEMENT"),
-    # A stream is known by its tag: under another one, seq and prev are not where that stream stands.
-    "wrong tag": (_payload(_set("tag", to="ab" * 32)), 409, "STALE"),
+    "wrong tag": (_payload(_set("tag", to="ab" * 32)), 422, "TWO_TAGS"),
     "wrong class": (_payload(_set("class", to="control")), 422, "CLASS"),
     "seen of another tree": (_payload(_set("seen", "root", to=encode_base64(bytes(32)))), 422, "SEEN_ROOT"),
     "seen beyond the log": (_payload(_set("seen", "size", to=10**6)), 422, "SEEN_SIZE"),
