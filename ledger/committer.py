@@ -105,6 +105,7 @@ class Ledger:
         self.sources = sources
         self.startup = startup
         self._lock = threading.RLock()
+        self._closed = False
         self.refused_beyond: dict[str, int] = {}
         self._reserved: dict[str, NewStream] = {}
         self._reset()
@@ -209,7 +210,11 @@ class Ledger:
             return note
 
     def close(self) -> None:
-        """Publish unless frozen, and release everything. The ledger cannot be used after."""
+        """Publish unless frozen, and release everything; closing twice is allowed."""
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
         try:
             if not self.startup.frozen:
                 self.publish()
