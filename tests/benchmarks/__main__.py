@@ -19,6 +19,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
+from api.serve import settle
 from ledger.demo.play import EXPORT, POLICY, play_demo
 from ledger.directory import open_ledger
 from ledger.sources import SystemSources
@@ -91,6 +92,7 @@ def _demonstration(directory: Path, plan: Plan) -> None:
     library = Library(directory / "library-read.db")
     try:
         _verifies(verifying.Verifying(ledger, demo / EXPORT, demo / POLICY), plan)
+        settle()  # as the service does, from here on
         _replays(reading.Replaying(ledger.store, library), plan)
         _rebuilds(reading.Rebuilding(directory, ledger.store, library), plan)
     finally:
