@@ -48,12 +48,11 @@ _log = structlog.get_logger("api")
 Endpoint = Callable[[Request], Any]
 
 
-def create_app(studies: Sequence[OpenStudy], *, public_url: str = "") -> FastAPI:
+def create_app(studies: Sequence[OpenStudy]) -> FastAPI:
     """Put the application together for studies whose ledgers are open.
 
     Args:
         studies: each is served under its own id.
-        public_url: scheme and host that clients use, for the `source` of stream events.
 
     Raises:
         FormatError: `STUDY` when two ledgers are of the same study.
@@ -67,7 +66,7 @@ def create_app(studies: Sequence[OpenStudy], *, public_url: str = "") -> FastAPI
         redoc_url=None,
         openapi_url=None,
         redirect_slashes=False,
-        lifespan=_lifespan(by_id, public_url),
+        lifespan=_lifespan(by_id),
         telemetry=cast(Any, _TELEMETRY),
     )
     app.state.studies = {}
@@ -87,13 +86,11 @@ def drain(app: FastAPI) -> None:
 
 
 def _lifespan(
-    studies: Mapping[str, OpenStudy], public_url: str
+    studies: Mapping[str, OpenStudy],
 ) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        served = {
-            name: ServedStudy(study, public_url + BASE.format(study=name)) for name, study in studies.items()
-        }
+        served = {name: ServedStudy(study, BASE.format(study=name)) for name, study in studies.items()}
         app.state.studies = served
         for study in served.values():
             study.start()

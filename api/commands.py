@@ -38,7 +38,7 @@ def serve_ledgers(
         )
         address, number = listening.getsockname()[:2]
         url = f"http://{f'[{address}]' if ':' in address else address}:{number}"
-        app = create_app(studies, public_url="")
+        app = create_app(studies)
         print(f"Serving {len(studies)} {'study' if len(studies) == 1 else 'studies'} on {url}")
         for study in studies:
             print(f"  {url}{BASE.format(study=study.config.study)}")

@@ -56,6 +56,11 @@ class Reading:
         self._lock = threading.Lock()
         self._reset()
 
+    def catch_up(self) -> None:
+        """Fold in what the log has beyond this fold."""
+        with self.folded():
+            pass
+
     @contextmanager
     def folded(self) -> Iterator[Folded]:
         """Hold the fold, caught up with the log."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -28,19 +30,19 @@ class OpenStudy:
 class ServedStudy:
     """A study while the service runs. Lives on one event loop, from `start` to `stop`."""
 
-    def __init__(self, opened: OpenStudy, url: str) -> None:
+    def __init__(self, opened: OpenStudy, address: str) -> None:
         self.config = opened.config
         self.ledger = opened.ledger
-        self.url = url
         self.recorder = Recorder(opened.ledger)
-        self.tailer = Tailer(opened.ledger, url)
+        self.tailer = Tailer(opened.ledger, address)
         self.reading = Reading(opened.ledger.store)
         self.judges = ThreadPoolExecutor(max_workers=1, thread_name_prefix="verify")
         self.unpublished: str | None = None
         self._publisher: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        """Begin to publish checkpoints."""
+        """Begin to publish checkpoints, and fold the log before the first request asks for it."""
+        threading.Thread(target=self._fold, name="fold", daemon=True).start()
         self._publisher = asyncio.create_task(self._publish_often())
 
     async def stop(self) -> None:
@@ -52,6 +54,11 @@ class ServedStudy:
         await asyncio.to_thread(self.recorder.close)
         await asyncio.to_thread(self.judges.shutdown)
         await asyncio.to_thread(self._publish)
+
+    def _fold(self) -> None:
+        with suppress(LedgerError):  # whoever asks next is told what is wrong
+            self.reading.catch_up()
+            self.ledger.refresh()
 
     async def _publish_often(self) -> None:
         """Publish a checkpoint whenever the log has grown, at most once a second (record-format.md §5)."""

@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 import pytest
 
-from api.app import create_app
+from api.app import create_app, drain
 from ledger.checkpoint import check_published, parse_body
 from ledger.errors import FormatError
 from ledger.leaf import parse_leaf
@@ -368,6 +368,16 @@ def test_health_names_no_study(site: Site) -> None:
         answer = site.http.get(path)
         assert answer.status_code == 200
         assert "small" not in answer.text
+
+
+def test_a_draining_service_is_not_ready(own_site: Site) -> None:
+    """While it drains, `readyz` says so, and no new stream begins."""
+    drain(own_site.http.app)  # type: ignore[arg-type]
+    for path in ("/readyz", "/v1/studies/small/readyz"):
+        answer = own_site.http.get(path)
+        assert (answer.status_code, answer.json()["code"]) == (503, "DRAINING")
+    assert own_site.get("/stream").json()["code"] == "DRAINING"
+    assert own_site.http.get("/livez").status_code == 200
 
 
 def test_a_study_is_served_from_one_ledger(site: Site) -> None:
