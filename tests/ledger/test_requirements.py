@@ -18,6 +18,7 @@ from ledger import canonical
 from ledger.actions.registry import Effect, spec
 from ledger.authorisation import judge as judge_authority
 from ledger.canonical import Keys
+from ledger.errors import FormatError
 from ledger.roles import ROLES
 from ledger.statement import MEANINGS, build_statement, class_of, parse_statement
 from ledger.times import format_instant, parse_instant
@@ -191,6 +192,18 @@ def test_the_recording_time_is_the_services(small: SmallLedger, hours: int) -> N
     assert stored.at == small.now()
     assert "SIGNED_AT_APART" in recorded.breaches
     check_whole(small)
+
+
+def test_a_fact_names_its_source(small: SmallLedger) -> None:
+    """Without a source a fact is refused as malformed (11.10(h))."""
+    register(small)
+    data = {"measurements": [{"name": "heart_rate", "quantity": {"value": "72", "unit": "/min"}}]}
+    submission = altered(vitals(small), key_of("bchan"), data=data)
+    with refused("DATA", FormatError, field="/data/source"):
+        small.ledger.record(submission)
+    kinds = altered(vitals(small), key_of("bchan"), data={**data, "source": {"kind": "hearsay"}})
+    with refused("DATA", FormatError, field="/data/source/kind"):
+        small.ledger.record(kinds)
 
 
 def cells() -> dict[tuple[str, int], dict[str, set[str]]]:
