@@ -2,8 +2,8 @@
 
     python -m tests.benchmarks.memory BUNDLE POLICY
 
-On Linux the peak is the process's own high-water mark from /proc: `ru_maxrss` outlives the exec of a child and
-would be the parent's. Elsewhere it is `ru_maxrss`.
+On Linux the peak is the process's own high-water mark from /proc: `ru_maxrss` outlives the exec of a child,
+and would be the parent's. Elsewhere it is `ru_maxrss`.
 """
 
 from __future__ import annotations
