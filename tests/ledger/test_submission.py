@@ -387,7 +387,7 @@ class Passkey:
 
     def sign(self, pae: bytes) -> bytes:
         """A passkey signs assertions, not statements."""
-        raise NotImplementedError
+        raise AssertionError("a passkey signs assertions")
 
     def assertion(self, statement: Statement, *, padding: int = 0) -> KeySignature:
         """Return the signature of an assertion whose challenge is the event hash."""
