@@ -50,6 +50,7 @@ from ledger.tiles import TileHashes
 from ledger.times import format_instant
 
 TARGET: Final = "target"
+MAX_RESERVED: Final = 4_096  # salts given out for streams that have no event yet; the oldest goes first
 STALE: Final = frozenset({"SEQ", "PREV"})
 TAGS: Final = frozenset({"TAG", "TWO_TAGS"})
 ACCESS: Final = "access/"
@@ -181,6 +182,8 @@ class Ledger:
                 return known
             reserved = self._reserved.get(name)
             if reserved is None:
+                if len(self._reserved) >= MAX_RESERVED:
+                    del self._reserved[next(iter(self._reserved))]
                 reserved = self._reserved[name] = new_stream(name, self.sources)
             return reserved
 
