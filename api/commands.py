@@ -1,4 +1,7 @@
-"""The command `serve` (interfaces.md, "Command line")."""
+"""The command `serve` (interfaces.md, "Command line").
+
+The server is imported when it is started: every other command is quicker without it.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +11,6 @@ from typing import Annotated
 
 import typer
 
-from api.app import create_app
-from api.operations import BASE
-from api.serve import listen, serve
-from api.study import OpenStudy
 from ledger.cli.terminal import opened, settings
 from ledger.directory import read_config
 
@@ -27,6 +26,11 @@ def serve_ledgers(
     port: Annotated[int | None, typer.Option(min=0, max=65_535, help="Port; 0 takes a free one.")] = None,
 ) -> None:
     """Serve the HTTP interface; several studies from one process."""
+    from api.app import create_app
+    from api.operations import BASE
+    from api.serve import listen, serve
+    from api.study import OpenStudy
+
     configured = settings()
     with contextlib.ExitStack() as stack:
         studies = [
