@@ -20,7 +20,7 @@ from ledger.lines import encode_base64
 from ledger.merkle import EMPTY_ROOT, prove_consistency
 from ledger.service import seal_values, sign_body
 from ledger.sources import new_statement_id
-from ledger.statement import Seen, Statement, build_statement, class_of, parse_statement
+from ledger.statement import Seen, Statement, class_of, make_statement
 from ledger.submission import Submission
 from ledger.tiles import TileHashes
 from ledger.times import format_instant
@@ -73,7 +73,7 @@ def prepare(
     if have is not None:
         proof = prove_consistency(have.size, head.size, TileHashes(ledger.store.tile_hashes))
     return Prepared(
-        statement=parse_statement(build_statement(value)),
+        statement=make_statement(value),
         disclosures=disclosures,
         head=head.note,
         consistency=tuple(proof),

@@ -21,7 +21,7 @@ from ledger.lines import encode_base64
 from ledger.note import CosignatureSigner, NoteSigner, VerifierKey
 from ledger.sealing import digest, make_disclosure
 from ledger.sources import Sources, new_statement_id
-from ledger.statement import Seen, build_statement, class_of, parse_statement
+from ledger.statement import Seen, class_of, make_statement
 from ledger.store.port import NewStream
 from ledger.submission import Submission
 
@@ -128,7 +128,7 @@ class Service:
             value["protocol"] = protocol
         if digests:
             value["sealed"] = digests
-        statement = parse_statement(build_statement(value))
+        statement = make_statement(value)
         return Submission(
             statement=statement, sigs=sign_body(statement.body, self._key), disclosures=disclosures
         )

@@ -167,15 +167,22 @@ def parse_statement(body: bytes) -> Statement:
     return _statement(value, body)
 
 
+def make_statement(value: Mapping[str, Any]) -> Statement:
+    """Make a statement of a mapping: encode it, and read its bytes as everybody else will.
+
+    Raises:
+        FormatError: as `parse_statement`.
+    """
+    return parse_statement(canonical.encode(dict(value)))
+
+
 def build_statement(value: Mapping[str, Any]) -> bytes:
     """Encode a statement given as a mapping, refusing what `parse_statement` would refuse.
 
     Raises:
         FormatError: as `parse_statement`.
     """
-    body = canonical.encode(dict(value))
-    parse_statement(body)
-    return body
+    return make_statement(value).body
 
 
 def _statement(value: dict[str, Any], body: bytes) -> Statement:

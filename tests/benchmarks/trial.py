@@ -14,7 +14,7 @@ from typing import Any, Final
 from ledger.lines import encode_base64
 from ledger.prepare import Signer
 from ledger.service import sign_body
-from ledger.statement import Statement, build_statement, parse_statement
+from ledger.statement import Statement, make_statement
 from ledger.submission import Submission
 from ledger.times import format_instant
 from tests.ledger.small_ledger import SECOND, SITE, SmallLedger, make
@@ -57,7 +57,7 @@ def vital_signs(trial: SmallLedger, participant: str, count: int) -> list[Statem
             "prev": prev,
             "seen": {"root": encode_base64(head.root), "size": head.size},
         }
-        statement = parse_statement(build_statement(value))
+        statement = make_statement(value)
         statements.append(statement)
         prev = statement.event
     return statements
