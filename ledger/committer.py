@@ -1,6 +1,6 @@
 """The one write path: everything that enters the log enters here.
 
-    parse → signatures → [write lock: catch up → known? → authority → seq, prev, seen → rules → leaf →
+    parse → [write lock: catch up → form → signatures → known? → authority → seq, prev, seen → rules → leaf →
           follow-ups] → one durable commit → receipt
 
 Submissions of one call are judged one by one, each after the earlier ones, and become durable together. What
