@@ -92,7 +92,7 @@ class Conduct:
         self._judged = None
         if record is None:
             if entry.statement is None:
-                self._withhold()
+                self._withhold(entry)
             return ()
         self._fold(entry, record, found)
         return tuple(
@@ -158,9 +158,14 @@ class Conduct:
             rows.append(("enrolment", str(self.study.randomized(entry.index) + 1)))
         return tuple(rows)
 
-    def _withhold(self) -> None:
+    def _withhold(self, entry: Entry) -> None:
+        """Take note of a statement that is not shown. What the rules rest on is `control` or `open`.
+
+        A restricted one (pharmacy, safety, access) draws no slot and causes no breach in another stream, so
+        it excuses nothing there: else one such leaf would let its writer skip slots.
+        """
         self.withheld += 1
-        if not self.study.partial:
+        if entry.leaf.cls != "restricted" and not self.study.partial:
             self.study = replace(self.study, partial=True)
 
     def _codes(self, entry: Entry, authority: Authority) -> tuple[Record | None, tuple[str, ...]]:
@@ -213,7 +218,7 @@ class Conduct:
 
     def _judge_quality(self, record: Record) -> Iterator[str]:
         if record.type == "breach.detected":
-            if self.withheld == 0:  # a breach may rest on a statement that is not shown here
+            if not self.study.partial:  # a breach may rest on a statement that is not shown here
                 yield from quality.judge_detected(record, self._breaches(record.stream))
             return
         view = view_of(self._reader.entries_of(record.stream), record.index)

@@ -274,7 +274,7 @@ class _Walk:
             self._opened_form(parsed.index, statement, opened)
         if not parsed.shown:
             self._conduct.withhold(parsed.leaf)
-            self._randomization.withhold()
+            self._randomization.withhold(parsed.leaf)
         folds = judged.counts and self._conduct.judge(judged, before)
         if folds:
             self._randomization.judge(judged.entry, opened, before)

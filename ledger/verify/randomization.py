@@ -10,11 +10,12 @@ import base64
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from ledger.authority import SERVICE, Authority
 from ledger.entry import Entry
 from ledger.errors import LedgerError
+from ledger.leaf import Leaf
 from ledger.statement import Statement
 from ledger.study.lists import (
     MAX_ENTRIES,
@@ -30,6 +31,9 @@ from ledger.study.lists import (
 )
 from ledger.verify.findings import finding
 from ledger.verify.tree import Reporter, Roots
+
+FOLLOWING: Final = frozenset({"participant.randomized", "breach.detected"})
+"""What the service may add between a request and its answer, in the same commit (§8.4)."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -77,23 +81,29 @@ class RandomizationJudge:
         self._seeds: dict[str, _Seed] = {}
         self._lists: dict[str, _List] = {}
         self._requests: dict[str, tuple[str, str, str, int]] = {}
+        self._asked: dict[str, int] = {}
+        self._newest = -1
         self._slots: dict[tuple[str, str], int] = {}
-        self._partial = False
+        self._partial: set[str] = set()
 
     @property
     def allocations(self) -> int:
         """How many allocations were seen."""
         return sum(len(each.used) for each in self._lists.values())
 
-    def withhold(self) -> None:
-        """Take note that a statement is withheld: from here on it may have used a slot."""
-        self._partial = True
+    def withhold(self, leaf: Leaf) -> None:
+        """Take note that a statement is withheld: an open one may have used a slot of its site's stratum."""
+        self._newest = leaf.index
+        if leaf.cls == "open":
+            self._partial.add(leaf.site)
 
     def judge(self, entry: Entry, opened: Mapping[str, Any], authority: Authority) -> None:
         """Check one entry and fold it in."""
         statement = entry.statement
         if statement is None:
             return
+        if statement.type not in FOLLOWING:
+            self._newest = entry.index
         match statement.type:
             case "randomization.seed_committed":
                 data = statement.data
@@ -109,6 +119,7 @@ class RandomizationJudge:
                 self._committed(entry.index, statement, authority)
             case "randomization.requested":
                 data = statement.data
+                self._asked[entry.event] = entry.index
                 self._requests[entry.event] = (statement.stream, data["list"], data["stratum"], data["stage"])
             case "participant.randomized":
                 self._allocated(entry.index, statement, opened)
@@ -188,6 +199,9 @@ class RandomizationJudge:
         asked = (statement.stream, data["list"], data.get("stratum"), data["stage"])
         if request != asked:
             self._bad("SLOT_REQUEST", "not the answer to one earlier request of this participant", index)
+        elif self._newest > self._asked[data["request"]]:
+            # Answered at leisure, the operator could choose which of several requests gets which slot.
+            self._bad("SLOT_REQUEST", "the answer does not follow its request in the same commit", index)
         made = self._lists.get(data["list"])
         if made is None or not made.root:
             self._bad("SLOT_PROOF", "the list was not committed before", index)
@@ -215,7 +229,7 @@ class RandomizationJudge:
             return
         unused = made.unused.get(stratum, indexes.start)
         made.unused[stratum] = slot + 1
-        if slot not in indexes or slot < unused or (slot != unused and not self._partial):
+        if slot not in indexes or slot < unused or (slot != unused and stratum not in self._partial):
             self._bad("SLOT_ORDER", "not the next unused index of the stratum", index)
 
     def _proof(self, index: int, made: _List, slot: int, data: Mapping[str, Any]) -> None:

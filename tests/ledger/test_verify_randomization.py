@@ -92,9 +92,20 @@ class Story:
         self.size += 1
         return event
 
-    def withhold(self) -> None:
+    def withhold(self, *, cls: str = "open", site: str = "SA-01") -> None:
         """Pass a statement that is withheld."""
-        self._judge.withhold()
+        leaf = Leaf(
+            at="",
+            cls=cls,
+            index=self.size,
+            payload_type="",
+            sigs=(),
+            site=site,
+            statement=EventHash("ab" * 32),
+            stream="",
+            v=1,
+        )
+        self._judge.withhold(leaf)
         self.size += 1
 
     def codes(self) -> list[str]:
@@ -141,17 +152,27 @@ class Story:
 
     def allocate(self, slot: int, *, participant: str = "", opened: str | None = None, **changes: Any) -> int:
         """Request and answer one allocation; return the index of the answer."""
-        stratum = LIST.entries[slot].stratum
-        stream = f"participant/{participant or f'P{self.size}'}"
+        participant = participant or f"P{self.size}"
+        request = self.ask(LIST.entries[slot].stratum, participant=participant)
+        return self.answer(request, slot, participant=participant, opened=opened, **changes)
+
+    def ask(self, stratum: str, *, participant: str) -> str:
+        """Request an allocation; return the event hash of the request."""
         wish = {"list": "main", "stage": 1, "stratum": stratum}
-        request = self.tell("randomization.requested", wish, stream=stream)
+        return self.tell("randomization.requested", wish, stream=f"participant/{participant}")
+
+    def answer(
+        self, request: str, slot: int, /, *, participant: str, opened: str | None = None, **changes: Any
+    ) -> int:
+        """Answer a request with a slot; return the index of the answer."""
+        wish = {"list": "main", "stage": 1, "stratum": LIST.entries[slot].stratum}
         proof = [_text(each) for each in prove_slots(LIST)[slot].proof]
         data = {
             **wish, "commitment": LIST.commitments[slot].hex(), "list_index": slot, "proof": proof,
             "request": request, **changes,
         }  # fmt: skip
         values = {} if opened is None else {"/data/arm": opened}
-        self.tell("participant.randomized", data, stream=stream, opened=values)
+        self.tell("participant.randomized", data, stream=f"participant/{participant}", opened=values)
         return self.size - 1
 
     def begin(self) -> None:
