@@ -34,12 +34,18 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from ledger.errors import FormatError, StoreError
-from ledger.store.sql import script
 from ledger.store.sqlite_errors import translate
-from ledger.store.sqlite_files import check_format, claim, connect, sync_directory
+from ledger.store.sqlite_files import FileFormat, make_file, open_file
 
 APPLICATION_ID: Final = 0x544C474B
 SCHEMA_VERSION: Final = 1
+FORM: Final = FileFormat(
+    what="a file of data keys",
+    application_id=APPLICATION_ID,
+    version=SCHEMA_VERSION,
+    script="datakeys.sql",
+    write_ahead=False,
+)
 KEY_BYTES: Final = 32
 NONCE_BYTES: Final = 12
 PADDING_STEP: Final = 256
@@ -51,6 +57,7 @@ DESTROYED: Final = "DATA_KEY_DESTROYED"
 UNREADABLE: Final = "DISCLOSURE_UNREADABLE"
 
 _CHECK: Final = b"trial-ledger/kek-check/v1"
+_PUT_CHECK: Final = "INSERT INTO kek_check (one, sealed) VALUES (1, ?)"
 
 RandomBytes = Callable[[int], bytes]
 
@@ -65,27 +72,13 @@ class DataKeys:
             StoreError: STORE_MISSING, STORE_CORRUPT, STORE_VERSION, STORE_BUSY, STORE_IO, or KEK_WRONG when
                 the file was made with another key-encryption key.
         """
-        if not path.is_file():
-            raise StoreError("STORE_MISSING", "expected a store of data keys, found no such file")
         self.path = path
         self._kek = _kek(kek)
         self._random_bytes = random_bytes
         self._lock = threading.RLock()
         self._live: dict[tuple[str, str], bytes] = {}
         self._seen_version = -1
-        try:
-            self._connection = connect(path, BUSY_TIMEOUT_S)
-        except sqlite3.Error as error:
-            raise translate(error) from error
-        try:
-            check_format(self._connection, APPLICATION_ID, SCHEMA_VERSION)
-            self._check_kek()
-        except sqlite3.Error as error:
-            self._connection.close()
-            raise translate(error) from error
-        except BaseException:
-            self._connection.close()
-            raise
+        self._connection = open_file(path, FORM, BUSY_TIMEOUT_S, self._check_kek)
 
     @classmethod
     def create(cls, path: Path, kek: bytes, random_bytes: RandomBytes) -> Self:
@@ -96,19 +89,12 @@ class DataKeys:
         """
         nonce = random_bytes(NONCE_BYTES)
         check = nonce + _kek(kek).encrypt(nonce, b"", _CHECK)
-        claim(path)
-        try:
-            connection = connect(path, BUSY_TIMEOUT_S)
-            try:
-                connection.executescript(f"BEGIN IMMEDIATE;\n{script('datakeys.sql')}\n")
-                connection.execute("INSERT INTO kek_check (one, sealed) VALUES (1, ?)", (check,))
-                connection.execute("COMMIT")
-            finally:
-                connection.close()
-            sync_directory(path.parent)
-        except sqlite3.Error as error:
-            path.unlink(missing_ok=True)
-            raise translate(error) from error
+        make_file(
+            path,
+            FORM,
+            BUSY_TIMEOUT_S,
+            lambda connection: connection.execute(_PUT_CHECK, (check,)),
+        )
         return cls(path, kek, random_bytes)
 
     def __repr__(self) -> str:
@@ -258,8 +244,8 @@ class DataKeys:
             return StoreError(DESTROYED, "the data key of this stream and scope was destroyed")
         return StoreError(MISSING, "no data key was ever made for this stream and scope")
 
-    def _check_kek(self) -> None:
-        row = self._connection.execute("SELECT sealed FROM kek_check").fetchone()
+    def _check_kek(self, connection: sqlite3.Connection) -> None:
+        row = connection.execute("SELECT sealed FROM kek_check").fetchone()
         sealed: bytes = row[0] if row else bytes(NONCE_BYTES + 16)
         try:
             self._kek.decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], _CHECK)

@@ -14,14 +14,20 @@ import threading
 from pathlib import Path
 from typing import Final, Self
 
-from ledger.errors import ConflictError, StoreError
-from ledger.store.sql import script
+from ledger.errors import ConflictError
 from ledger.store.sqlite import BUSY_TIMEOUT_S
 from ledger.store.sqlite_errors import translate
-from ledger.store.sqlite_files import check_format, claim, connect, sync_directory
+from ledger.store.sqlite_files import FileFormat, make_file, open_file
 
 APPLICATION_ID: Final = 0x544C4743
 SCHEMA_VERSION: Final = 1
+FORM: Final = FileFormat(
+    what="a checkpoint store",
+    application_id=APPLICATION_ID,
+    version=SCHEMA_VERSION,
+    script="checkpoints.sql",
+    write_ahead=False,
+)
 
 
 class CheckpointStore:
@@ -40,17 +46,7 @@ class CheckpointStore:
         Raises:
             StoreError: STORE_EXISTS, STORE_MISSING for its directory, STORE_FULL, STORE_IO.
         """
-        claim(path)
-        try:
-            connection = connect(path, busy_timeout_s)
-            try:
-                connection.executescript(f"BEGIN IMMEDIATE;\n{script('checkpoints.sql')}\nCOMMIT;")
-            finally:
-                connection.close()
-            sync_directory(path.parent)
-        except sqlite3.Error as error:
-            path.unlink(missing_ok=True)
-            raise translate(error) from error
+        make_file(path, FORM, busy_timeout_s)
         return cls.open(path, busy_timeout_s=busy_timeout_s)
 
     @classmethod
@@ -60,17 +56,7 @@ class CheckpointStore:
         Raises:
             StoreError: STORE_MISSING, STORE_CORRUPT, STORE_VERSION, STORE_BUSY, STORE_IO.
         """
-        if not path.is_file():
-            raise StoreError("STORE_MISSING", "expected a checkpoint store, found no such file")
-        try:
-            connection = connect(path, busy_timeout_s)
-            try:
-                check_format(connection, APPLICATION_ID, SCHEMA_VERSION)
-            except BaseException:
-                connection.close()
-                raise
-        except sqlite3.Error as error:
-            raise translate(error) from error
+        connection = open_file(path, FORM, busy_timeout_s)
         return cls(path, connection)
 
     def latest(self) -> tuple[int, bytes] | None:

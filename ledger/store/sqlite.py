@@ -27,13 +27,19 @@ from typing import Final, Self
 
 from ledger.errors import StoreError
 from ledger.store.port import Commit, Slot
-from ledger.store.sql import script
 from ledger.store.sqlite_errors import translate
-from ledger.store.sqlite_files import check_format, claim, connect, sync_directory
+from ledger.store.sqlite_files import FileFormat, connect, make_file, open_file
 from ledger.store.sqlite_reads import QUERIES, Row, SqliteReads, digest_bytes, select
 
 APPLICATION_ID: Final = 0x544C4731
 SCHEMA_VERSION: Final = 1
+FORM: Final = FileFormat(
+    what="a store",
+    application_id=APPLICATION_ID,
+    version=SCHEMA_VERSION,
+    script="schema.sql",
+    write_ahead=True,
+)
 BUSY_TIMEOUT_S: Final = 5.0
 POLL_S: Final = 0.01  # how soon another process's commit is seen
 
@@ -141,18 +147,7 @@ class SqliteStore(SqliteReads):
         Raises:
             StoreError: STORE_EXISTS, STORE_MISSING for its directory, STORE_FULL, STORE_IO.
         """
-        claim(path)
-        try:
-            connection = connect(path, busy_timeout_s)
-            try:
-                connection.execute("PRAGMA journal_mode = WAL")
-                connection.executescript(f"BEGIN IMMEDIATE;\n{script('schema.sql')}\nCOMMIT;")
-            finally:
-                connection.close()
-            sync_directory(path.parent)
-        except sqlite3.Error as error:
-            path.unlink(missing_ok=True)
-            raise translate(error) from error
+        make_file(path, FORM, busy_timeout_s)
         return cls.open(path, busy_timeout_s=busy_timeout_s)
 
     @classmethod
@@ -162,18 +157,7 @@ class SqliteStore(SqliteReads):
         Raises:
             StoreError: STORE_MISSING, STORE_CORRUPT, STORE_VERSION, STORE_BUSY, STORE_IO.
         """
-        if not path.is_file():
-            raise StoreError("STORE_MISSING", "expected a store, found no such file")
-        try:
-            connection = connect(path, busy_timeout_s)
-            try:
-                check_format(connection, APPLICATION_ID, SCHEMA_VERSION)
-                _check_sizes(connection)
-            except BaseException:
-                connection.close()
-                raise
-        except sqlite3.Error as error:
-            raise translate(error) from error
+        connection = open_file(path, FORM, busy_timeout_s, _check_sizes)
         return cls(path, connection, busy_timeout_s)
 
     def write(self) -> SqliteTransaction:

@@ -6,15 +6,82 @@ that exists is opened only as what its application id and version say.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sqlite3
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from ledger.errors import StoreError
+from ledger.store.sql import script
+from ledger.store.sqlite_errors import translate
 
 OLDEST_SQLITE: Final = (3, 37, 0)  # STRICT tables
 _CACHE_KIB: Final = 32 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileFormat:
+    """One kind of SQLite file: what it is called, how it is known, and the script that makes its tables."""
+
+    what: str
+    application_id: int
+    version: int
+    script: str
+    write_ahead: bool
+
+
+def make_file(
+    path: Path,
+    form: FileFormat,
+    busy_timeout_s: float,
+    fill: Callable[[sqlite3.Connection], object] = lambda _: None,
+) -> None:
+    """Make a new file of a kind, with what `fill` puts into its tables, whole or not at all.
+
+    Raises:
+        StoreError: STORE_EXISTS, STORE_MISSING for its directory, STORE_FULL, STORE_IO.
+    """
+    claim(path)
+    try:
+        with contextlib.closing(connect(path, busy_timeout_s)) as connection:
+            if form.write_ahead:
+                connection.execute("PRAGMA journal_mode = WAL")
+            connection.executescript(f"BEGIN IMMEDIATE;\n{script(form.script)}\n")
+            fill(connection)
+            connection.execute("COMMIT")
+        sync_directory(path.parent)
+    except sqlite3.Error as error:
+        path.unlink(missing_ok=True)
+        raise translate(error) from error
+
+
+def open_file(
+    path: Path,
+    form: FileFormat,
+    busy_timeout_s: float,
+    check: Callable[[sqlite3.Connection], object] = lambda _: None,
+) -> sqlite3.Connection:
+    """Open an existing file of a kind, and let `check` look at it before anyone relies on it.
+
+    Raises:
+        StoreError: STORE_MISSING, STORE_CORRUPT, STORE_VERSION, STORE_BUSY, STORE_IO.
+    """
+    if not path.is_file():
+        raise StoreError("STORE_MISSING", f"expected {form.what}, found no such file")
+    try:
+        connection = connect(path, busy_timeout_s)
+        try:
+            check_format(connection, form.application_id, form.version)
+            check(connection)
+        except BaseException:
+            connection.close()
+            raise
+    except sqlite3.Error as error:
+        raise translate(error) from error
+    return connection
 
 
 def claim(path: Path) -> None:

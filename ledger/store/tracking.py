@@ -21,14 +21,19 @@ from typing import Final, Self
 
 from eventsourcing.persistence import IntegrityError, Tracking, TrackingRecorder
 
-from ledger.errors import StoreError
-from ledger.store.sql import script
 from ledger.store.sqlite import BUSY_TIMEOUT_S
 from ledger.store.sqlite_errors import translate
-from ledger.store.sqlite_files import check_format, claim, connect, sync_directory
+from ledger.store.sqlite_files import FileFormat, make_file, open_file
 
 APPLICATION_ID: Final = 0x544C4750
 SCHEMA_VERSION: Final = 1
+FORM: Final = FileFormat(
+    what="a file of projections",
+    application_id=APPLICATION_ID,
+    version=SCHEMA_VERSION,
+    script="tracking.sql",
+    write_ahead=True,
+)
 
 _MOVE = """
 INSERT INTO tracking (projection, notification_id) VALUES (?, ?)
@@ -54,18 +59,7 @@ class LedgerTrackingRecorder(TrackingRecorder):
         Raises:
             StoreError: STORE_EXISTS, STORE_MISSING for its directory, STORE_FULL, STORE_IO.
         """
-        claim(path)
-        try:
-            connection = connect(path, busy_timeout_s)
-            try:
-                connection.execute("PRAGMA journal_mode = WAL")
-                connection.executescript(f"BEGIN IMMEDIATE;\n{script('tracking.sql')}\nCOMMIT;")
-            finally:
-                connection.close()
-            sync_directory(path.parent)
-        except sqlite3.Error as error:
-            path.unlink(missing_ok=True)
-            raise translate(error) from error
+        make_file(path, FORM, busy_timeout_s)
         return cls.open(path, busy_timeout_s=busy_timeout_s)
 
     @classmethod
@@ -75,17 +69,7 @@ class LedgerTrackingRecorder(TrackingRecorder):
         Raises:
             StoreError: STORE_MISSING, STORE_CORRUPT, STORE_VERSION, STORE_BUSY, STORE_IO.
         """
-        if not path.is_file():
-            raise StoreError("STORE_MISSING", "expected a file of projections, found no such file")
-        try:
-            connection = connect(path, busy_timeout_s)
-            try:
-                check_format(connection, APPLICATION_ID, SCHEMA_VERSION)
-            except BaseException:
-                connection.close()
-                raise
-        except sqlite3.Error as error:
-            raise translate(error) from error
+        connection = open_file(path, FORM, busy_timeout_s)
         return cls(path, connection)
 
     @contextlib.contextmanager
