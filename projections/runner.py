@@ -49,6 +49,7 @@ class Runner:
     def __init__(self, tracking: LedgerTrackingRecorder, projections: Sequence[Projection] = KEPT) -> None:
         self._tracking = tracking
         self._projections = tuple(projections)
+        self._types = _types(projections)
         self._states: dict[Place, State] = {}
         self._changed: set[Place] = set()
         with tracking.transaction() as connection:
@@ -60,16 +61,17 @@ class Runner:
         Raises:
             IntegrityError: another runner was faster; its work is kept and this one's page is not.
         """
-        size = reads.head().size if stop is None else stop
+        size = reads.head().size if stop is None else min(stop, reads.head().size)
         begins = {projection.name: self.position(projection) for projection in self._projections}
         at = min(begins.values(), default=size)
         while at < size:
-            page = reads.entries(at, min(size, at + PAGE))
+            end = min(size, at + PAGE)
+            page = reads.entries(at, end, self._types)
             with self._page() as connection:
                 self._fold(connection, page, begins)
                 self._keep(connection)
-                self._move(page[-1].index, begins)
-            at += len(page)
+                self._move(end - 1, begins)
+            at = end
             if progress is not None:
                 progress(at, size)
         return at
@@ -83,13 +85,14 @@ class Runner:
             connection.execute("DELETE FROM tracking")
             begins = {projection.name: 0 for projection in self._projections}
             for at in range(0, size, PAGE):
-                page = reads.entries(at, min(size, at + PAGE))
+                end = min(size, at + PAGE)
+                page = reads.entries(at, end, self._types)
                 self._fold(connection, page, begins)
                 if len(self._states) > CACHE:
                     self._keep(connection)
                     self._states.clear()
                 if progress is not None:
-                    progress(at + len(page), size)
+                    progress(end, size)
             self._keep(connection)
             if size:
                 self._move(size - 1, begins)
@@ -170,6 +173,16 @@ def opened(path: Path) -> Iterator[Runner]:
 def _kept(connection: sqlite3.Connection, place: Place) -> State | None:
     row = connection.execute(_GET, place).fetchone()
     return None if row is None else orjson.loads(row[0])
+
+
+def _types(projections: Sequence[Projection]) -> frozenset[str] | None:
+    """Return every type that somebody folds, None for all: no other entry is read."""
+    found: set[str] = set()
+    for projection in projections:
+        if projection.types is None:
+            return None
+        found |= projection.types
+    return frozenset(found)
 
 
 def _label(projection: Projection) -> str:

@@ -143,6 +143,13 @@ class StoreContract(ABC):
         record(store, Log(store).commit(STUDY, STUDY, STUDY, STUDY))
         assert [entry.index for entry in store.entries(1, 3)] == [1, 2]
 
+    def test_entries_of_some_types_leave_the_others_out(self, store: Store) -> None:
+        """Of a range only these types are read, whole and in order; of no type there is nothing."""
+        record(store, Log(store).commit(STUDY, STUDY, STUDY, STUDY, STUDY))
+        assert store.entries(1, 5, {"visit.started"}) == [store.entries(n, n + 1)[0] for n in (1, 3)]
+        assert store.entries(0, 5, {"visit.started", "visit.completed", "none"}) == store.entries(0, 5)
+        assert store.entries(0, 5, set()) == []
+
     def test_entries_are_found_by_event_hash_and_by_id(self, store: Store) -> None:
         """The public name of an event and the id of its statement lead to its index."""
         commit = Log(store).commit(STUDY, PARTICIPANT)

@@ -29,7 +29,7 @@ Errors, all with stable codes:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from types import TracebackType
@@ -182,8 +182,8 @@ class Reads(Protocol):
     def heads(self, size: int) -> bytes | None:
         """Return the signed head note of exactly `size`, None where no commit ended there."""
 
-    def entries(self, start: int, stop: int) -> list[StoredEntry]:
-        """Return the entries with start <= index < stop that exist, in index order."""
+    def entries(self, start: int, stop: int, types: Collection[str] | None = None) -> list[StoredEntry]:
+        """Return the entries with start <= index < stop that exist, in index order; of these types alone."""
 
     def entry(self, index: int) -> StoredEntry | None:
         """Return the entry at `index`."""

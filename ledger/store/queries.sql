@@ -16,6 +16,10 @@ SELECT max(idx) FROM events
 SELECT idx, at, stream, seq, type, schema, id, event, statement, leaf
 FROM events WHERE idx >= ? AND idx < ? ORDER BY idx
 
+-- name: entries_of_types
+SELECT idx, at, stream, seq, type, schema, id, event, statement, leaf
+FROM events WHERE idx >= ? AND idx < ? AND type IN (SELECT value FROM json_each(?)) ORDER BY idx
+
 -- name: stream_entries
 SELECT idx, at, stream, seq, type, schema, id, event, statement, leaf
 FROM events WHERE stream = ? AND seq >= ? AND seq < ? ORDER BY seq

@@ -6,10 +6,11 @@ tags are stored as bytes and handed out as lower-case hex.
 
 from __future__ import annotations
 
+import json
 import re
 import sqlite3
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, Final
 
 from ledger.errors import StoreError
@@ -63,8 +64,11 @@ class SqliteReads(ABC):
         rows = self._rows("head_below", (size - 1,))
         return rows[0][3] if rows and rows[0][0] == size else None
 
-    def entries(self, start: int, stop: int) -> list[StoredEntry]:
-        return [_entry(row) for row in self._rows("entries", (start, stop))]
+    def entries(self, start: int, stop: int, types: Collection[str] | None = None) -> list[StoredEntry]:
+        if types is None:
+            return [_entry(row) for row in self._rows("entries", (start, stop))]
+        wanted = json.dumps(sorted(types))
+        return [_entry(row) for row in self._rows("entries_of_types", (start, stop, wanted))]
 
     def entry(self, index: int) -> StoredEntry | None:
         rows = self._rows("entries", (index, index + 1))
