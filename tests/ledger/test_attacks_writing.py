@@ -1,0 +1,40 @@
+"""Attacks on the write path by a person with a valid key: refused by their code, and nothing breaks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ledger.errors import RefusedError
+from tests.ledger.small_ledger import SmallLedger
+from tests.ledger.write_path import BEDSIDE, PARTICIPANT, STREAM, VITALS
+
+
+def register(small: SmallLedger) -> None:
+    """Register one participant."""
+    data = {"participant": PARTICIPANT}
+    opened = {"/data/identity": None}
+    small.say("registered", *BEDSIDE, "participant.registered", STREAM, data, opened=opened)
+
+
+def correct(small: SmallLedger, event: str, old: Any, new: Any) -> None:
+    """Correct the value of the vital signs."""
+    data = {"new": new, "old": old, "path": "/data/measurements/0/quantity/value", "statement": event}
+    opened, reason = {"/reason/text": None}, {"code": "transcription"}
+    small.say("correction", *BEDSIDE, "correction.made", STREAM, data, opened=opened, reason=reason)
+
+
+@pytest.mark.parametrize("sha256", [[], {"a": 1}, None, "../../x", 7])
+def test_correction_with_the_members_of_an_attachment(small: SmallLedger, sha256: Any) -> None:
+    """What a correction gives as old or new may look like an attachment and be none: it is refused as such."""
+    register(small)
+    vitals = small.say("vitals", *BEDSIDE, "vital_signs.recorded", STREAM, VITALS)
+    odd = {"media_type": None, "sha256": sha256, "size": "x"}
+    with pytest.raises(RefusedError) as refused:
+        correct(small, vitals.event, "72", odd)
+    assert refused.value.code == "CORRECTION_MALFORMED"
+    with pytest.raises(RefusedError) as refused:
+        correct(small, vitals.event, odd, "73")
+    assert refused.value.code == "CORRECTION_OLD_MISMATCH"
+    correct(small, vitals.event, "72", "73")
