@@ -162,6 +162,10 @@ def _labels(known: ActionSpec, statement: Statement, leaf: Leaf) -> list[Problem
         problems.append(_problem("STREAM", "expected a stream that this type stands in", "/stream"))
     if kind == "person" and _subject(statement) not in (None, subject):
         problems.append(_problem("STREAM", "the stream is another person's", "/stream"))
+    if known.streams == ("access",) and subject != leaf.at[:7]:
+        problems.append(_problem("STREAM", "the stream is of another month", "/stream"))
+    if known.streams == ("randomization",) and subject != statement.data["list"]:
+        problems.append(_problem("STREAM", "the stream is another list's", "/stream"))
     return problems
 
 
@@ -477,6 +481,24 @@ def _on_key_revoked(authority: Authority, entry: Entry, statement: Statement) ->
     return []
 
 
+def _on_refused(authority: Authority, _: Entry, statement: Statement) -> list[Problem]:
+    """Require a refusal to be of someone whom the log knows: no other is recorded (interfaces.md)."""
+    if not authority.used(statement.data["who"]):
+        return [_problem("PERSON_UNKNOWN", "the log knows nobody of this id", "/data/who")]
+    return []
+
+
+def _on_export(authority: Authority, entry: Entry, statement: Statement) -> list[Problem]:
+    """Require an export to be of a tree that there was, asked for by someone whom the log knows."""
+    data = statement.data
+    problems = []
+    if data["size"] > entry.index:
+        problems.append(_problem("INDEX", "an export is recorded after it was made", "/data/size"))
+    if "requested_by" in data and not authority.used(data["requested_by"]):
+        problems.append(_problem("PERSON_UNKNOWN", "the log knows nobody of this id", "/data/requested_by"))
+    return problems
+
+
 def _on_policy(authority: Authority, entry: Entry, statement: Statement) -> list[Problem]:
     """Require the threshold in force before it, and each new root key's own signature (§11)."""
     data = statement.data
@@ -531,4 +553,6 @@ _SPECIAL: Final[Mapping[str, Callable[[Authority, Entry, Statement], list[Proble
     "key.rotated": _on_rotated,
     "key.holder_confirmed": _on_confirmed,
     "key.revoked": _on_key_revoked,
+    "command.refused": _on_refused,
+    "export.generated": _on_export,
 }

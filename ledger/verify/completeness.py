@@ -49,6 +49,9 @@ class CompletenessJudge:
         self._inside = 0
         self._unused = set(tags)
         self._missing_salts: set[str] = set()
+        self._hidden: dict[str, str] = {}
+        self._unopened: dict[str, int] = {}
+        self._erased: set[str] = set()
 
     def judge(self, parsed: ParsedEntry, authorised_scopes: Mapping[str, str]) -> dict[str, Any]:
         """Judge one entry; return the values that are opened, by path. `authorised_scopes`: scope by path."""
@@ -78,6 +81,14 @@ class CompletenessJudge:
         """Judge what can be said only at the end of the log."""
         self._withheld_lines.finish(size)
         self._disclosures.finish(size)
+        kind, name = self._scope.kind, f"participant/{self._scope.id}"
+        if kind == "participant" and self._inside and name not in self._tag_of:
+            detail = f"without the salt of {name} nobody can tell what is missing in it"
+            self._report(finding("SALT_MISSING", detail, file="streams.json"))
+        missing = [index for digest, index in self._unopened.items() if digest not in self._erased]
+        if missing:
+            detail = f"{len(missing)} sealed values that the role {self._role} sees are not opened"
+            self._find("OPENING_MISSING", detail, missing[0])
         if not self._inside:
             self._report(finding("SCOPE_EMPTY", f"nothing in the log is of {self._scope}"))
         for tag in sorted(self._unused, key=lambda tag: self._tags[tag]):
@@ -113,8 +124,12 @@ class CompletenessJudge:
             self._find("WITHHELD_IN_STREAM", f"the salt of {self._tags[leaf.stream]} is given", index)
         if line is None:
             return
-        if line["why"] == "blinded" and not self._may_be_blinded(leaf):
-            self._find("WITHHELD_BLINDED", f"the role {self._role} sees such a statement", index)
+        if line["why"] == "blinded":
+            if not self._may_be_blinded(leaf):
+                self._find("WITHHELD_BLINDED", f"the role {self._role} sees such a statement", index)
+            elif self._is_another_stream(leaf):
+                detail = f"the role {self._role} misses one stream with these labels, and this is another"
+                self._find("WITHHELD_BLINDED", detail, index)
         if line["why"] == "scope" and self._is_inside(leaf, None):
             self._find("WITHHELD_SCOPE", f"the leaf's labels are of {self._scope}", index)
 
@@ -124,6 +139,15 @@ class CompletenessJudge:
             return False
         sight = SIGHTS[self._role]
         return not sight.pharmacy if leaf.site else not (sight.safety and sight.access == "all")
+
+    def _is_another_stream(self, leaf: Leaf) -> bool:
+        """Tell whether a blinded leaf can't be of the one stream that the role misses by its labels.
+
+        A site has one pharmacy stream, the study one of safety; only of `access/` is there one each month.
+        """
+        if not leaf.site and SIGHTS[self._role].access != "all":
+            return False
+        return self._hidden.setdefault(leaf.site, leaf.stream) != leaf.stream
 
     def _judge_shown(self, index: int, statement: Statement) -> None:
         stream = statement.stream
@@ -156,8 +180,12 @@ class CompletenessJudge:
     def _judge_openings(
         self, index: int, statement: Statement, opened: Mapping[str, str], scopes: Mapping[str, str]
     ) -> dict[str, Any]:
+        if statement.type == "personal_data.erased":
+            self._erased.update(statement.data["digests"])
         for path, digest in statement.sealed.items():
             self.sealed += 1
+            if path not in opened and (scope := scopes.get(path)) and sees_scope(self._role, scope):
+                self._unopened[digest] = index
             if not self._digests.add(digest.encode("ascii"), index):
                 self._find("DIGEST_REUSED", f"the digest at {path} occurs twice", index)
         values: dict[str, Any] = {}

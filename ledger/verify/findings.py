@@ -178,6 +178,7 @@ BEACON_UNJUDGED|note|8|the cosignature that the beacon comes from is not in the 
 
 SUSPECT|note|6|statements signed since the compromise of a key that was revoked for it
 ONE_SIDED_IDENTITY|note|6|persons all of whose keys were endorsed by one organisation alone
+OPENING_MISSING|note|7|sealed values that the role sees are neither opened here nor erased on approval
 OPERATOR_UNBLINDED|note|7|nothing in the log shows that allocations are kept from the operator
 
 CLASSICAL|note|5|the post-quantum signature of the log was waived

@@ -155,6 +155,8 @@ class IntegrityJudge:
             self._bad(problem.code, _at(problem.message, problem.field), parsed.index)
         if parsed.error is not None and parsed.error.code != "PAYLOAD_LINES":
             self._bad(parsed.error.code, _at(parsed.error.message, parsed.error.field), parsed.index)
+        if not parsed.shown:
+            self._withheld_keys(parsed.index, parsed.leaf)
         if statement is not None:
             if statement.log != self._origin:
                 self._bad("LOG", "signed for another log", parsed.index)
@@ -207,6 +209,17 @@ class IntegrityJudge:
         for name, event in references(action):
             if self.events.get(bytes.fromhex(event)) is None:
                 self._bad("REFERENCE", f"/data/{name} does not name an earlier statement", entry.index)
+
+    def _withheld_keys(self, index: int, leaf: Leaf) -> None:
+        """Check what a leaf alone tells of its signers: what enrols a key is always shown."""
+        for sig in leaf.sigs:
+            key = self.authority.keys.get(sig.key)
+            if key is None:
+                self._bad("KEY_UNKNOWN", "withheld, and signed by a key that the log does not know", index)
+            elif not self.authority.live(sig.key, index):
+                self._bad("KEY_REVOKED", "withheld, and signed by a key that does not count here", index)
+            elif key.public.alg != sig.alg:
+                self._bad("KEY_ALG", "withheld, and signed by a key of another algorithm", index)
 
     def _authority(self, entry: Entry, statement: Statement) -> None:
         for problem in judge(self.authority, entry):

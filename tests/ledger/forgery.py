@@ -92,7 +92,7 @@ class Forgery:
         }
         if same:
             defaults["tag"] = self.statement(same[-1])["tag"]
-        elif not stream.startswith(("participant/", "access/", "pharmacy/")):
+        elif not stream.startswith(("participant/", "access/", "pharmacy/", "safety")):
             defaults["tag"] = new_stream(stream, _NO_SOURCES).tag
         value.update({key: item for key, item in defaults.items() if key not in changes})
         return {key: item for key, item in value.items() if item is not None}
