@@ -62,6 +62,7 @@ def main() -> None:
     )
     with tempfile.TemporaryDirectory(prefix="trial-ledger-bench-", dir=arguments.directory) as made:
         directory = Path(made)
+        settle()  # as the service does
         _appends(directory, plan)
         _demonstration(directory, plan)
         _memory(directory, plan)
@@ -92,7 +93,6 @@ def _demonstration(directory: Path, plan: Plan) -> None:
     library = Library(directory / "library-read.db")
     try:
         _verifies(verifying.Verifying(ledger, demo / EXPORT, demo / POLICY), plan)
-        settle()  # as the service does, from here on
         _replays(reading.Replaying(ledger.store, library), plan)
         _rebuilds(reading.Rebuilding(directory, ledger.store, library), plan)
     finally:
