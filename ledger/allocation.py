@@ -19,6 +19,7 @@ from ledger.datakeys import DataKeys
 from ledger.entry import Entry
 from ledger.errors import ProofError, RefusedError, StoreError
 from ledger.lines import encode_base64, parse_base64
+from ledger.statement import Statement
 from ledger.store.port import Reads, Slot, Store
 from ledger.study.lists import ListEntry, RandomizationList, check_slot, commitment, prove_slots
 from ledger.studystate import StudyState
@@ -105,6 +106,28 @@ def answer(
         },
         sealed={PATH: _open(slot, origin, data_keys)},
     )
+
+
+def check_beacon(
+    statement: Statement,
+    study: StudyState,
+    entry_at: Callable[[int], Entry],
+    root_at: Callable[[int], bytes | None],
+) -> None:
+    """Require a list to be drawn from the root that its parameters name; a witness's line is not asked here.
+
+    Raises:
+        RefusedError: `LIST_BEACON`: no verifier would ever accept the list.
+    """
+    known = study.lists.get(statement.data["list"])
+    parameters = None if known is None or known.parameters is None else entry_at(known.parameters).statement
+    if parameters is None or "beacon_witness" in parameters.data:
+        return
+    root = root_at(parameters.data["beacon_size"])
+    if root is None or encode_base64(root) != statement.data["beacon"]:
+        raise RefusedError(
+            "LIST_BEACON", "expected the root of the size that the parameters name", field="/data/beacon"
+        )
 
 
 def _check_committed(

@@ -310,6 +310,8 @@ class Ledger:
         violations = fold.conduct.judge(entry, fold.authority)
         _raise_refusing(action, violations)
         answer = None
+        if statement.type == "randomization.list_committed":
+            allocation.check_beacon(statement, fold.conduct.study, batch.entry_at, batch.root_at)
         if statement.type == "randomization.requested":
             answer = allocation.answer(
                 entry,

@@ -50,8 +50,10 @@ ADMIN: Final = ("admin", "sponsor_administrator", "authorship")
 HOLDER: Final = ("holder", "list_holder", "authorship")
 
 
-def committed_list(small: SmallLedger, slots: int = PLAN.slots) -> RandomizationList:
-    """Commit seeds, parameters and the list, without loading its slots."""
+def committed_list(
+    small: SmallLedger, slots: int = PLAN.slots, beacon: bytes | None = None
+) -> RandomizationList:
+    """Commit seeds, parameters and the list, without loading its slots; `beacon` None: the right one."""
     hire(small, "holder", "list_holder", ["*"])
     hire(small, "sub", "sub_investigator")
     by_root(small, "role.granted", "person/bchan", grant("bchan", "coordinator", ["*"]))
@@ -78,7 +80,8 @@ def committed_list(small: SmallLedger, slots: int = PLAN.slots) -> Randomization
         "a", "sub", "sub_investigator", "responsibility", "delegation.accepted", f"site/{SITE}",
         {"delegation": granted.event},
     )  # fmt: skip
-    beacon = read_frontier(beacon_size, TileHashes(small.ledger.store.tile_hashes)).root()
+    if beacon is None:
+        beacon = read_frontier(beacon_size, TileHashes(small.ledger.store.tile_hashes)).root()
     made = make(beacon, slots)
     data = {
         "beacon": encode_base64(beacon),

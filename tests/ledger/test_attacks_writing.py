@@ -8,6 +8,7 @@ import pytest
 
 from ledger.errors import RefusedError
 from tests.ledger.small_ledger import SmallLedger
+from tests.ledger.test_allocation import committed_list
 from tests.ledger.write_path import BEDSIDE, PARTICIPANT, STREAM, VITALS
 
 
@@ -27,7 +28,7 @@ def correct(small: SmallLedger, event: str, old: Any, new: Any) -> None:
 
 @pytest.mark.parametrize("sha256", [[], {"a": 1}, None, "../../x", 7])
 def test_correction_with_the_members_of_an_attachment(small: SmallLedger, sha256: Any) -> None:
-    """What a correction gives as old or new may look like an attachment and be none: it is refused as such."""
+    """What a correction gives as old or new may look like an attachment: refused by its rule."""
     register(small)
     vitals = small.say("vitals", *BEDSIDE, "vital_signs.recorded", STREAM, VITALS)
     odd = {"media_type": None, "sha256": sha256, "size": "x"}
@@ -38,3 +39,10 @@ def test_correction_with_the_members_of_an_attachment(small: SmallLedger, sha256
         correct(small, vitals.event, odd, "73")
     assert refused.value.code == "CORRECTION_OLD_MISMATCH"
     correct(small, vitals.event, "72", "73")
+
+
+def test_list_drawn_from_another_beacon(small: SmallLedger) -> None:
+    """A list that the verifier could never accept does not enter the log."""
+    with pytest.raises(RefusedError) as refused:
+        committed_list(small, beacon=bytes(32))
+    assert refused.value.code == "LIST_BEACON"
