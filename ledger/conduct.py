@@ -116,6 +116,13 @@ class Conduct:
         for breaches in self._others.values():
             yield from breaches
 
+    def found_at(self, stream: str, event: str, rule: str) -> int | None:
+        """Return the index that brought a breach of a stream to light which is not recorded yet."""
+        for breach in self._breaches(stream):
+            if breach.event == event and breach.rule == rule and breach.recorded is None:
+                return breach.found
+        return None
+
     def unrecorded(self) -> tuple[Breach, ...]:
         """Return the breaches that the log owes as `breach.detected` and does not have, by index."""
         owed = [breach for breach in self.breaches() if breach.recorded is None]

@@ -18,6 +18,7 @@ from ledger.participant import Breach
 from ledger.statement import Statement
 from ledger.verify.findings import CODES, finding
 from ledger.verify.integrity import JudgedEntry
+from ledger.verify.randomization import FOLLOWING
 from ledger.verify.reader import BundleReader
 from ledger.verify.tree import Reporter
 
@@ -34,10 +35,12 @@ class ConductJudge:
         self._reader = reader
         self._report = report
         self._withheld: dict[str, int] = {}
+        self._newest = -1
 
     def withhold(self, leaf: Leaf) -> None:
         """Take note that the statement of a leaf is withheld."""
         self._withheld[leaf.stream] = leaf.index
+        self._newest = leaf.index
 
     def judge(self, judged: JudgedEntry, authority: Authority) -> bool:
         """Judge an entry that counts; return whether it may be folded."""
@@ -52,7 +55,9 @@ class ConductJudge:
         for violation in refused:
             self._refusable(violation, judged.entry.index)
         if statement.type == BREACH and not refused:
-            self._settle(statement.data["statement"], statement.data["rule"], judged.entry.index)
+            self._settle(statement, judged.entry.index)
+        if statement.type not in FOLLOWING:
+            self._newest = judged.entry.index
         return not refused
 
     def evolve(self, judged: JudgedEntry, authority: Authority) -> None:
@@ -77,10 +82,14 @@ class ConductJudge:
         entry = self._reader.entry(breach.index)
         return entry is not None and self._withheld.get(entry.leaf.stream, -1) > breach.index
 
-    def _settle(self, event: str, rule: str, index: int) -> None:
+    def _settle(self, statement: Statement, index: int) -> None:
         self.recorded += 1
+        event, rule = statement.data["statement"], statement.data["rule"]
         detail = f"{rule} was broken at index {self._reader.index_of(event)}"
         self._report(finding("RECORDED_BREACH", detail, index=index))
+        found = self._conduct.found_at(statement.stream, event, rule)
+        if found is not None and found < self._newest:
+            self._report(finding("BREACH_LATE", f"it came to light at index {found}", index=index))
 
     def _refusable(self, violation: Violation, index: int) -> None:
         if violation.effect is Effect.FORM and violation.rule in CODES:

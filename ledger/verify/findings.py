@@ -160,6 +160,7 @@ UNRECORDED_BREACH|conduct|10|a rule of the catalogue is broken and no breach is 
 REFUSABLE|conduct|10|a gate stands in the log that its rule refuses; it changes nothing in the fold
 BREACH_UNFOUNDED|conduct|10|a breach is recorded that the rules do not give
 RECORDED_BREACH|note|10|a breach that the ledger recorded itself; with --strict-conduct it counts
+BREACH_LATE|note|10|a breach is recorded in a later commit than the one that brought it to light
 NOT_JUDGED|note|10|a rule over what is sealed or withheld here; with --strict-conduct it counts
 
 LIST_SEED|integrity|8|a seed is not of a separate contributor, or not the one committed to

@@ -19,6 +19,7 @@ from tests.ledger.forgery import SERVICE_KEY, Forgery, key_of
 from tests.ledger.small_ledger import SmallLedger, make, seed
 from tests.ledger.verifying import found, judge, problems
 
+NOW = "2024-06-03T10:00:52.000000Z"
 SALT = seed("salt of an attack").hex()
 Check = Callable[..., Report]
 
@@ -182,3 +183,21 @@ def test_participant_without_the_salt(forged: Forgery, check: Check) -> None:
     forged.files["streams.json"] = canonical.encode({}, keys=Keys.STREAMS)
     report = check(forged, scope=Scope(kind="participant", id="SA-01-001"), role="participant")
     assert "SALT_MISSING" in problems(report)
+
+
+def test_breach_kept_back(forged: Forgery, made: SmallLedger, check: Check, tmp_path: Path) -> None:
+    """A breach enters with what brought it to light; recorded only when an export is due, it says so."""
+    fact = forged.draft(made.at["vitals SA-01-001"], occurred_at=NOW, signed_at=NOW)
+    named = forged.append(fact, [key_of("bchan")])
+    forged.append(forged.draft(made.at["training bchan"], signed_at=NOW, occurred_at=NOW), [key_of("root")])
+    before = judge(forged.write(tmp_path / "before"), made.policy)
+    codes = [each.detail.split()[0] for each in before.problems if each.code == "UNRECORDED_BREACH"]
+    stream, event = "participant/SA-01-001", forged.leaf(named)["statement"]
+    late = []
+    for code in codes:
+        data = {"rule": code, "statement": event}
+        breach = attest(forged, "breach.detected", stream, data, site="SA-01", signed_at=NOW, occurred_at=NOW)
+        late.append(forged.append(breach, [SERVICE_KEY]))
+    report = check(forged)
+    assert problems(report) == set()
+    assert found(report, "BREACH_LATE") == late != []
