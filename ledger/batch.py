@@ -8,7 +8,7 @@ leaves need no reading.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from ledger.checkpoint import Checkpoint, sign_head
@@ -39,7 +39,7 @@ class Opening:
     path: str
     scope: str
     stream: str
-    disclosure: str
+    disclosure: str = field(repr=False)
 
 
 class Batch:

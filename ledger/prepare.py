@@ -9,7 +9,7 @@ on this machine goes through the same steps by `Signer`.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from ledger.actions.registry import Action, to_data
@@ -33,7 +33,7 @@ class Prepared:
     """A statement ready to be signed, and what lets the signer check it."""
 
     statement: Statement
-    disclosures: Mapping[str, str]
+    disclosures: Mapping[str, str] = field(repr=False)
     head: bytes
     consistency: tuple[bytes, ...]
 

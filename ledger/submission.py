@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json  # its hooks see duplicate members and number forms, which orjson does not show
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import orjson
@@ -35,7 +35,7 @@ class Submission:
 
     statement: Statement
     sigs: tuple[KeySignature, ...]
-    disclosures: Mapping[str, str]
+    disclosures: Mapping[str, str] = field(repr=False)
 
 
 def parse_submission(body: bytes) -> Submission:

@@ -16,10 +16,10 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Any, ClassVar, Final, TypeAlias, TypeVar, dataclass_transform, get_args
+from typing import Any, ClassVar, Final, TypeAlias, TypeVar, dataclass_transform, get_args, get_type_hints
 
 from ledger.actions.fields import PerformedOutside, PersonId, Sealed, Source
 from ledger.actions.shapes import Kind, hints_of, kind_of, members_of, mismatch, object_kind, optional
@@ -174,6 +174,7 @@ def action(
         raise ValueError(f"{type_} schema {schema} is declared twice")
 
     def declare(cls: type[A]) -> type[A]:
+        _keep_from_repr(cls)
         made = dataclass(frozen=True, slots=True, kw_only=True)(cls)
         sealed = _sealed_fields(made)
         hidden = frozenset(field.attribute for field in sealed.values())
@@ -266,9 +267,9 @@ def to_data(action: Action) -> tuple[dict[str, Any], dict[str, Any]]:
     known = action.spec
     assert known.data.write is not None  # noqa: S101  an object always has a writer
     sealed = {}
-    for path, field in known.sealed_fields.items():
-        value = getattr(action, field.attribute)
-        sealed[path] = value if value is None or field.kind.write is None else field.kind.write(value)
+    for path, member in known.sealed_fields.items():
+        value = getattr(action, member.attribute)
+        sealed[path] = value if value is None or member.kind.write is None else member.kind.write(value)
     return known.data.write(action), sealed
 
 
@@ -299,6 +300,13 @@ def json_schema(spec: ActionSpec) -> dict[str, Any]:
         **spec.data.schema,
         **({"x-sealed": sealed} if sealed else {}),
     }
+
+
+def _keep_from_repr(cls: type) -> None:
+    """Leave opened values out of `repr`, so that no traceback or log shows one."""
+    for name, hint in get_type_hints(cls, include_extras=True).items():
+        if any(isinstance(arg, Sealed) for arg in get_args(hint)[1:]):
+            setattr(cls, name, field(default=None, repr=False))
 
 
 def _sealed_fields(cls: type) -> dict[str, SealedField]:

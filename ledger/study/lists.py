@@ -46,7 +46,7 @@ class ListEntry:
     """One allocation of a list."""
 
     stratum: str
-    arm: str
+    arm: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
