@@ -215,6 +215,7 @@ class _Walk:
     ) -> None:
         self._bundle = bundle
         self._checkpoint = checkpoint
+        self._roots = roots
         self._options = options
         self._report = report
         try:
@@ -242,7 +243,7 @@ class _Walk:
         self._attachments.finish()
         self._conduct.finish()
         self._randomization.finish()
-        check_outbox(self._options, self._integrity.events, self._report)
+        check_outbox(self._options, self._checkpoint, self._roots, self._integrity.events, self._report)
         self._count(counts)
 
     def _parse(self, number: int, width: int) -> list[ParsedEntry | None]:

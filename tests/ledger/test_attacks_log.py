@@ -11,6 +11,7 @@ import pytest
 
 from ledger import canonical
 from ledger.canonical import Keys
+from ledger.committer import receipt_of
 from ledger.keys import Ed25519SigningKey
 from ledger.leaf import stream_tag
 from ledger.verify.options import Scope
@@ -201,3 +202,18 @@ def test_breach_kept_back(forged: Forgery, made: SmallLedger, check: Check, tmp_
     report = check(forged)
     assert problems(report) == set()
     assert found(report, "BREACH_LATE") == late != []
+
+
+def test_receipt_from_another_history(
+    forged: Forgery, made: SmallLedger, check: Check, tmp_path: Path
+) -> None:
+    """A client's receipt shows a fork even where its own statement stands in both histories."""
+    at = made.at["vitals SA-01-001"]
+    outbox = tmp_path / "outbox"
+    outbox.mkdir()
+    (outbox / "kept.tlog-proof").write_bytes(receipt_of(made.ledger.store, at))
+    assert check(forged, outbox=outbox).exit_code == 0
+    forged.set_leaf(at - 1, at=forged.leaf(at)["at"])
+    report = check(forged, outbox=outbox)
+    assert "PREVIOUS" in problems(report)
+    assert "OUTBOX_MISSING" not in problems(report)
