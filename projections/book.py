@@ -28,6 +28,7 @@ from ledger.errors import FormatError
 from ledger.roles import PHYSICIANS
 from ledger.rules.record import put
 from ledger.store.port import StoredEntry
+from projections.lazily import LazyRecord
 from projections.projection import State
 
 Record = dict[str, Any]
@@ -58,16 +59,14 @@ def add(book: State, entry: StoredEntry, statement: Mapping[str, Any]) -> None:
     records, event = book["records"], entry.event
     book["at"][event] = len(records)
     records.append(
-        {
-            "index": entry.index,
-            "at": entry.at,
-            "event": event,
-            "type": entry.type,
-            "schema": entry.schema,
-            "statement": statement,
-            "data": statement["data"],
-            "occurred_at": statement["occurred_at"],
-        }
+        LazyRecord(
+            index=entry.index,
+            at=entry.at,
+            event=event,
+            type=entry.type,
+            schema=entry.schema,
+            statement=statement,
+        )
     )
 
 

@@ -10,8 +10,8 @@ that it can be kept in projections.db and go on from there; the same fold serves
 the kept view. Laws that hold for every projection: replaying everything equals folding step by step,
 replaying up to i is what the fold had been at i, and rebuilding gives the same bytes.
 
-Folds read stored entries by their columns and decode a statement once, only for types that somebody folds:
-what is in the store was parsed strictly on its way in.
+Folds read stored entries by their columns; a statement is decoded once, when a fold first looks into it.
+What is in the store was parsed strictly on its way in.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from typing import Any, Final
 import orjson
 
 from ledger.store.port import Reads, StoredEntry
+from projections.lazily import LazyStatement, whole
 
 State = dict[str, Any]
 PAGE: Final = 1_000
@@ -71,7 +72,7 @@ def replay(projection: Projection, entries: Iterable[StoredEntry], key: str, siz
         if entry.index >= size:
             break
         if types is None or entry.type in types:
-            state = fold(state, entry, orjson.loads(entry.statement))
+            state = fold(state, entry, LazyStatement(entry.statement))
     return state
 
 
@@ -83,10 +84,10 @@ def replay_all(projection: Projection, reads: Reads, size: int) -> dict[str, Sta
             key = projection.key(entry) if projection.folds(entry.type) else None
             if key is not None:
                 state = states.get(key) or projection.initial(key)
-                states[key] = projection.fold(state, entry, orjson.loads(entry.statement))
+                states[key] = projection.fold(state, entry, LazyStatement(entry.statement))
     return states
 
 
 def encode_state(state: State) -> bytes:
     """Write a state as it is kept: sorted, so that equal states are equal bytes."""
-    return orjson.dumps(state, option=orjson.OPT_SORT_KEYS)
+    return orjson.dumps(state, default=whole, option=orjson.OPT_SORT_KEYS | orjson.OPT_PASSTHROUGH_SUBCLASS)

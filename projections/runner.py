@@ -25,6 +25,7 @@ from eventsourcing.persistence import Tracking
 from ledger.store.port import Reads, StoredEntry
 from ledger.store.tracking import LedgerTrackingRecorder
 from projections.catalogue import KEPT
+from projections.lazily import LazyStatement
 from projections.projection import PAGE, Projection, State, encode_state
 
 FILE: Final = "projections.db"
@@ -141,7 +142,7 @@ class Runner:
                 if key is None:
                     continue
                 if statement is None:
-                    statement = orjson.loads(entry.statement)
+                    statement = LazyStatement(entry.statement)
                 place = (label, key)
                 state = states.get(place)
                 if state is None:

@@ -15,6 +15,7 @@ from projections.participant import PARTICIPANT, load_book, participant_view
 from projections.projection import replay
 from projections.reader import Reader
 from projections.runner import Runner
+from projections.status import standing, status
 from tests.benchmarks.blocks import Contender, Work
 from tests.benchmarks.library import Library, Patient
 from tests.benchmarks.trial import same_facts
@@ -23,10 +24,10 @@ TURNS: Final = 5
 """How often a participant is replayed in one block: one replay alone is too short to measure."""
 PAGE: Final = 1_000
 
-REPLAY: Final = "replay: from the store to the participant's book"
+REPLAY: Final = "replay: from the store to the participant's status"
 GET: Final = "eventsourcing repository.get, an aggregate of as many events"
-BOOK: Final = "replay: the same, with the study's state beside it"
-VIEW: Final = "replay: the same, and the view derived for one reader"
+BOOK: Final = "replay: the book and the state of the study, no status yet"
+VIEW: Final = "replay: the whole view derived for one reader"
 
 REBUILD: Final = "rebuild of every kept projection"
 REBUILD_BOOKS: Final = "rebuild of every participant's book as well"
@@ -44,6 +45,7 @@ class Replaying:
         self.events = len(store.stream_entries(longest))
         self._size = store.head().size
         self._reader = Reader(role="auditor")
+        self._study = load_book(store, self._name)[1]
         self._library = library
         self._patient = _patient(library, self.events)
 
@@ -67,6 +69,8 @@ class Replaying:
     def _replay(self) -> None:
         book = replay(PARTICIPANT, self._store.stream_entries(self._stream), self._name, self._size)
         self._expect(len(book["records"]))
+        if not status(standing(book["records"], self._study)):
+            raise RuntimeError("expected a status of the participant")
 
     def _get(self) -> None:
         patient: Patient = self._library.app.repository.get(self._patient.id)
