@@ -94,10 +94,11 @@ class Conduct:
             if entry.statement is None:
                 self._withhold(entry)
             return ()
-        self._fold(entry, record, found)
+        touched = self._fold(entry, record, found)
         return tuple(
             _violation(breach.rule, breach.event)
-            for breach in self._breaches(record.stream)
+            for stream in (record.stream, *touched)
+            for breach in self._breaches(stream)
             if breach.found == record.index != breach.index
         )
 
@@ -256,10 +257,10 @@ class Conduct:
         else:
             self._others[stream] = breaches
 
-    def _fold(self, entry: Entry, record: Record, found: tuple[str, ...]) -> None:
+    def _fold(self, entry: Entry, record: Record, found: tuple[str, ...]) -> tuple[str, ...]:
+        """Fold a record in; return the other streams that its correction or voiding was folded into."""
         if record.type in QUALITY:
-            self._fold_quality(entry, record, found)
-            return
+            return self._fold_quality(entry, record, found)
         if record.stream.startswith(_PARTICIPANT):
             name = record.stream[len(_PARTICIPANT) :]
             participant = self._participants.get(name) or refold.start(record)
@@ -269,6 +270,7 @@ class Conduct:
         self.study = studyfold.evolve(self.study, record, self._reader.attachment)
         if record.type in ("delegation.accepted", "training.recorded"):
             self._explain(record)
+        return ()
 
     def _add(self, record: Record, found: Iterable[str]) -> None:
         new = tuple(
@@ -277,10 +279,11 @@ class Conduct:
         if new:
             self._set_breaches(record.stream, (*self._breaches(record.stream), *new))
 
-    def _fold_quality(self, entry: Entry, record: Record, found: tuple[str, ...]) -> None:
+    def _fold_quality(self, entry: Entry, record: Record, found: tuple[str, ...]) -> tuple[str, ...]:
         if record.type == "breach.detected":
             self._set_breaches(record.stream, _mark(self._breaches(record.stream), record))
-            return
+            return ()
+        touched: tuple[str, ...] = ()
         earlier = [e for e in self._reader.entries_of(record.stream) if e.index < entry.index]
         view = view_of([*earlier, entry], entry.index + 1)
         if record.stream.startswith(_PARTICIPANT):
@@ -290,8 +293,22 @@ class Conduct:
                 participant = participants.overdue(participant, record)
                 self._participants[name] = refold.again(participant, view, record, self.study)
         else:
+            before = self.study
             self._study_again(record, view)
+            if self.study != before:
+                touched = tuple(self._bring_out(record))
         self._add(record, found)
+        return touched
+
+    def _bring_out(self, record: Record) -> Iterator[str]:
+        """Judge participants again by an approval or training that was corrected or voided (R10)."""
+        for name, participant in self._participants.items():
+            if record.site not in (None, participant.site):
+                continue
+            stream = _PARTICIPANT + name
+            view = view_of(self._reader.entries_of(stream), record.index)
+            self._participants[name] = refold.brought_out(participant, view, record, self.study)
+            yield stream
 
     def _study_again(self, record: Record, view: StreamView) -> None:
         zone = self.study.zone(record.site)

@@ -92,6 +92,23 @@ def again(old: Participant, view: StreamView, trigger: Record, study: StudyState
     return replace(fresh, breaches=breaches, pending=kept, holds=holds)
 
 
+def brought_out(old: Participant, view: StreamView, trigger: Record, study: StudyState) -> Participant:
+    """Return the participant with breaches that a change outside of the stream brings out, each once.
+
+    None vanishes by it: what makes one vanish has its co-signature in the participant's own stream.
+    """
+    fresh = replay(view, study, trigger.index)
+    if fresh is None:
+        return old
+    known = {(breach.event, breach.rule) for breach in old.breaches}
+    new = tuple(
+        replace(breach, found=trigger.index)
+        for breach in fresh.breaches
+        if breach.is_open and (breach.event, breach.rule) not in known
+    )
+    return replace(old, breaches=old.breaches + new) if new else old
+
+
 def _still_held(old: Participant, fresh: Participant, breaches: tuple[Breach, ...]) -> Iterator[Hold]:
     """Yield the holds whose breach only waits to vanish: gates wait with it."""
     unsettled = {(breach.event, breach.rule) for breach in breaches if breach.is_open}

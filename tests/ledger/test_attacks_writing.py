@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ledger.errors import RefusedError
+from ledger.export import export_bundle
+from ledger.statement import parse_statement
+from ledger.verify.options import Scope
 from tests.ledger.small_ledger import SmallLedger
 from tests.ledger.test_allocation import committed_list
-from tests.ledger.write_path import BEDSIDE, PARTICIPANT, STREAM, VITALS
+from tests.ledger.verifying import judge, problems
+from tests.ledger.write_path import BEDSIDE, PARTICIPANT, SOURCE, STREAM, VITALS
 
 
 def register(small: SmallLedger) -> None:
@@ -46,3 +51,27 @@ def test_list_drawn_from_another_beacon(small: SmallLedger) -> None:
     with pytest.raises(RefusedError) as refused:
         committed_list(small, beacon=bytes(32))
     assert refused.value.code == "LIST_BEACON"
+
+
+def test_training_voided_after_the_work(small: SmallLedger, tmp_path: Path) -> None:
+    """A training that is voided brings out at once what was done without one, and the log verifies (R10)."""
+    register(small)
+    work = small.say("vitals", *BEDSIDE, "vital_signs.recorded", STREAM, VITALS)
+    assert "NOT_TRAINED" not in work.breaches
+    training = small.ledger.store.entry(small.at["training bchan"])
+    assert training is not None
+    voided = small.say(
+        "voided", "aruiz", "investigator", "authorship", "record.voided", "person/bchan",
+        {"code": "error", "source": SOURCE, "statement": training.event},
+        opened={"/reason/text": None}, reason={"code": "never_held"},
+    )  # fmt: skip
+    assert voided.breaches == ("NOT_TRAINED",)
+    added = small.ledger.store.entry(voided.added[0])
+    assert added is not None
+    assert parse_statement(added.statement).data["statement"] == work.event
+    place = tmp_path / "bundle"
+    ledger = small.ledger
+    export_bundle(
+        ledger.store, ledger.data_keys, small.publish(), place, scope=Scope(kind="study"), role="auditor"
+    )
+    assert problems(judge(place, small.policy)) == set()
