@@ -141,9 +141,12 @@ def class_of(type_: str, stream: str) -> str:
         return "control"
     if noun == "randomization" and verb and type_ not in _NOT_CONTROL:
         return "control"
-    if stream == "safety" or stream.startswith(_RESTRICTED_STREAMS):
-        return "restricted"
-    return "open"
+    return "restricted" if is_restricted(stream) else "open"
+
+
+def is_restricted(stream: str) -> bool:
+    """Tell whether what stands in a stream is `restricted`; `control` never stands there."""
+    return stream == "safety" or stream.startswith(_RESTRICTED_STREAMS)
 
 
 def is_origin(text: str) -> bool:

@@ -28,7 +28,7 @@ from ledger.envelope import EventHash, event_hash, pae
 from ledger.errors import FormatError, LedgerError
 from ledger.keys import KeySignature, PublicKey, check_signature
 from ledger.leaf import Leaf, parse_leaf
-from ledger.statement import Statement, parse_statement
+from ledger.statement import Statement, is_restricted, parse_statement
 from ledger.tiles import payload_path
 from ledger.verify.bundle import Bundle
 from ledger.verify.findings import finding
@@ -118,6 +118,7 @@ class IntegrityJudge:
         self._pool = pool
         self._workers = workers
         self._known: dict[int, LedgerError | None] = {}
+        self._restricted: set[str] = set()
 
     def look_ahead(self, parsed: list[ParsedEntry]) -> None:
         """Check signatures of coming entries side by side, as far as their keys are known already.
@@ -157,7 +158,10 @@ class IntegrityJudge:
             self._bad(parsed.error.code, _at(parsed.error.message, parsed.error.field), parsed.index)
         if not parsed.shown:
             self._withheld_keys(parsed.index, parsed.leaf)
+            self._withheld_labels(parsed.index, parsed.leaf)
         if statement is not None:
+            if statement.tag in self._restricted and not is_restricted(statement.stream):
+                self._bad("LABELS", "withheld leaves have a class that the stream lacks", parsed.index)
             if statement.log != self._origin:
                 self._bad("LOG", "signed for another log", parsed.index)
             action = self._action(entry, statement)
@@ -220,6 +224,19 @@ class IntegrityJudge:
                 self._bad("KEY_REVOKED", "withheld, and signed by a key that does not count here", index)
             elif key.public.alg != sig.alg:
                 self._bad("KEY_ALG", "withheld, and signed by a key of another algorithm", index)
+
+    def _withheld_labels(self, index: int, leaf: Leaf) -> None:
+        """Check a withheld leaf against its stream, where another statement shows which one that is.
+
+        Else a leaf labelled `restricted` could hide a breach in a stream that everyone reads.
+        """
+        head = self.chain.head(leaf.stream)
+        if leaf.cls == "restricted" and head.stream is None:
+            self._restricted.add(leaf.stream)
+        elif head.stream is not None and (leaf.cls == "restricted") != is_restricted(head.stream):
+            self._bad("LABELS", "withheld, and of a class that its stream does not have", index)
+        if head.site is not None and leaf.site != head.site:
+            self._bad("LABELS", "withheld, and of a site that is not its stream's", index)
 
     def _authority(self, entry: Entry, statement: Statement) -> None:
         for problem in judge(self.authority, entry):

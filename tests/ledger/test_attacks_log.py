@@ -217,3 +217,18 @@ def test_receipt_from_another_history(
     report = check(forged, outbox=outbox)
     assert "PREVIOUS" in problems(report)
     assert "OUTBOX_MISSING" not in problems(report)
+
+
+def test_breach_hidden_under_another_class(forged: Forgery, made: SmallLedger, check: Check) -> None:
+    """A breach in a stream that everyone reads can't be withheld as restricted."""
+    change = forged.draft(made.at["backdated"], signed_at=NOW, occurred_at=NOW)
+    named = forged.append(change, [key_of("aruiz")])
+    data = {"rule": "DELEGATION_BACKDATED", "statement": forged.leaf(named)["statement"]}
+    breach = attest(
+        forged, "breach.detected", "site/SA-01", data, site="SA-01", signed_at=NOW, occurred_at=NOW
+    )
+    at = _hide(forged, breach)
+    forged.set_leaf(at, **{"class": "restricted"})
+    report = check(forged)
+    assert found(report, "LABELS") == [at]
+    assert problems(report) == {"LABELS"}
