@@ -198,6 +198,8 @@ class Conduct:
             yield from self._judge_quality(record)
         elif record.stream.startswith(_PARTICIPANT):
             yield from self._judge_participant(record)
+            if record.type == "participant.registered" and authority.used(record.data["participant"]):
+                yield "CLASS_STREAM"
         else:
             case = StudyCase(record, self.study, authority, self._reader.attachment)
             yield from general.judge_clocks(record, self.study)
@@ -205,6 +207,8 @@ class Conduct:
             rule = study.JUDGES.get(record.type)
             if rule is not None:
                 yield from rule(case)
+            if record.type == "account.created" and record.data["person"] in self._participants:
+                yield "CLASS_STREAM"
             if record.type == "erasure.approved" and not self._is_earlier(record.data["statement"], record):
                 yield "REFERENCE"
 

@@ -51,6 +51,7 @@ IRB_MISSING              refuse R3   a gate needs an approval by the review boar
 IRB_LAPSED               hold   R3   a gate needs an approval that has not ended
 REFERENCE                form   R5   a statement that names another names an earlier one of the right kind
 ID_REUSED                form   R5   an id is used once
+CLASS_STREAM             form   R8   no account has the id of a participant
 COSIGNATURE_OVERDUE      flag   R9   what needs a second person is cosigned within 24 hours
 COSIGNER_NOT_ALLOWED     flag   R9   the second person holds a role that may give this second signature
 SAME_PERSON              form   R9   the second person is another one than the first

@@ -14,7 +14,7 @@ from ledger.verify.options import Scope
 from tests.ledger.small_ledger import SmallLedger
 from tests.ledger.test_allocation import committed_list
 from tests.ledger.verifying import judge, problems
-from tests.ledger.write_path import BEDSIDE, PARTICIPANT, SOURCE, STREAM, VITALS
+from tests.ledger.write_path import BEDSIDE, PARTICIPANT, SOURCE, STREAM, VITALS, account, by_root
 
 
 def register(small: SmallLedger) -> None:
@@ -75,3 +75,19 @@ def test_training_voided_after_the_work(small: SmallLedger, tmp_path: Path) -> N
         ledger.store, ledger.data_keys, small.publish(), place, scope=Scope(kind="study"), role="auditor"
     )
     assert problems(judge(place, small.policy)) == set()
+
+
+def test_account_under_the_id_of_a_participant(small: SmallLedger) -> None:
+    """A participant who signs has another id: what everyone reads names no participant (§4)."""
+    register(small)
+    with pytest.raises(RefusedError) as refused:
+        by_root(small, "account.created", f"person/{PARTICIPANT}", account(PARTICIPANT))
+    assert refused.value.code == "CLASS_STREAM"
+
+
+def test_participant_under_the_id_of_an_account(small: SmallLedger) -> None:
+    """Nor is a participant registered under an id that an account has."""
+    data, opened = {"participant": "bchan"}, {"/data/identity": None}
+    with pytest.raises(RefusedError) as refused:
+        small.say("r", *BEDSIDE, "participant.registered", "participant/bchan", data, opened=opened)
+    assert refused.value.code == "CLASS_STREAM"
