@@ -237,6 +237,9 @@ class IntegrityJudge:
             self._bad("LABELS", "withheld, and of a class that its stream does not have", index)
         if head.site is not None and leaf.site != head.site:
             self._bad("LABELS", "withheld, and of a site that is not its stream's", index)
+        if leaf.cls == "open" and not leaf.site and head.stream is None:
+            # A participant's statement has a site; any other open one follows a control one in its stream.
+            self._bad("LABELS", "withheld, without a site, and of no stream that can be so", index)
 
     def _authority(self, entry: Entry, statement: Statement) -> None:
         for problem in judge(self.authority, entry):

@@ -232,3 +232,19 @@ def test_breach_hidden_under_another_class(forged: Forgery, made: SmallLedger, c
     report = check(forged)
     assert found(report, "LABELS") == [at]
     assert problems(report) == {"LABELS"}
+
+
+def test_participant_hidden_by_a_leaf_without_a_site(
+    forged: Forgery, made: SmallLedger, check: Check
+) -> None:
+    """In a site's bundle a leaf can't be put outside by an empty site: only known streams have none."""
+    scope = canonical.decode(forged.files["scope.json"])
+    assert isinstance(scope, dict)
+    forged.files["scope.json"] = canonical.encode({**scope, "id": "SA-01", "kind": "site"})
+    fact = forged.draft(made.at["vitals SA-01-001"], signed_at=NOW, occurred_at=NOW)
+    at = forged.append(fact, [key_of("bchan")], site="", stream="ef" * 32)
+    forged.payloads[at] = b""
+    line = {"index": at, "statement": forged.leaf(at)["statement"], "why": "scope"}
+    forged.files["withheld.jsonl"] = canonical.encode(line) + b"\n"
+    report = check(forged, scope=Scope(kind="site", id="SA-01"))
+    assert found(report, "LABELS") == [at]
