@@ -35,6 +35,7 @@ from ledger.fold import LogFold, StoreReader
 from ledger.leaf import MAX_LEAF_BYTES, encode_leaf
 from ledger.merkle import prove_inclusion, read_frontier
 from ledger.note import format_vkey
+from ledger.policy import parse_policy
 from ledger.proof import format_receipt
 from ledger.refusals import payload_hmac
 from ledger.rules.codes import codes
@@ -307,6 +308,7 @@ class Ledger:
         row = self._first_row(statement)
         openings = self._openings(batch, submission)
         _check_attachments(batch, statement)
+        _check_witnesses(statement)
         violations = fold.conduct.judge(entry, fold.authority)
         _raise_refusing(action, violations)
         answer = None
@@ -585,6 +587,21 @@ def _raise_form(violations: Sequence[Violation]) -> None:
     for violation in violations:
         if violation.effect is Effect.FORM:
             raise RefusedError(violation.rule, codes()[violation.rule].text)
+
+
+def _check_witnesses(statement: Statement) -> None:
+    """Refuse a policy whose quorum could not be met: this version asks no witness before a receipt (§5)."""
+    text = statement.data.get("witness_policy")
+    if statement.type != "policy.changed" or text is None:
+        return
+    try:
+        asks = parse_policy(text.encode()).quorum is not None
+    except FormatError as error:
+        raise RefusedError("WITNESS_POLICY", error.message, field="/data/witness_policy") from error
+    if asks:
+        raise RefusedError(
+            "WITNESS_POLICY", "this version can't ask witnesses for a quorum", field="/data/witness_policy"
+        )
 
 
 def _check_attachments(batch: Batch, statement: Statement) -> None:

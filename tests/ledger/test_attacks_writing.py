@@ -9,12 +9,15 @@ import pytest
 
 from ledger.errors import RefusedError
 from ledger.export import export_bundle
+from ledger.note import CosignatureSigner, format_vkey
 from ledger.statement import parse_statement
 from ledger.verify.options import Scope
-from tests.ledger.small_ledger import SmallLedger
+from tests.ledger.small_ledger import SmallLedger, seed
 from tests.ledger.test_allocation import committed_list
 from tests.ledger.verifying import judge, problems
 from tests.ledger.write_path import BEDSIDE, PARTICIPANT, SOURCE, STREAM, VITALS, account, by_root
+
+WITNESS = format_vkey(CosignatureSigner("witness.example/w", seed("witness")).key)
 
 
 def register(small: SmallLedger) -> None:
@@ -91,3 +94,18 @@ def test_participant_under_the_id_of_an_account(small: SmallLedger) -> None:
     with pytest.raises(RefusedError) as refused:
         small.say("r", *BEDSIDE, "participant.registered", "participant/bchan", data, opened=opened)
     assert refused.value.code == "CLASS_STREAM"
+
+
+@pytest.mark.parametrize(
+    ("lines", "refused"),
+    [("quorum none\n", False), (f"witness w {WITNESS}\nquorum w\n", True), ("quorum nobody\n", True)],
+)
+def test_policy_that_asks_for_a_quorum(small: SmallLedger, lines: str, refused: bool) -> None:
+    """A quorum that this version can't ask for is not promised: writing would have to stop at once (§5)."""
+    data = {"witness_policy": lines}
+    if not refused:
+        assert by_root(small, "policy.changed", "study", data).index > 0
+        return
+    with pytest.raises(RefusedError) as error:
+        by_root(small, "policy.changed", "study", data)
+    assert error.value.code == "WITNESS_POLICY"
