@@ -76,6 +76,10 @@ HOLDER_ONLY           the key's holder alone signs this
 IDENTITY_UNVERIFIED   the person's identity is not verified
 LABELS                the leaf's labels are not the statement's
 LOG_KEYS              the opening does not name the log's keys
+WITNESS_POLICY        the policy asks for witnesses whom this version can't ask
+LIST_BEACON           the list is not drawn from the root that its parameters name
+STAGE                 this version allocates the first stage alone
+LIST_EXHAUSTED        the list has no unused slot in this stratum
 LOG                   the statement belongs to another log
 MEANING_NOT_ALLOWED   the role may not sign this with that meaning
 PERSON_ID_REUSED      a person's id is used once

@@ -28,6 +28,7 @@ RAISED = re.compile(
     r'\(\s*(?:code=)?"([A-Z0-9_]+)"|\(\s*"([A-Z_]{3,})",\s*"[a-z]'
 )
 WRITE_PATH = (
+    "ledger/allocation.py",
     "ledger/authorisation.py",
     "ledger/authority.py",
     "ledger/chain.py",
