@@ -13,7 +13,8 @@ import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
-from ledger.committer import Ledger, Recorded
+from ledger.committer import Ledger
+from ledger.recorded import Recorded
 from ledger.submission import Submission
 
 MAX_COMMIT: Final = 256

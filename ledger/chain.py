@@ -11,9 +11,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from ledger.authorisation import Problem
 from ledger.entry import Entry
 from ledger.leaf import ZERO_SALT, Leaf, is_salted, stream_tag
+from ledger.problem import Problem
 from ledger.statement import ZERO_HASH, Statement
 
 RootAt = Callable[[int], bytes | None]

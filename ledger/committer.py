@@ -21,30 +21,34 @@ from typing import Any, Final
 
 from ledger import allocation
 from ledger.actions.registry import Action, parse_action, spec
-from ledger.actions.registry import Effect as Kind
-from ledger.attachments import attachments
-from ledger.authorisation import Problem, check_signatures, judge
+from ledger.admission import (
+    check_attachments,
+    check_witnesses,
+    open_disclosures,
+    raise_first,
+    raise_form,
+    raise_refusing,
+)
+from ledger.authorisation import check_signatures, judge
 from ledger.authority import SERVICE
 from ledger.batch import Batch, Opening
 from ledger.checkpoint import check_head, publish
-from ledger.conduct import Effect, Violation
+from ledger.conduct import Violation
 from ledger.datakeys import DataKeys
 from ledger.entry import Entry
 from ledger.errors import ConflictError, FormatError, FrozenError, LedgerError, RefusedError, StoreError
 from ledger.fold import LogFold, StoreReader
 from ledger.leaf import MAX_LEAF_BYTES, encode_leaf
-from ledger.merkle import prove_inclusion, read_frontier
+from ledger.merkle import read_frontier
 from ledger.note import format_vkey
-from ledger.policy import parse_policy
 from ledger.proof import format_receipt
+from ledger.recorded import Recorded, receipt_of
 from ledger.refusals import payload_hmac
-from ledger.rules.codes import codes
-from ledger.sealing import check_disclosure
 from ledger.service import LogSigners, Service, new_stream
 from ledger.sources import Sources
 from ledger.statement import Statement
 from ledger.store.checkpoints import CheckpointStore
-from ledger.store.port import NewStream, Reads, Store
+from ledger.store.port import NewStream, Store
 from ledger.store.startup import Startup
 from ledger.submission import Submission
 from ledger.tiles import TileHashes
@@ -55,26 +59,6 @@ MAX_RESERVED: Final = 4_096  # salts given out for streams that have no event ye
 STALE: Final = frozenset({"SEQ", "PREV"})
 TAGS: Final = frozenset({"TAG", "TWO_TAGS"})
 ACCESS: Final = "access/"
-SHA256_MEMBER: Final = b'"sha256":'
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Recorded:
-    """What a submission got: its place, its leaf's exact bytes, a receipt, and what the commit added to it.
-
-    Attributes:
-        again: it was recorded before; index and event are those of the first time (R5).
-        breaches: rule codes of the breaches that were recorded with it.
-        added: indexes of the service's statements that follow from it in the same commit.
-    """
-
-    index: int
-    event: str
-    leaf: bytes
-    receipt: bytes
-    again: bool = False
-    breaches: tuple[str, ...] = ()
-    added: tuple[int, ...] = ()
 
 
 Outcome = Recorded | LedgerError
@@ -275,7 +259,7 @@ class Ledger:
         statement = submission.statement
         entry = batch.candidate(submission)
         try:
-            action = parse_action(statement, _open(submission))
+            action = parse_action(statement, open_disclosures(submission))
             check_signatures(self._fold.authority, statement, entry.leaf)
         except LedgerError as error:
             return error
@@ -301,16 +285,16 @@ class Ledger:
         if len(leaf) > MAX_LEAF_BYTES:
             raise FormatError("SIZE", f"a leaf has at most {MAX_LEAF_BYTES} bytes", field="/signatures")
         self._check_log(statement)
-        _raise_first(judge(fold.authority, entry))
+        raise_first(judge(fold.authority, entry))
         if batch.has_id(statement.id):
             raise RefusedError("ID_REUSED", "another statement has this id", field="/id")
         self._check_chain(batch, entry)
         row = self._first_row(statement)
         openings = self._openings(batch, submission)
-        _check_attachments(batch, statement)
-        _check_witnesses(statement)
+        check_attachments(batch.tx, statement)
+        check_witnesses(statement)
         violations = fold.conduct.judge(entry, fold.authority)
-        _raise_refusing(action, violations)
+        raise_refusing(action, violations)
         answer = None
         if statement.type == "randomization.list_committed":
             allocation.check_beacon(statement, fold.conduct.study, batch.entry_at, batch.root_at)
@@ -432,9 +416,9 @@ class Ledger:
             protocol=protocol,
         )
         entry = batch.candidate(submission)
-        _raise_first((*judge(fold.authority, entry), *fold.chain.check(entry, batch.root_at)))
+        raise_first((*judge(fold.authority, entry), *fold.chain.check(entry, batch.root_at)))
         violations = fold.conduct.judge(entry, fold.authority)
-        _raise_form(violations)
+        raise_form(violations)
         followed.indexes.append(entry.index)
         judged = _Judged(
             entry=entry,
@@ -481,7 +465,7 @@ class Ledger:
             stale, tag = tag, None  # the stream was begun by another process, whose salt it has
         if stale is not None and tag is None:
             raise ConflictError("STALE", stale.message, field=stale.field)
-        _raise_first(problems)
+        raise_first(problems)
 
     def _refuse(self, batch: Batch, submission: Submission, error: RefusedError) -> None:
         """Record a refusal, for a valid signature of an enrolled person; count those beyond the limit."""
@@ -538,79 +522,3 @@ class _Followed:
 
     indexes: list[int] = field(default_factory=list)
     rules: list[str] = field(default_factory=list)
-
-
-def receipt_of(reads: Reads, index: int) -> bytes:
-    """Make the receipt of a recorded index to the head of its commit: a tlog-proof, leaf in `extra` (§5).
-
-    Raises:
-        LookupError: there is no such index.
-    """
-    entry, head = reads.entry(index), reads.head_covering(index)
-    if entry is None or head is None:
-        raise LookupError(index)
-    proof = prove_inclusion(index, head.size, TileHashes(reads.tile_hashes))
-    return format_receipt(entry.leaf, index, proof, head.note)
-
-
-def _open(submission: Submission) -> dict[str, Any]:
-    """Open the disclosures, which are exactly the sealed paths, and check each against its digest."""
-    statement = submission.statement
-    if submission.disclosures.keys() != statement.sealed.keys():
-        raise FormatError("DISCLOSURES", "expected exactly the sealed paths", field="/disclosures")
-    return {
-        path: check_disclosure(
-            disclosure, statement_id=statement.id, path=path, expected=statement.sealed[path]
-        )
-        for path, disclosure in submission.disclosures.items()
-    }
-
-
-def _raise_first(problems: Sequence[Problem]) -> None:
-    if problems:
-        first = problems[0]
-        raise RefusedError(first.code, first.message, field=first.field)
-
-
-def _raise_refusing(action: Action, violations: Sequence[Violation]) -> None:
-    """Refuse a gate for the first rule that refuses or holds, and anything for one of form (R6)."""
-    outside = getattr(action, "performed_outside", None) is not None
-    if action.spec.effect is Kind.GATE and not outside:
-        for violation in violations:
-            if violation.effect is not Effect.FLAG:
-                raise RefusedError(violation.rule, codes()[violation.rule].text)
-    _raise_form(violations)
-
-
-def _raise_form(violations: Sequence[Violation]) -> None:
-    """Refuse what breaks a rule of form, be it a fact of the service (R6)."""
-    for violation in violations:
-        if violation.effect is Effect.FORM:
-            raise RefusedError(violation.rule, codes()[violation.rule].text)
-
-
-def _check_witnesses(statement: Statement) -> None:
-    """Refuse a policy whose quorum could not be met: this version asks no witness before a receipt (§5)."""
-    text = statement.data.get("witness_policy")
-    if statement.type != "policy.changed" or text is None:
-        return
-    try:
-        asks = parse_policy(text.encode()).quorum is not None
-    except FormatError as error:
-        raise RefusedError("WITNESS_POLICY", error.message, field="/data/witness_policy") from error
-    if asks:
-        raise RefusedError(
-            "WITNESS_POLICY", "this version can't ask witnesses for a quorum", field="/data/witness_policy"
-        )
-
-
-def _check_attachments(batch: Batch, statement: Statement) -> None:
-    """Require the bytes of every attachment that data names to be kept already (§4)."""
-    if SHA256_MEMBER not in statement.body:
-        return  # canonical bytes show the name of every member, and most statements have none of this name
-    for name in attachments(statement.data):
-        kept = batch.tx.attachment(name["sha256"])
-        if kept is None:
-            raise RefusedError("ATTACHMENT_MISSING", "hand in the attachment's bytes first", field="/data")
-        if len(kept.data) != name["size"] or kept.media_type != name["media_type"]:
-            raise RefusedError("ATTACHMENT", "size or media type is not the attachment's", field="/data")

@@ -13,11 +13,12 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from ledger.actions.registry import Action, to_data
-from ledger.committer import Ledger, Recorded
+from ledger.committer import Ledger
 from ledger.errors import FormatError, RefusedError
 from ledger.keys import SigningKey
 from ledger.lines import encode_base64
 from ledger.merkle import EMPTY_ROOT, prove_consistency
+from ledger.recorded import Recorded
 from ledger.service import seal_values, sign_body
 from ledger.sources import new_statement_id
 from ledger.statement import Seen, Statement, class_of, make_statement

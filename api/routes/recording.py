@@ -17,11 +17,12 @@ from api.call import Call
 from api.operations import Operation, path
 from api.problems import ProblemError
 from ledger.attachments import MAX_ATTACHMENT_BYTES
-from ledger.committer import Ledger, Recorded
+from ledger.committer import Ledger
 from ledger.errors import ConflictError, FormatError, FrozenError
 from ledger.lines import encode_base64, parse_hash
 from ledger.merkle import MAX_SIZE
 from ledger.prepare import Prepared, prepare
+from ledger.recorded import Recorded
 from ledger.roles import SIGHTS, sees_stream
 from ledger.statement import Seen
 from ledger.store.port import Head

@@ -18,12 +18,13 @@ from api.operations import Operation, Parameter, path
 from api.problems import ProblemError
 from ledger.actions.registry import parse_action
 from ledger.checkpoint import parse_body
-from ledger.committer import Ledger, receipt_of
+from ledger.committer import Ledger
 from ledger.errors import FormatError
 from ledger.exports import export_ledger
 from ledger.leaf import parse_leaf
 from ledger.lines import encode_base64, parse_decimal
 from ledger.note import parse_note
+from ledger.recorded import receipt_of
 from ledger.statement import Statement, parse_statement
 from ledger.store.port import Reads, StoredEntry
 from ledger.tiles import TILE_WIDTH, encode_entries, parse_path

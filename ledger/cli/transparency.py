@@ -10,10 +10,10 @@ from typing import Annotated
 import typer
 
 from ledger.cli.terminal import AsJson, Directory, opened, say, show
-from ledger.committer import receipt_of
 from ledger.errors import FormatError
 from ledger.exports import export_ledger
 from ledger.policy import format_policy
+from ledger.recorded import receipt_of
 from ledger.trust import trust_policy
 from ledger.verify.options import Scope
 

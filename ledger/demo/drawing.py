@@ -13,11 +13,11 @@ from ledger.actions.accounts import TrainingRecorded
 from ledger.actions.randomization import ListCommitted, ParametersCommitted, SeedCommitted
 from ledger.actions.registry import Action
 from ledger.allocation import load_list
-from ledger.committer import Recorded
 from ledger.demo.cast import ADMINISTRATOR, LIST_HOLDER, STATISTICIAN
 from ledger.demo.stage import Stage
 from ledger.lines import encode_base64
 from ledger.merkle import read_frontier
+from ledger.recorded import Recorded
 from ledger.study.lists import RandomizationList, build_list, list_seed, permuted_blocks
 from ledger.tiles import TileHashes
 

@@ -32,7 +32,6 @@ from ledger.actions.sites import (
 )
 from ledger.actions.study import ConsentFormApproved, EnrolmentOpened, ProtocolApproved
 from ledger.attachments import name_attachment
-from ledger.committer import Recorded
 from ledger.demo.cast import (
     ADMINISTRATOR,
     BOARD,
@@ -49,6 +48,7 @@ from ledger.demo.drawing import commit_list
 from ledger.demo.stage import MINUTE_US, Command, Stage, instant
 from ledger.errors import LedgerError
 from ledger.genesis import Operator, evidence_of, key_object, open_log
+from ledger.recorded import Recorded
 from ledger.rules.general import DELEGATED
 from ledger.study.definition import published
 

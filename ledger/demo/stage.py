@@ -16,12 +16,13 @@ from typing import Any, Final, TypeAlias
 from zoneinfo import ZoneInfo
 
 from ledger.actions.registry import Action
-from ledger.committer import Ledger, Recorded
+from ledger.committer import Ledger
 from ledger.demo.cast import Person
 from ledger.errors import LedgerError, RefusedError
 from ledger.keyfile import KeyMaterial
 from ledger.keys import SigningKey
 from ledger.prepare import Signer
+from ledger.recorded import Recorded
 from ledger.sources import SeededSources
 from ledger.study.definition import StudyDefinition
 

@@ -24,7 +24,7 @@ from tests.api.client import BASE, Site, bearer
 from tests.shared import ROOT
 
 RAISED = re.compile(
-    r"(?:FormatError|SignatureError|RefusedError|ConflictError|_problem|Problem|ProblemError)"
+    r"(?:FormatError|SignatureError|RefusedError|ConflictError|problem|Problem|ProblemError)"
     r'\(\s*(?:code=)?"([A-Z0-9_]+)"|\(\s*"([A-Z_]{3,})",\s*"[a-z]'
 )
 WRITE_PATH = (
@@ -32,7 +32,9 @@ WRITE_PATH = (
     "ledger/authorisation.py",
     "ledger/authority.py",
     "ledger/chain.py",
+    "ledger/admission.py",
     "ledger/committer.py",
+    "ledger/control.py",
     "ledger/prepare.py",
     "ledger/statement.py",
     "ledger/submission.py",

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from api.recorder import Recorder
-from ledger.committer import Recorded
 from ledger.errors import StoreError
+from ledger.recorded import Recorded
 from ledger.submission import Submission
 from tests.api.client import VITALS
 from tests.ledger.small_ledger import SmallLedger, make

@@ -16,7 +16,7 @@ import orjson
 
 from ledger import canonical
 from ledger.attachments import name_attachment
-from ledger.committer import Ledger, Recorded
+from ledger.committer import Ledger
 from ledger.datakeys import DataKeys
 from ledger.errors import RefusedError
 from ledger.genesis import Operator, key_object, open_log
@@ -24,6 +24,7 @@ from ledger.keys import Ed25519SigningKey, SigningKey
 from ledger.note import CosignatureSigner, NoteSigner
 from ledger.policy import TrustPolicy, format_policy
 from ledger.prepare import Signer
+from ledger.recorded import Recorded
 from ledger.service import LogSigners, Service
 from ledger.sources import SeededSources
 from ledger.store.checkpoints import CheckpointStore

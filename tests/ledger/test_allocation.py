@@ -11,12 +11,12 @@ from typing import Any, Final
 import pytest
 
 from ledger.allocation import PATH, load_list
-from ledger.committer import Recorded
 from ledger.conduct import criteria_digest
 from ledger.errors import StoreError
 from ledger.exports import export_ledger
 from ledger.lines import encode_base64
 from ledger.merkle import read_frontier
+from ledger.recorded import Recorded
 from ledger.sealing import open_disclosure
 from ledger.statement import Statement, parse_statement
 from ledger.study.definition import load

@@ -11,9 +11,9 @@ import pytest
 
 from ledger import canonical
 from ledger.canonical import Keys
-from ledger.committer import receipt_of
 from ledger.keys import Ed25519SigningKey
 from ledger.leaf import stream_tag
+from ledger.recorded import receipt_of
 from ledger.verify.options import Scope
 from ledger.verify.report import Report
 from tests.ledger.forgery import SERVICE_KEY, Forgery, key_of

@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 
 from ledger.attachments import MAX_ATTACHMENT_BYTES, name_attachment
-from ledger.committer import Ledger, Recorded, receipt_of
+from ledger.committer import Ledger
 from ledger.errors import FormatError, LedgerError, RefusedError, SignatureError, StoreError
 from ledger.proof import check_receipt
+from ledger.recorded import Recorded, receipt_of
 from ledger.refusals import HOUR_US, PER_HOUR, payload_hmac
 from ledger.sources import SeededSources, SystemSources
 from ledger.statement import parse_statement

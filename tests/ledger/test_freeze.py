@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from ledger.committer import Ledger, receipt_of
+from ledger.committer import Ledger
 from ledger.errors import FrozenError, StoreError
 from ledger.exports import export_ledger
 from ledger.proof import check_receipt
+from ledger.recorded import receipt_of
 from ledger.verify.main import main as verify
 from ledger.verify.options import Scope
 from tests.ledger.small_ledger import SITE, SmallLedger

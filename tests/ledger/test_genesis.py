@@ -10,7 +10,7 @@ import pytest
 
 from ledger.authorisation import judge
 from ledger.authority import INITIAL, evolve
-from ledger.committer import Ledger, Recorded
+from ledger.committer import Ledger
 from ledger.datakeys import DataKeys
 from ledger.errors import LedgerError, RefusedError, StoreError
 from ledger.fold import load_entry
@@ -19,6 +19,7 @@ from ledger.keys import SigningKey
 from ledger.merkle import EMPTY_ROOT, leaf_hash
 from ledger.note import CosignatureSigner, NoteSigner, format_vkey
 from ledger.prepare import Signer
+from ledger.recorded import Recorded
 from ledger.service import LogSigners, Service
 from ledger.sources import SeededSources
 from ledger.store.checkpoints import CheckpointStore

@@ -12,7 +12,7 @@ import orjson
 import pytest
 
 from ledger.authorisation import judge
-from ledger.committer import Ledger, Recorded
+from ledger.committer import Ledger
 from ledger.datakeys import DataKeys
 from ledger.entry import Entry, Index
 from ledger.envelope import PAYLOAD_TYPE
@@ -25,6 +25,7 @@ from ledger.merkle import leaf_hash, tree_root
 from ledger.note import CosignatureSigner, NoteSigner
 from ledger.prepare import Signer
 from ledger.proof import check_receipt
+from ledger.recorded import Recorded
 from ledger.service import LogSigners, Service, sign_body
 from ledger.sources import SeededSources, Sources
 from ledger.statement import build_statement, parse_statement
