@@ -104,9 +104,14 @@ class SmallLedger:
         return format_instant(self.sources.now_us())
 
 
+OPENED: Final[list[Ledger]] = []
+"""Every ledger made here, so that none is collected while it is open; closed at the end of the run."""
+
+
 def make(directory: Path, *, participants: int = 2) -> SmallLedger:
     """Make the ledger in a directory: genesis, people, site, participants."""
     made = _genesis(directory)
+    OPENED.append(made.ledger)
     _people(made)
     _study(made)
     for number in range(1, participants + 1):
