@@ -27,7 +27,7 @@ from ledger.entry import Entry
 from ledger.envelope import EventHash
 from ledger.errors import FormatError
 from ledger.participant import Breach, Participant
-from ledger.rules import general, participants, quality, refold, study
+from ledger.rules import general, outside, participants, quality, refold, study
 from ledger.rules.case import StudyCase
 from ledger.rules.codes import RULES, Effect, Rule, codes
 from ledger.rules.eligibility import criteria_digest
@@ -185,14 +185,19 @@ class Conduct:
             statement = entry.statement
             if statement is not None:
                 record = record_of(entry, self.study.zone(statement.site))
-            found = tuple(dict.fromkeys(self._judge(entry, record, authority))) if record is not None else ()
+            found = tuple(dict.fromkeys(self._judge(record, authority))) if record is not None else ()
         except FormatError:
             # A date that the site's calendar skipped: all other times were read with the statement.
             found = ("LOCAL_TIME_NONEXISTENT",)
         self._judged = (entry, record, found)
         return record, found
 
-    def _judge(self, entry: Entry, record: Record, authority: Authority) -> Iterator[str]:
+    def _judge(self, record: Record, authority: Authority) -> Iterator[str]:
+        yield from self._judge_by_area(record, authority)
+        if record.spec.references and not all(self._is_earlier(e, record) for e in record.references):
+            yield "REFERENCE"
+
+    def _judge_by_area(self, record: Record, authority: Authority) -> Iterator[str]:
         if record.type in QUALITY:
             yield from general.judge_clocks(record, self.study)
             yield from self._judge_quality(record)
@@ -204,13 +209,11 @@ class Conduct:
             case = StudyCase(record, self.study, authority, self._reader.attachment)
             yield from general.judge_clocks(record, self.study)
             yield from study.judge_any(case)
-            rule = study.JUDGES.get(record.type)
+            rule = outside.JUDGES.get(record.type)
             if rule is not None:
                 yield from rule(case)
             if record.type == "account.created" and record.data["person"] in self._participants:
                 yield "CLASS_STREAM"
-            if record.type == "erasure.approved" and not self._is_earlier(record.data["statement"], record):
-                yield "REFERENCE"
 
     def _judge_participant(self, record: Record) -> Iterator[str]:
         name = record.stream[len(_PARTICIPANT) :]

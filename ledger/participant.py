@@ -15,6 +15,12 @@ from types import MappingProxyType
 from typing import Any, Final, Literal
 
 from ledger.envelope import EventHash
+from ledger.state.assurance import Assurance
+from ledger.state.bedside import Bedside
+from ledger.state.consenting import Consenting
+from ledger.state.leaving import Leaving
+from ledger.state.observing import Observing
+from ledger.state.safety import Safety
 from ledger.times import Interval
 
 
@@ -280,6 +286,12 @@ class Participant:
     pending: tuple[Pending, ...] = ()
     disposition: Disposition | None = None
     died: int | None = None
+    consenting: Consenting = field(default_factory=Consenting)
+    bedside: Bedside = field(default_factory=Bedside)
+    observing: Observing = field(default_factory=Observing)
+    safety: Safety = field(default_factory=Safety)
+    leaving: Leaving = field(default_factory=Leaving)
+    assurance: Assurance = field(default_factory=Assurance)
     breaches: tuple[Breach, ...] = ()
 
     @property

@@ -7,14 +7,17 @@ streams are folded too, because rules go across participants: registrations and 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, Final, TypeVar
 
+from ledger.rules import outside
+from ledger.rules.case import StudyFold
 from ledger.rules.record import Record
 from ledger.studystate import (
     Approval,
+    Attachments,
     ConsentForm,
     Delegation,
     Designation,
@@ -29,9 +32,6 @@ from ledger.studystate import (
     read_definition,
 )
 from ledger.times import Interval
-
-Attachments = Callable[[str], bytes | None]
-Fold = Callable[[StudyState, Record, Attachments], StudyState]
 
 V = TypeVar("V")
 
@@ -216,8 +216,9 @@ def _erasure_approved(state: StudyState, record: Record, _: Attachments) -> Stud
     return replace(state, erasures=_with(state.erasures, record.event, approval))
 
 
-FOLDS: Final[Mapping[str, Fold]] = MappingProxyType(
+FOLDS: Final[Mapping[str, StudyFold]] = MappingProxyType(
     {
+        **outside.FOLDS,
         "policy.changed": _policy_changed,
         "training.recorded": _training_recorded,
         "study.registered": _study_registered,

@@ -10,7 +10,7 @@ Left out on purpose: persons, keys and roles (`authority`), and what concerns on
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from types import MappingProxyType
@@ -19,8 +19,17 @@ from typing import Any, Final
 from ledger.envelope import EventHash
 from ledger.errors import FormatError
 from ledger.rules.record import span
+from ledger.state.assurance import Assurance
+from ledger.state.conditions import Conditions
+from ledger.state.people import People
+from ledger.state.pharmacy import Pharmacy
+from ledger.state.safety_desk import SafetyDesk
+from ledger.state.unblinding import Unblinding
 from ledger.study.definition import StudyDefinition, load
 from ledger.times import Interval
+
+Attachments = Callable[[str], bytes | None]
+"""Gives the bytes of an attachment by its SHA-256."""
 
 DEFAULT_LATE_HOURS: Final = 72
 DEFAULT_ZONE: Final = "UTC"
@@ -191,6 +200,12 @@ class StudyState:
     draws: tuple[Draw, ...] = ()
     erasures: Mapping[str, ErasureApproval] = field(default_factory=_empty)
     late_hours: tuple[tuple[int, int], ...] = ()
+    people: People = field(default_factory=People)
+    conditions: Conditions = field(default_factory=Conditions)
+    pharmacies: Mapping[str, Pharmacy] = field(default_factory=_empty)
+    unblinding: Unblinding = field(default_factory=Unblinding)
+    safety_desk: SafetyDesk = field(default_factory=SafetyDesk)
+    assurance: Mapping[str, Assurance] = field(default_factory=_empty)
 
     def zone(self, site: str | None) -> str:
         """Return the IANA zone of a site; UTC until a protocol names it, and for the study as a whole."""

@@ -8,6 +8,11 @@
 A story writes real statements in their exact format, parses them as actions, and treats them as the ledger
 does (catalogue R6): what is refused is not folded, what is accepted with breaches gets its `breach.detected`.
 Only keys and signatures are absent, because no rule of conduct reads them.
+
+    @breaks("infusion.started", "ORDER_MISSING")            # what a test shows, held to it when it runs
+    @keeps("infusion.started")
+
+`breaks` says that a statement of this type breaks this rule in the test, `keeps` that one of it breaks none.
 """
 
 from __future__ import annotations
@@ -19,14 +24,18 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+import pytest
+
 from ledger.actions.registry import Effect as Kind
-from ledger.actions.registry import parse_action, spec
+from ledger.actions.registry import all_specs, delegated_types, parse_action, spec
 from ledger.authority import Authority, Grant, Person
 from ledger.conduct import Conduct, Effect, Violation, criteria_digest
 from ledger.entry import Entry, Index
 from ledger.envelope import PAYLOAD_TYPE, EventHash
 from ledger.leaf import Leaf
 from ledger.participant import Breach, Participant
+from ledger.rules import outside, participants
+from ledger.rules.asked import asked
 from ledger.statement import ZERO_HASH, Statement, build_statement, class_of, parse_statement
 from ledger.study.definition import load, published
 from ledger.times import format_instant, parse_instant
@@ -60,17 +69,38 @@ PEOPLE = {
     "service": ("Operator", "service"),
 }
 STAFF = ("sub", "cora", "nurse", "rater")
-TASKS = sorted(
-    {
-        "demographics.recorded", "consent.obtained", "criterion.assessed", "eligibility.confirmed",
-        "screening.failed", "randomization.requested", "visit.started", "visit.completed",
-        "vital_signs.recorded", "outcome.recorded", "infusion.ordered", "infusion.started",
-        "infusion.interrupted", "infusion.resumed", "infusion.stopped", "infusion.completed",
-        "dose.received", "dose.administered", "dose.held", "adverse_event.reported",
-        "adverse_event.followed_up", "adverse_event.resolved", "medication.started",
-    }
-)  # fmt: skip
+TASKS = sorted(delegated_types())
+DECLARED = participants.ASKED.keys() | outside.ASKED.keys()
 SOURCE = {"kind": "esource"}
+
+
+TOLD: list[tuple[str, frozenset[str]]] = []
+"""Type and broken rules of every statement told since a test began."""
+
+
+def breaks(type_: str, *codes: str) -> pytest.MarkDecorator:
+    """Mark a test in which statements of a type break these rules: refused, held or flagged."""
+    return pytest.mark.breaks(type_, *codes)
+
+
+def keeps(*types: str) -> pytest.MarkDecorator:
+    """Mark a test in which a statement of each of these types is recorded and breaks nothing."""
+    return pytest.mark.keeps(*types)
+
+
+def check_shown(item: pytest.Item) -> None:
+    """Hold a test to its marks, and every broken rule to what the rules say of its type."""
+    for type_, codes in TOLD:
+        known = {code for s in all_specs() if s.type == type_ for code in asked(s)}
+        unnamed = sorted(codes - known)
+        assert not unnamed or type_ not in DECLARED, f"{type_} breaks {unnamed}, which ASKED does not name"
+    for mark in item.iter_markers("breaks"):
+        type_, *expected = mark.args
+        broken = {code for told, codes in TOLD if told == type_ for code in codes}
+        assert broken >= set(expected), f"marked breaks({type_}, {expected}); broken were {sorted(broken)}"
+    for mark in item.iter_markers("keeps"):
+        for type_ in mark.args:
+            assert (type_, frozenset()) in TOLD, f"marked keeps({type_}); it never kept the rules"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,14 +183,21 @@ class Story:
         violations = self.conduct.judge(entry, self.authority)
         codes = tuple(violation.rule for violation in violations)
         refused = next((v.rule for v in violations if _refuses(v, type_, entry)), None)
+        TOLD.append((type_, frozenset(codes)))
         if refused is not None:
             return Told(event=entry.event, index=entry.index, refused=refused, codes=codes)
         self.log.append(entry)
         caused = self.conduct.evolve(entry, self.authority)
         for violation in (*violations, *caused):
             self._detect(violation)
+        TOLD.extend((self._type_of(v.statement), frozenset({v.rule})) for v in caused)
         pairs = tuple((violation.rule, str(violation.statement)) for violation in caused)
         return Told(event=entry.event, index=entry.index, refused=None, codes=codes, caused=pairs)
+
+    def _type_of(self, event: str) -> str:
+        named = next(e.statement for e in self.log if e.event == event)
+        assert named is not None
+        return named.type
 
     def _detect(self, violation: Violation) -> None:
         named = next(e for e in self.log if e.event == violation.statement)

@@ -55,7 +55,7 @@ class ParticipantRegistered(ParticipantGate):
         return f"Participant {self.participant} was registered."
 
 
-@action("demographics.recorded", effect=Effect.FACT, streams="participant", roles=_STAFF)
+@action("demographics.recorded", effect=Effect.FACT, delegated=True, streams="participant", roles=_STAFF)
 class DemographicsRecorded(Fact):
     """Age at consent, sex and service status, sealed as the protocol allows (catalogue C)."""
 
@@ -83,7 +83,14 @@ class Option:
     agreed: bool
 
 
-@action("consent.obtained", effect=Effect.FACT, streams="participant", roles=_STAFF, voiding_cosigned=True)
+@action(
+    "consent.obtained",
+    effect=Effect.FACT,
+    delegated=True,
+    streams="participant",
+    roles=_STAFF,
+    voiding_cosigned=True,
+)
 class ConsentObtained(Fact):
     """Informed consent: form, both times with origin, options, what was given (catalogue C; 21 CFR 50)."""
 

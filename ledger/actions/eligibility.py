@@ -12,7 +12,14 @@ _STAFF = allow(STUDY_STAFF, "authorship", "responsibility")
 VERDICTS = {"met": "met", "not_met": "not met", "not_applicable": "not applicable"}
 
 
-@action("criterion.assessed", effect=Effect.FACT, streams="participant", roles=_STAFF, voiding_cosigned=True)
+@action(
+    "criterion.assessed",
+    effect=Effect.FACT,
+    delegated=True,
+    streams="participant",
+    roles=_STAFF,
+    voiding_cosigned=True,
+)
 class CriterionAssessed(Fact):
     """One criterion of the protocol version in force; the evidence is sealed (catalogue C)."""
 
@@ -27,6 +34,7 @@ class CriterionAssessed(Fact):
 @action(
     "eligibility.confirmed",
     effect=Effect.GATE,
+    delegated=True,
     streams="participant",
     # "By a physician delegated" (catalogue C).
     roles=allow(PHYSICIANS, "approval", "responsibility"),
@@ -44,7 +52,14 @@ class EligibilityConfirmed(ParticipantGate):
         return "Eligibility was confirmed."
 
 
-@action("screening.failed", effect=Effect.FACT, streams="participant", roles=_STAFF, voiding_cosigned=True)
+@action(
+    "screening.failed",
+    effect=Effect.FACT,
+    delegated=True,
+    streams="participant",
+    roles=_STAFF,
+    voiding_cosigned=True,
+)
 class ScreeningFailed(Fact):
     """Screening ended without enrolment: the criteria that failed, and a code (catalogue C)."""
 

@@ -42,6 +42,7 @@ class Limit:
 @action(
     "infusion.ordered",
     effect=Effect.GATE,
+    delegated=True,
     streams="participant",
     # "Prescriber delegated" (catalogue E): a physician.
     roles=allow(PHYSICIANS, "authorship", "approval", "responsibility"),
@@ -60,7 +61,14 @@ class InfusionOrdered(ParticipantGate):
         return f"Infusion {self.infusion} was ordered per protocol for a weight of {self.weight}."
 
 
-@action("infusion.started", effect=Effect.GATE, streams="participant", roles=_STAFF, voiding_cosigned=True)
+@action(
+    "infusion.started",
+    effect=Effect.GATE,
+    delegated=True,
+    streams="participant",
+    roles=_STAFF,
+    voiding_cosigned=True,
+)
 class InfusionStarted(ParticipantGate):
     """The pump runs: label code and rate (catalogue E)."""
 
@@ -74,7 +82,12 @@ class InfusionStarted(ParticipantGate):
 
 
 @action(
-    "infusion.interrupted", effect=Effect.FACT, streams="participant", roles=_STAFF, voiding_cosigned=True
+    "infusion.interrupted",
+    effect=Effect.FACT,
+    delegated=True,
+    streams="participant",
+    roles=_STAFF,
+    voiding_cosigned=True,
 )
 class InfusionInterrupted(Fact):
     """Paused, with the volume so far and why (catalogue E)."""
@@ -88,7 +101,14 @@ class InfusionInterrupted(Fact):
         return f"Infusion {self.infusion} was interrupted after {self.volume} ({self.code})."
 
 
-@action("infusion.resumed", effect=Effect.FACT, streams="participant", roles=_STAFF, voiding_cosigned=True)
+@action(
+    "infusion.resumed",
+    effect=Effect.FACT,
+    delegated=True,
+    streams="participant",
+    roles=_STAFF,
+    voiding_cosigned=True,
+)
 class InfusionResumed(Fact):
     """Running again after an interruption (catalogue E)."""
 
@@ -103,6 +123,7 @@ class InfusionResumed(Fact):
 @action(
     "infusion.stopped",
     effect=Effect.FACT,
+    delegated=True,
     streams="participant",
     roles=_STAFF,
     voiding_cosigned=True,
@@ -122,6 +143,7 @@ class InfusionStopped(Fact):
 @action(
     "infusion.completed",
     effect=Effect.FACT,
+    delegated=True,
     streams="participant",
     roles=_STAFF,
     voiding_cosigned=True,
@@ -137,7 +159,14 @@ class InfusionCompleted(Fact):
         return f"Infusion {self.infusion} was completed after {self.volume}."
 
 
-@action("dose.received", effect=Effect.FACT, streams="participant", roles=_STAFF, voiding_cosigned=True)
+@action(
+    "dose.received",
+    effect=Effect.FACT,
+    delegated=True,
+    streams="participant",
+    roles=_STAFF,
+    voiding_cosigned=True,
+)
 class DoseReceived(Fact):
     """The bag came to the bedside: label code, volume, rate, beyond-use time (catalogue E)."""
 
@@ -162,6 +191,7 @@ class ProductAmount:
 @action(
     "dose.administered",
     effect=Effect.FACT,
+    delegated=True,
     streams="participant",
     roles=_STAFF,
     voiding_cosigned=True,
@@ -184,6 +214,7 @@ class DoseAdministered(Fact):
 @action(
     "dose.held",
     effect=Effect.FACT,
+    delegated=True,
     streams="participant",
     roles=_STAFF,
     voiding_cosigned=True,

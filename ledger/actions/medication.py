@@ -10,7 +10,11 @@ from ledger.roles import BEDSIDE_STAFF
 
 
 @action(
-    "medication.started", effect=Effect.FACT, streams="participant", roles=allow(BEDSIDE_STAFF, "authorship")
+    "medication.started",
+    effect=Effect.FACT,
+    delegated=True,
+    streams="participant",
+    roles=allow(BEDSIDE_STAFF, "authorship"),
 )
 class MedicationStarted(Fact):
     """A medication by class; prohibited ones are named by the study definition (catalogue F)."""

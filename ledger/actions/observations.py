@@ -35,6 +35,7 @@ class Measurement:
 @action(
     "vital_signs.recorded",
     effect=Effect.FACT,
+    delegated=True,
     streams="participant",
     roles=allow(BEDSIDE_STAFF, "authorship"),
 )
@@ -62,6 +63,7 @@ class Item:
 @action(
     "outcome.recorded",
     effect=Effect.FACT,
+    delegated=True,
     streams="participant",
     # A rater who was infusion staff is flagged (catalogue F), so infusion staff do not sign ratings.
     roles=allow((*STUDY_STAFF, "blinded_rater"), "authorship"),

@@ -132,6 +132,7 @@ class ListOpened(Action):
 @action(
     "randomization.requested",
     effect=Effect.GATE,
+    delegated=True,
     streams="participant",
     roles=allow(STUDY_STAFF, "authorship", "approval"),
     voidable=False,

@@ -2,7 +2,7 @@
 
 A class is declared once and everything else is derived from it:
 
-    @action("visit.completed", effect=Effect.FACT, streams="participant",
+    @action("visit.completed", effect=Effect.FACT, delegated=True, streams="participant",
             roles=allow(BEDSIDE_STAFF, "authorship"))
     class VisitCompleted(Fact):
         visit: VisitId
@@ -19,9 +19,19 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Any, ClassVar, Final, TypeAlias, TypeVar, dataclass_transform, get_args, get_type_hints
+from typing import (
+    Any,
+    ClassVar,
+    Final,
+    TypeAlias,
+    TypeVar,
+    dataclass_transform,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 
-from ledger.actions.fields import PerformedOutside, PersonId, Sealed, Source
+from ledger.actions.fields import EventRef, PerformedOutside, PersonId, Sealed, Source
 from ledger.actions.shapes import Kind, hints_of, kind_of, members_of, mismatch, object_kind, optional
 from ledger.errors import FormatError
 from ledger.roles import ROLES
@@ -67,6 +77,9 @@ class ActionSpec:
         voiding_cosigned: voiding it needs the investigator's co-signature (catalogue H).
         always_open: recorded in any study, site or lock state (R7).
         reason_required: `reason` is mandatory.
+        delegated: a task that is delegated: who performs it needs the delegation and the training (R2b).
+        seconds: the second persons that it waits for, as `record.cosigned` names them (R9).
+        references: attributes of `data` that name earlier statements by their event hash.
         action: the class.
     """
 
@@ -80,6 +93,9 @@ class ActionSpec:
     voiding_cosigned: bool
     always_open: bool
     reason_required: bool
+    delegated: bool
+    seconds: tuple[str, ...]
+    references: tuple[str, ...]
     action: ActionClass
     data: Kind
     sealed_fields: Mapping[str, SealedField]
@@ -158,10 +174,12 @@ def action(
     voiding_cosigned: bool = False,
     always_open: bool = False,
     reason_required: bool = False,
+    delegated: bool = False,
+    seconds: str = "",
 ) -> Callable[[type[A]], type[A]]:
     """Declare a class as the action of a type and schema, and compile it.
 
-    `streams` lists kinds of stream, separated by spaces.
+    `streams` lists kinds of stream, `seconds` second persons, separated by spaces.
 
     Raises:
         TypeError, ValueError: on a defect of the declaration; on import, never at work.
@@ -189,6 +207,9 @@ def action(
             voiding_cosigned=voiding_cosigned,
             always_open=always_open,
             reason_required=reason_required,
+            delegated=delegated,
+            seconds=tuple(seconds.split()),
+            references=_references(made, hidden),
             action=made,
             data=object_kind(made, members_of(made, hidden)),
             sealed_fields=MappingProxyType(sealed),
@@ -218,6 +239,11 @@ def spec(type_: str, schema: int) -> ActionSpec:
 def all_specs() -> tuple[ActionSpec, ...]:
     """Return every spec, by type and schema."""
     return tuple(_SPECS[key] for key in sorted(_SPECS))
+
+
+def delegated_types() -> frozenset[str]:
+    """Return the tasks that are delegated: who performs one needs the delegation and the training (R2b)."""
+    return frozenset(spec.type for spec in _SPECS.values() if spec.delegated)
 
 
 def parse_data(spec: ActionSpec, data: Any, opened: Mapping[str, Any] = MappingProxyType({})) -> Action:
@@ -322,6 +348,18 @@ def _sealed_fields(cls: type) -> dict[str, SealedField]:
             scope=mark.scope, attribute=name, kind=kind_of(inner), required=mark.required
         )
     return sealed
+
+
+def _references(cls: type, hidden: frozenset[str]) -> tuple[str, ...]:
+    """Return the plain members that hold event hashes, one or a list of them."""
+    names = []
+    for name, hint in hints_of(cls).items():
+        inner = optional(hint) or hint
+        items = get_args(inner)
+        listed = bool(items) and get_origin(items[0]) is tuple and EventRef in get_args(items[0])
+        if name not in hidden and (inner == EventRef or listed):
+            names.append(name.rstrip("_"))
+    return tuple(names)
 
 
 def _read_opened(field: SealedField, path: str, value: Any) -> Any:

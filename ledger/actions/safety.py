@@ -37,7 +37,14 @@ class Causality:
 Causalities = Annotated[tuple[Causality, ...], Items(0, 32)]
 
 
-@action("adverse_event.reported", effect=Effect.FACT, streams="participant", roles=_SITE, always_open=True)
+@action(
+    "adverse_event.reported",
+    effect=Effect.FACT,
+    delegated=True,
+    streams="participant",
+    roles=_SITE,
+    always_open=True,
+)
 class AdverseEventReported(Fact):
     """An adverse event: grade, seriousness, causality per product (catalogue G; 21 CFR 312.64(b))."""
 
@@ -62,7 +69,14 @@ class AdverseEventReported(Fact):
         )
 
 
-@action("adverse_event.followed_up", effect=Effect.FACT, streams="participant", roles=_SITE, always_open=True)
+@action(
+    "adverse_event.followed_up",
+    effect=Effect.FACT,
+    delegated=True,
+    streams="participant",
+    roles=_SITE,
+    always_open=True,
+)
 class AdverseEventFollowedUp(Fact):
     """New information: the next version, with the changed members only (catalogue G)."""
 
@@ -87,7 +101,14 @@ class AdverseEventFollowedUp(Fact):
         return f"Adverse event {self.ae} was followed up, version {self.version}{what}."
 
 
-@action("adverse_event.resolved", effect=Effect.FACT, streams="participant", roles=_SITE, always_open=True)
+@action(
+    "adverse_event.resolved",
+    effect=Effect.FACT,
+    delegated=True,
+    streams="participant",
+    roles=_SITE,
+    always_open=True,
+)
 class AdverseEventResolved(Fact):
     """How and when it ended (catalogue G)."""
 

@@ -14,7 +14,7 @@ MODES = {"in_person": "in person", "phone": "by phone", "home": "at home"}
 _STAFF = allow(BEDSIDE_STAFF, "authorship")
 
 
-@action("visit.started", effect=Effect.FACT, streams="participant", roles=_STAFF)
+@action("visit.started", effect=Effect.FACT, delegated=True, streams="participant", roles=_STAFF)
 class VisitStarted(Fact):
     """A visit of the definition, or `unscheduled` (catalogue F)."""
 
@@ -25,7 +25,7 @@ class VisitStarted(Fact):
         return f"Visit {self.visit} was started {MODES[self.mode]}."
 
 
-@action("visit.completed", effect=Effect.FACT, streams="participant", roles=_STAFF)
+@action("visit.completed", effect=Effect.FACT, delegated=True, streams="participant", roles=_STAFF)
 class VisitCompleted(Fact):
     """All that a visit asked for was done (catalogue F)."""
 

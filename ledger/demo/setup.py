@@ -11,6 +11,7 @@ from datetime import date
 from types import MappingProxyType
 from typing import Any, Final
 
+from ledger.actions import delegated_types
 from ledger.actions.accounts import (
     AccountCreated,
     EsignaturePolicyAcknowledged,
@@ -49,7 +50,6 @@ from ledger.demo.stage import MINUTE_US, Command, Stage, instant
 from ledger.errors import LedgerError
 from ledger.genesis import Operator, evidence_of, key_object, open_log
 from ledger.recorded import Recorded
-from ledger.rules.general import DELEGATED
 from ledger.study.definition import published
 
 ZONE: Final = "UTC"
@@ -79,8 +79,8 @@ _NURSES: Final = frozenset(
 )
 _TASKS: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
     {
-        "sub_investigator": DELEGATED,
-        "coordinator": DELEGATED - _NOT_COORDINATORS,
+        "sub_investigator": delegated_types(),
+        "coordinator": delegated_types() - _NOT_COORDINATORS,
         "infusion_staff": _NURSES,
         "blinded_rater": frozenset({"outcome.recorded", "adverse_event.reported"}),
     }

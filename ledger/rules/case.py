@@ -14,8 +14,7 @@ from ledger.authority import Authority
 from ledger.participant import Participant
 from ledger.rules.record import Record
 from ledger.study.definition import StudyDefinition
-from ledger.studyfold import Attachments
-from ledger.studystate import StudyState
+from ledger.studystate import Attachments, StudyState
 
 
 class Case(NamedTuple):
@@ -49,3 +48,4 @@ class StudyCase(NamedTuple):
 Judge = Callable[[Case], Iterator[str]]
 Fold = Callable[[Case], Participant]
 StudyJudge = Callable[[StudyCase], Iterator[str]]
+StudyFold = Callable[[StudyState, Record, Attachments], StudyState]

@@ -167,3 +167,4 @@ JUDGES: Final[Mapping[str, Judge]] = MappingProxyType({"consent.obtained": judge
 FOLDS: Final[Mapping[str, Fold]] = MappingProxyType(
     {"consent.obtained": fold_obtained, "consent.withdrawn": fold_withdrawn}
 )
+ASKED: Final[Mapping[str, str]] = MappingProxyType({})

@@ -87,3 +87,4 @@ JUDGES: Final[Mapping[str, Judge]] = MappingProxyType(
     }
 )
 FOLDS: Final[Mapping[str, Fold]] = MappingProxyType(dict.fromkeys(STATUSES, fold_ended))
+ASKED: Final[Mapping[str, str]] = MappingProxyType({})

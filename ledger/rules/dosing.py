@@ -296,3 +296,4 @@ FOLDS: Final[Mapping[str, Fold]] = MappingProxyType(
         "dose.administered": fold_staff,
     }
 )
+ASKED: Final[Mapping[str, str]] = MappingProxyType({})

@@ -116,3 +116,4 @@ FOLDS: Final[Mapping[str, Fold]] = MappingProxyType(
         "eligibility.confirmed": fold_confirmed,
     }
 )
+ASKED: Final[Mapping[str, str]] = MappingProxyType({})

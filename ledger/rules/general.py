@@ -11,40 +11,11 @@ from typing import Final
 
 from ledger.errors import FormatError
 from ledger.rules.case import Case
-from ledger.rules.record import GATES, HOUR_US, MINUTE_US, Record
+from ledger.rules.record import HOUR_US, MINUTE_US, Record
 from ledger.studystate import StudyState
 from ledger.times import check_local_time, parse_instant
 
 CLOCK_TOLERANCE_US: Final = 5 * MINUTE_US
-
-DELEGATED: Final = frozenset(
-    {
-        "demographics.recorded",
-        "consent.obtained",
-        "criterion.assessed",
-        "eligibility.confirmed",
-        "screening.failed",
-        "randomization.requested",
-        "visit.started",
-        "visit.completed",
-        "vital_signs.recorded",
-        "outcome.recorded",
-        "infusion.ordered",
-        "infusion.started",
-        "infusion.interrupted",
-        "infusion.resumed",
-        "infusion.stopped",
-        "infusion.completed",
-        "dose.received",
-        "dose.administered",
-        "dose.held",
-        "adverse_event.reported",
-        "adverse_event.followed_up",
-        "adverse_event.resolved",
-        "medication.started",
-    }
-)
-"""Tasks that are delegated: who performs one of these needs the delegation and the training (R2b)."""
 
 _OWN_WORK: Final = frozenset({"participant", "device", "service"})  # no staff: nothing is delegated to them
 
@@ -88,7 +59,7 @@ def judge_protocol(record: Record, study: StudyState) -> Iterator[str]:
 def judge_gate(case: Case) -> Iterator[str]:
     """Judge what every gate needs: an active site and a review board's approval in force (R3)."""
     record, study = case.record, case.study
-    if record.type not in GATES:
+    if not record.gates:
         return
     site = study.site(case.site)
     if site.activated is None or site.activated >= record.index:
@@ -107,7 +78,7 @@ def _has_ended(case: Case) -> bool:
 def judge_performer(case: Case) -> Iterator[str]:
     """Judge who performed it: delegated the task and trained when it occurred (R2b)."""
     record, study = case.record, case.study
-    if record.type not in DELEGATED or record.statement.actor.role in _OWN_WORK:
+    if not record.spec.delegated or record.statement.actor.role in _OWN_WORK:
         return
     if _source_kind(record) == "participant" and "performer" not in record.data:
         return

@@ -78,3 +78,4 @@ JUDGES: Final[Mapping[str, Judge]] = MappingProxyType(
     }
 )
 FOLDS: Final[Mapping[str, Fold]] = MappingProxyType({"medication.started": fold_medication})
+ASKED: Final[Mapping[str, str]] = MappingProxyType({})

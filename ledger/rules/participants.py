@@ -14,26 +14,49 @@ from typing import Final
 
 from ledger.participant import Breach, Participant
 from ledger.rules import (
+    assurance,
     consent,
     disposition,
     dosing,
     eligibility,
+    extension,
+    forms,
     general,
     observations,
+    pregnancy,
     randomization,
     safety,
+    transfer,
     visits,
 )
 from ledger.rules.case import Case, Fold, Judge
 from ledger.rules.record import DAY_US, Record
 
-_AREAS: Final = (consent, eligibility, randomization, dosing, visits, observations, safety, disposition)
+_AREAS: Final = (
+    consent,
+    eligibility,
+    pregnancy,
+    transfer,
+    randomization,
+    dosing,
+    visits,
+    observations,
+    forms,
+    safety,
+    disposition,
+    extension,
+    assurance,
+)
 JUDGES: Final[Mapping[str, Judge]] = MappingProxyType(
     {type_: rule for area in _AREAS for type_, rule in area.JUDGES.items()}
 )
 FOLDS: Final[Mapping[str, Fold]] = MappingProxyType(
     {type_: rule for area in _AREAS for type_, rule in area.FOLDS.items()}
 )
+ASKED: Final[Mapping[str, str]] = MappingProxyType(
+    {type_: codes for area in _AREAS for type_, codes in area.ASKED.items()}
+)
+"""The codes that each type is judged by, beside the general ones, separated by spaces."""
 
 
 def judge(case: Case) -> Iterator[str]:

@@ -141,3 +141,4 @@ JUDGES: Final[Mapping[str, Judge]] = MappingProxyType(
 FOLDS: Final[Mapping[str, Fold]] = MappingProxyType(
     {"randomization.requested": fold_requested, "participant.randomized": fold_randomized}
 )
+ASKED: Final[Mapping[str, str]] = MappingProxyType({})

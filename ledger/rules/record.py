@@ -7,11 +7,13 @@ statements, so that a correction folds again without a special case (catalogue R
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
 
+from ledger.actions.registry import ActionSpec, spec
+from ledger.actions.registry import Effect as ActionEffect
 from ledger.entry import Entry
 from ledger.envelope import EventHash
 from ledger.errors import FormatError
@@ -22,16 +24,7 @@ MINUTE_US: Final = 60_000_000
 HOUR_US: Final = 60 * MINUTE_US
 DAY_US: Final = 24 * HOUR_US
 
-# Gates of this version that stand in a participant's stream; every other type there is a fact (catalogue R6).
-GATES: Final = frozenset(
-    {
-        "participant.registered",
-        "eligibility.confirmed",
-        "randomization.requested",
-        "infusion.ordered",
-        "infusion.started",
-    }
-)
+_WITH_GATES: Final = ("participant/", "pharmacy/")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,8 +44,31 @@ class Record:
 
     @property
     def is_gate(self) -> bool:
-        """Tell whether it permits something to come: a gate that was not passed outside the system."""
-        return self.type in GATES and "performed_outside" not in self.data
+        """Tell whether it permits something to come: a gate that was not passed outside the system.
+
+        Asked of participants' and pharmacies' streams; every gate elsewhere is of the study or a site.
+        """
+        return self.gates and "performed_outside" not in self.data
+
+    @property
+    def gates(self) -> bool:
+        """Tell whether its type is a gate of a participant's or a pharmacy's stream, wherever passed."""
+        return self.spec.effect is ActionEffect.GATE and self.stream.startswith(_WITH_GATES)
+
+    @property
+    def spec(self) -> ActionSpec:
+        """Return what the vocabulary says of its type and schema."""
+        return spec(self.type, self.statement.schema)
+
+    @property
+    def references(self) -> Iterator[str]:
+        """Yield the event hashes that its data names."""
+        for name in self.spec.references:
+            value = self.data.get(name)
+            if isinstance(value, str):
+                yield value
+            elif value is not None:
+                yield from value
 
     @property
     def performer(self) -> str:

@@ -116,3 +116,4 @@ FOLDS: Final[Mapping[str, Fold]] = MappingProxyType(
         "adverse_event.resolved": fold_version,
     }
 )
+ASKED: Final[Mapping[str, str]] = MappingProxyType({})

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Final
 
-from ledger.rules.case import StudyCase, StudyJudge
+from ledger.rules.case import StudyCase, StudyFold, StudyJudge
 from ledger.rules.record import Record, span
 from ledger.studystate import (
     Delegation,
@@ -264,7 +264,7 @@ def _covers(approval: ErasureApproval, statement: str, digests: list[str]) -> bo
     return approval.statement == statement and approval.digests >= set(digests)
 
 
-JUDGES: Final[Mapping[str, StudyJudge]] = MappingProxyType(
+STUDY_JUDGES: Final[Mapping[str, StudyJudge]] = MappingProxyType(
     {
         "study.registered": judge_registered,
         "protocol.approved": judge_protocol,
@@ -282,3 +282,5 @@ JUDGES: Final[Mapping[str, StudyJudge]] = MappingProxyType(
         "personal_data.erased": judge_erased,
     }
 )
+STUDY_FOLDS: Final[Mapping[str, StudyFold]] = MappingProxyType({})
+ASKED: Final[Mapping[str, str]] = MappingProxyType({})

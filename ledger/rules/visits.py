@@ -119,3 +119,4 @@ JUDGES: Final[Mapping[str, Judge]] = MappingProxyType(
 FOLDS: Final[Mapping[str, Fold]] = MappingProxyType(
     {"visit.started": fold_started, "visit.completed": fold_completed, "visit.missed": fold_missed}
 )
+ASKED: Final[Mapping[str, str]] = MappingProxyType({})

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import scenario
 from tests.ledger.small_ledger import SmallLedger
 from tests.ledger.write_path import copy_of, make_template
 
@@ -24,3 +25,11 @@ def small(template: tuple[SmallLedger, Path], tmp_path: Path) -> Iterator[SmallL
     made = copy_of(*template, tmp_path / "small")
     yield made
     made.ledger.close()
+
+
+@pytest.fixture(autouse=True)
+def _shown(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Hold a test to the rules that it says it shows."""
+    scenario.TOLD.clear()
+    yield
+    scenario.check_shown(request.node)

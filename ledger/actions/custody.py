@@ -1,0 +1,3 @@
+"""Imports, archives, retention, custody, copies (catalogue H)."""
+
+from __future__ import annotations

@@ -1,0 +1,3 @@
+"""Devices and participants' own access (catalogue A)."""
+
+from __future__ import annotations

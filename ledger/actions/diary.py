@@ -1,0 +1,3 @@
+"""Diaries and suicidality (catalogue F)."""
+
+from __future__ import annotations

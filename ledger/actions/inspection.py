@@ -1,0 +1,3 @@
+"""Inspections (catalogue A)."""
+
+from __future__ import annotations

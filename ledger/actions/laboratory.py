@@ -1,0 +1,3 @@
+"""Samples, results, electrocardiograms (catalogue F)."""
+
+from __future__ import annotations

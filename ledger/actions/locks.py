@@ -1,0 +1,3 @@
+"""Freezing and locking (catalogue H)."""
+
+from __future__ import annotations

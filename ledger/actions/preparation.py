@@ -1,0 +1,3 @@
+"""Preparing and dispensing doses: `pharmacy/<site>` (catalogue E)."""
+
+from __future__ import annotations

@@ -1,0 +1,3 @@
+"""Queries (catalogue H)."""
+
+from __future__ import annotations

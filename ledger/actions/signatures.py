@@ -1,0 +1,3 @@
+"""Signatures over a scope (catalogue H)."""
+
+from __future__ import annotations

@@ -1,0 +1,3 @@
+"""Unblinding, envelopes, drills, errors of randomization (catalogue D)."""
+
+from __future__ import annotations

@@ -1,0 +1,13 @@
+"""Rules of what a study permits: protocol in force, enrolment, halt and close (catalogue B; R3)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+from ledger.rules.case import StudyFold, StudyJudge
+
+STUDY_JUDGES: Final[Mapping[str, StudyJudge]] = MappingProxyType({})
+STUDY_FOLDS: Final[Mapping[str, StudyFold]] = MappingProxyType({})
+ASKED: Final[Mapping[str, str]] = MappingProxyType({})

@@ -1,0 +1,13 @@
+"""Rules of the extension after the core study (catalogue I)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+from ledger.rules.case import Fold, Judge
+
+JUDGES: Final[Mapping[str, Judge]] = MappingProxyType({})
+FOLDS: Final[Mapping[str, Fold]] = MappingProxyType({})
+ASKED: Final[Mapping[str, str]] = MappingProxyType({})

@@ -1,0 +1,1 @@
+"""Parts of the state that the rules fold: one module for each area of the catalogue, frozen values only."""
