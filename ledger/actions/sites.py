@@ -10,6 +10,7 @@ from ledger.actions.fields import (
     Count,
     Date,
     DayOrTime,
+    Distinct,
     EventRef,
     Items,
     Name,
@@ -31,16 +32,12 @@ _DELEGATES = allow(
     (*STUDY_STAFF, "infusion_staff", "blinded_rater", "unblinded_pharmacist", "on_call_unblinding"),
     "responsibility",
 )
+# Whoever holds the letter records it: the committee itself, the site, or the sponsor for a central IRB.
+_HOLDERS = allow((*STUDY_STAFF, "sponsor_administrator"), "authorship", "verification")
+_OF_BOARD = _HOLDERS | allow(("ethics_committee",), "authorship", "approval")
 
 
-@action(
-    "irb_approval.recorded",
-    effect=Effect.FACT,
-    streams="site",
-    # Whoever holds the letter records it: the committee itself, the site, or the sponsor for a central IRB.
-    roles=allow((*STUDY_STAFF, "sponsor_administrator"), "authorship", "verification")
-    | allow(("ethics_committee",), "authorship", "approval"),
-)
+@action("irb_approval.recorded", effect=Effect.FACT, streams="site", roles=_OF_BOARD)
 class IrbApprovalRecorded(Fact):
     """An approval by the ethics committee: from, to, how many, for what (21 CFR 56.109; catalogue B)."""
 
@@ -51,11 +48,64 @@ class IrbApprovalRecorded(Fact):
     activities: SomeDistinct[Code]
 
     def check_form(self) -> None:
-        if self.to < self.from_:
-            raise mismatch("a date that is not before `from`", "/to")
+        _check_ends(self.from_, self.to)
 
     def describe(self) -> str:
         return f"The ethics approval {self.reference} from {self.from_} to {self.to} was recorded."
+
+
+@action("irb_approval.suspended", effect=Effect.FACT, streams="site", roles=_OF_BOARD)
+class IrbApprovalSuspended(Fact):
+    """The ethics committee suspends its approval, until `to` or a further approval (21 CFR 56.113)."""
+
+    reference: Name
+    from_: DayOrTime
+    code: Code
+    to: DayOrTime | None = None
+
+    def check_form(self) -> None:
+        _check_ends(self.from_, self.to)
+
+    def describe(self) -> str:
+        time = f"from {self.from_}" + (f" to {self.to}" if self.to else "")
+        return f"The ethics approval was suspended {time} ({self.reference}): {self.code}."
+
+
+@action("irb_continuation.permitted", effect=Effect.FACT, streams="site", roles=_OF_BOARD)
+class IrbContinuationPermitted(Fact):
+    """Without an approval in force, those already in the study may go on (45 CFR 46.109, 21 CFR 56.109).
+
+    `participants` counts them; who is new needs the activity `enrolment` (catalogue B).
+    """
+
+    reference: Name
+    from_: Date
+    to: Date
+    participants: Count
+    activities: SomeDistinct[Code]
+
+    def check_form(self) -> None:
+        _check_ends(self.from_, self.to)
+
+    def describe(self) -> str:
+        what = ", ".join(self.activities)
+        return f"The ethics committee permitted to go on from {self.from_} to {self.to}: {what}."
+
+
+@action("command_approval.recorded", effect=Effect.FACT, streams="site", roles=_HOLDERS)
+class CommandApprovalRecorded(Fact):
+    """The command's approval to recruit those on active duty there (DoDI 3216.02; catalogue B)."""
+
+    reference: Name
+    from_: Date
+    to: Date | None = None
+
+    def check_form(self) -> None:
+        _check_ends(self.from_, self.to)
+
+    def describe(self) -> str:
+        time = f"from {self.from_}" + (f" to {self.to}" if self.to else "")
+        return f"The command approval {self.reference} {time} was recorded."
 
 
 @action("investigator.designated", effect=Effect.GATE, streams="site", roles=_SPONSOR, voidable=False)
@@ -68,6 +118,32 @@ class InvestigatorDesignated(Action):
 
     def describe(self) -> str:
         return f"{self.person} was designated principal investigator of {self.site} from {self.from_}."
+
+
+@action(
+    "investigator.handed_over",
+    effect=Effect.GATE,
+    streams="site",
+    roles=_SPONSOR | allow(("investigator",), "responsibility"),
+    voidable=False,
+    seconds="approver",
+)
+class InvestigatorHandedOver(Action):
+    """Another principal investigator takes over; waits for the successor's co-signature (catalogue B, R9).
+
+    `open_items` and `unsigned` name what the successor takes over: statements that somebody still waits on,
+    and records that nobody endorsed yet.
+    """
+
+    site: SiteId
+    person: PersonId
+    from_: DayOrTime
+    open_items: Distinct[EventRef]
+    unsigned: Distinct[EventRef]
+
+    def describe(self) -> str:
+        items = f"{len(self.open_items)} open items and {len(self.unsigned)} unsigned records"
+        return f"{self.site} was handed over to {self.person} from {self.from_} with {items}."
 
 
 @action("delegation.granted", effect=Effect.GATE, streams="site", roles=_INVESTIGATOR, voidable=False)
@@ -105,6 +181,16 @@ class DelegationEnded(Action):
         return "A delegation was ended."
 
 
+@action("delegation.reaffirmed", effect=Effect.GATE, streams="site", roles=_INVESTIGATOR, voidable=False)
+class DelegationReaffirmed(Action):
+    """The investigator who took over stands by an earlier delegation (catalogue B; ICH E6(R3) 2.3)."""
+
+    delegation: EventRef
+
+    def describe(self) -> str:
+        return "A delegation was reaffirmed."
+
+
 @action("site.initiated", effect=Effect.GATE, streams="site", roles=_SPONSOR, voidable=False)
 class SiteInitiated(Action):
     """The initiation visit with its checklist (catalogue B)."""
@@ -125,3 +211,37 @@ class SiteActivated(Action):
 
     def describe(self) -> str:
         return f"The site was activated from {self.from_}."
+
+
+@action(
+    "site.suspended",
+    effect=Effect.GATE,
+    streams="site",
+    roles=_SPONSOR | allow(("investigator",), "approval"),
+    voidable=False,
+)
+class SiteSuspended(Action):
+    """No gate at the site until it is activated again; follow-up goes on (catalogue B)."""
+
+    from_: DayOrTime
+    code: Code
+
+    def describe(self) -> str:
+        return f"The site was suspended from {self.from_}: {self.code}."
+
+
+@action("site.closed", effect=Effect.GATE, streams="site", roles=_SPONSOR, voidable=False)
+class SiteClosed(Action):
+    """The site is over: the investigator has a copy of their own, envelopes and drug are reconciled (B)."""
+
+    from_: DayOrTime
+    checklist: SomeDistinct[Code]
+
+    def describe(self) -> str:
+        return f"The site was closed from {self.from_}."
+
+
+def _check_ends(begins: str, ends: str | None) -> None:
+    """Require an end whose text is not before the beginning's, as far as both are written."""
+    if ends is not None and ends[: len("YYYY-MM-DD")] < begins[: len("YYYY-MM-DD")]:
+        raise mismatch("a date that is not before `from`", "/to")

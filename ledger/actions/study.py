@@ -74,6 +74,18 @@ class ConsentFormApproved(Action):
         return f"Consent form version {self.version} ({self.language}) was approved from {self.from_}."
 
 
+@action("consent_form.retired", effect=Effect.GATE, streams="study", roles=_SPONSOR, voidable=False)
+class ConsentFormRetired(Action):
+    """A consent form is not used after a day any more, at any site (catalogue B)."""
+
+    version: Name
+    language: Language
+    to: Date
+
+    def describe(self) -> str:
+        return f"Consent form version {self.version} ({self.language}) was retired after {self.to}."
+
+
 @action("enrolment.opened", effect=Effect.GATE, streams="study", roles=_SPONSOR, voidable=False)
 class EnrolmentOpened(Action):
     """Enrolment is open at these sites, up to a cap of randomized participants (catalogue B, D)."""
