@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 from ledger.actions.fields import (
     Base64Bytes,
     Clinical,
+    EventRef,
     Hash,
     Items,
     KeyId,
@@ -23,7 +24,7 @@ from ledger.actions.fields import (
     Spki,
     check_sites,
 )
-from ledger.actions.registry import Action, Effect, action, allow
+from ledger.actions.registry import Action, Effect, Fact, action, allow
 from ledger.actions.shapes import mismatch
 from ledger.roles import ADMINISTRATORS, PEOPLE
 
@@ -283,3 +284,25 @@ class KeyRevoked(Action):
     def describe(self) -> str:
         since = "" if self.compromised_from is None else f", compromised from index {self.compromised_from}"
         return f"A key of {self.person} was revoked{since}."
+
+
+@action(
+    "record.reaffirmed",
+    effect=Effect.FACT,
+    streams="person",
+    # Whoever answers for the records: the site's investigator, and for what administrators signed another.
+    roles=allow(("investigator", "sponsor_administrator"), "responsibility"),
+    voidable=False,
+)
+class RecordReaffirmed(Fact):
+    """A suspect record, reviewed by itself after a compromise and found genuine (catalogue A; 11.300(c)).
+
+    `person` is whose key it was; the statement stands in that person's stream.
+    """
+
+    basis: Literal["recalled", "source_compared", "witness_confirmed"]
+    person: PersonId
+    statement: EventRef
+
+    def describe(self) -> str:
+        return f"A record signed with a compromised key of {self.person} was reaffirmed."

@@ -45,8 +45,30 @@ SERVICE_TYPES = {
     "command.refused",
     "export.generated",
     "personal_data.erased",
+    "edit_check.fired",
+    "login.succeeded",
+    "login.failed",
+    "login.locked",
+    "session.ended",
+    "record.viewed",
+    "trail.viewed",
+    "certified_copy.issued",
+    "clock.drifted",
+    "backup.taken",
+    "restore.tested",
 }
-ROOT_NOUNS = {"ledger", "policy", "account", "identity", "training", "role", "key", "study"}
+ROOT_NOUNS = {
+    "ledger",
+    "policy",
+    "account",
+    "identity",
+    "training",
+    "role",
+    "key",
+    "study",
+    "configuration",
+    "system",
+}
 
 
 def golden(name: str) -> tuple[dict[str, Any], dict[str, Any]]:
