@@ -1,6 +1,7 @@
 """Randomization: commitments, requests and allocations (catalogue D; record-format.md §8, §11).
 
-Lists stand in `randomization/<list>`; requests and their answers in `participant/<id>`.
+Lists stand in `randomization/<list>`; requests and their answers in `participant/<id>`; errors, which may
+tell of an arm, in `safety`.
 """
 
 from __future__ import annotations
@@ -10,18 +11,21 @@ from typing import Annotated, Literal
 from ledger.actions.fields import (
     Between,
     Bytes32,
+    Code,
     EventRef,
+    FreeText,
     Hash,
     Items,
     ListName,
     Name,
+    ParticipantId,
     Positive,
     Sealed,
     Some,
     SomeDistinct,
     VerifierKeyLine,
 )
-from ledger.actions.registry import Action, Effect, action, allow
+from ledger.actions.registry import Action, Effect, Fact, action, allow
 from ledger.actions.shapes import mismatch
 from ledger.roles import STUDY_STAFF
 
@@ -187,3 +191,36 @@ class ParticipantRandomizedStage2(Action):
 
     def describe(self) -> str:
         return f"The participant was randomized for stage 2 from the list {self.list}."
+
+
+@action(
+    "randomization.error_recorded",
+    effect=Effect.FACT,
+    streams="safety",
+    roles=allow(
+        (
+            *STUDY_STAFF,
+            "unblinded_pharmacist",
+            "unblinded_monitor",
+            "unblinded_statistician",
+            "list_holder",
+            "sponsor_administrator",
+            "data_manager",
+        ),
+        "authorship",
+    ),
+    voidable=False,
+    always_open=True,
+)
+class RandomizationErrorRecorded(Fact):
+    """What went wrong with a randomization, and its impact; nothing is drawn again (catalogue D)."""
+
+    what: Code
+    impact: Code
+    participant: ParticipantId | None = None
+    statement: EventRef | None = None
+    account: Annotated[FreeText | None, Sealed("freetext")] = None
+
+    def describe(self) -> str:
+        whom = "" if self.participant is None else f" of participant {self.participant}"
+        return f"An error of randomization{whom} was recorded: {self.what} ({self.impact})."
