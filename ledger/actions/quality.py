@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from ledger.actions.fields import EventRef, Matches, RuleCode, Sealed
 from ledger.actions.registry import Action, Effect, Fact, action, allow
-from ledger.roles import BEDSIDE_STAFF, SITE_STAFF
+from ledger.roles import SITE_STAFF
 
 ANYWHERE = "participant site study safety pharmacy person randomization access"
 
@@ -23,6 +23,15 @@ CorrectedPath = Annotated[
 # "Never by a monitor, never by the sponsor alone" (catalogue H): the site's own roles.
 _SITE = allow(SITE_STAFF, "authorship") | allow(("investigator",), "authorship", "responsibility")
 _SERVICE = allow(("service",), "attestation")
+# Whoever may be a second person anywhere; who may be which, of what, is a rule (R9).
+_SECOND = (
+    *SITE_STAFF,
+    "sponsor_administrator",
+    "data_manager",
+    "medical_monitor",
+    "unblinded_monitor",
+    "unblinded_safety_physician",
+)
 
 
 @action("correction.made", effect=Effect.FACT, streams=ANYWHERE, roles=_SITE, reason_required=True)
@@ -54,6 +63,54 @@ class CorrectionMadeSealed(Action):
         return f"The sealed value at {self.path} of an earlier record was corrected."
 
 
+_PROPOSING = allow(("data_manager",), "authorship", "review")
+
+
+@action(
+    "correction.proposed",
+    effect=Effect.FACT,
+    streams="participant site study person",
+    roles=_PROPOSING,
+    voidable=False,
+    reason_required=True,
+)
+class CorrectionProposed(Fact):
+    """A correction that a data manager asks for; it changes nothing (catalogue H).
+
+    It takes effect by the site's correction that cites it: `originator` of kind `person`, its `source` the event
+    hash of the proposal, with the same statement, path, old and new value.
+    """
+
+    new: Any
+    old: Any
+    path: CorrectedPath
+    statement: EventRef
+
+    def describe(self) -> str:
+        return f"A correction of the value at {self.path} of an earlier record was proposed."
+
+
+@action(
+    "correction.proposed",
+    schema=2,
+    effect=Effect.FACT,
+    streams="participant site study person",
+    roles=_PROPOSING,
+    voidable=False,
+    reason_required=True,
+)
+class CorrectionProposedSealed(Fact):
+    """A proposed correction of a sealed value: old and new are sealed in its scope."""
+
+    path: CorrectedPath
+    statement: EventRef
+    new: Annotated[Any | None, Sealed("target")] = None
+    old: Annotated[Any | None, Sealed("target")] = None
+
+    def describe(self) -> str:
+        return f"A correction of the sealed value at {self.path} of an earlier record was proposed."
+
+
 @action("record.voided", effect=Effect.FACT, streams=ANYWHERE, roles=_SITE, reason_required=True)
 class RecordVoided(Fact):
     """A record that does not count, shown struck through; the right one beside it (catalogue H)."""
@@ -70,10 +127,7 @@ class RecordVoided(Fact):
     "record.cosigned",
     effect=Effect.FACT,
     streams=ANYWHERE,
-    # Whoever may be the second person at a site; which one a record needs is a rule (R9).
-    roles=allow(
-        (*BEDSIDE_STAFF, "unblinded_pharmacist"), "review", "approval", "verification", "responsibility"
-    ),
+    roles=allow(_SECOND, "review", "approval", "verification", "responsibility"),
     voidable=False,
 )
 class RecordCosigned(Action):
