@@ -35,9 +35,14 @@ class Folded:
     """
 
     reads: Snapshot
-    conduct: Conduct
+    fold: LogFold
     participants: dict[str, State]
     controls: list[int]
+
+    @property
+    def conduct(self) -> Conduct:
+        """The rules' part of the fold."""
+        return self.fold.conduct
 
     def newest_control(self, size: int) -> int:
         """Return the newest index below `size` of a `control` statement; -1 where there is none.
@@ -72,7 +77,7 @@ class Reading:
                 raise
             yield Folded(
                 reads=reads,
-                conduct=self._fold.conduct,
+                fold=self._fold,
                 participants=self._participants,
                 controls=self._controls,
             )

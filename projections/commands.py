@@ -1,4 +1,4 @@
-"""Commands that read projections: `replay`, `trail`, `rebuild` (interfaces.md, "Command line").
+"""Commands that read projections: `replay`, `trail`, `report`, `rebuild` (interfaces.md, "Command line").
 
 They read the store alone and need no key, so that sealed values stay sealed here whatever the role: opening
 them is for the service, which records that it did.
@@ -7,8 +7,9 @@ them is for the service, which records that it did.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -26,9 +27,13 @@ from ledger.roles import ROLES
 from ledger.store.port import Snapshot
 from ledger.store.sqlite import SqliteStore
 from projections.audit_trail import MAX_LIMIT, TrailFilter, trail
+from projections.desk import Desk
 from projections.participant import participant_view
 from projections.reader import Reader
 from projections.render import print_table, print_view, to_csv, to_json, to_xlsx
+from projections.report import check_row
+from projections.reports import REPORTS
+from projections.rows import print_rows, rows_csv
 from projections.runner import FILE, opened
 
 Directory = Annotated[Path, typer.Argument(metavar="DIR", help="The ledger's directory.")]
@@ -52,6 +57,7 @@ def register(app: typer.Typer) -> None:
     """Add the commands."""
     app.command()(replay)
     app.command("trail")(print_trail)
+    app.command("report")(print_report)
     app.command()(rebuild)
 
 
@@ -109,6 +115,43 @@ def print_trail(
             if sys.stdout.isatty():
                 raise FormatError("FORMAT", "a workbook is not for a terminal: send it to a file with >")
             _write(to_xlsx(lines))
+
+
+def print_report(
+    directory: Directory,
+    name: Annotated[str | None, typer.Argument(metavar="NAME", help="Which; else all are listed.")] = None,
+    known: Annotated[str | None, typer.Option(help="As known at an index or a recording time.")] = None,
+    site: Annotated[str | None, typer.Option(help="Of one site.")] = None,
+    format_: Annotated[Format, typer.Option("--format", help="How it is written.")] = Format.TABLE,
+    role: Role = "auditor",
+    as_json: AsJson = False,
+) -> None:
+    """Answer a question about the study: visits, safety, queries, worklists, logs and more."""
+    reader = replace(_reader(role), sites=None if site is None else frozenset({site}))
+    format_ = Format.JSON if as_json else format_
+    if name is None:
+        listed = [{"name": each.name, "question": each.question} for each in REPORTS.values()]
+        _print_rows(("name", "question"), listed, format_)
+        return
+    report = REPORTS.get(name)
+    if report is None:
+        raise FormatError("REPORT", f"expected one of {', '.join(REPORTS)}", field="NAME")
+    with _snapshot(directory) as reads:
+        desk = Desk(reads, reader=reader, known=known)
+        rows = [check_row(report, row) for row in report.rows(desk)]
+    _print_rows(report.columns, rows, format_)
+
+
+def _print_rows(columns: Iterable[str], rows: list[dict[str, Any]], format_: Format) -> None:
+    match format_:
+        case Format.TABLE:
+            print_rows(columns, rows, _console())
+        case Format.CSV:
+            _write(rows_csv(columns, rows).encode())
+        case Format.JSON:
+            _write(to_json(rows))
+        case Format.XLSX:
+            raise FormatError("FORMAT", "a report is written as table, csv or json", field="--format")
 
 
 def rebuild(directory: Directory, as_json: AsJson = False) -> None:

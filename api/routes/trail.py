@@ -17,9 +17,13 @@ from api.tables import csv_text
 from ledger.roles import SIGHTS
 from projections.audit_trail import TrailFilter, trail
 from projections.breaches import breaches
+from projections.desk import Desk
 from projections.enrolment import enrolment
 from projections.moments import known_size
 from projections.render import to_csv
+from projections.report import Report, check_row
+from projections.reports import REPORTS
+from projections.rows import rows_csv
 
 NEWEST: Final = "newest"
 OLDEST: Final = "oldest"
@@ -59,6 +63,9 @@ def audit_trail(call: Call) -> Response:
 def projection(call: Call) -> Response:
     """Answer a projection of the study."""
     name, known = call.path("name"), call.query.get("known")
+    report = REPORTS.get(name)
+    if report is not None:
+        return _report(call, report, known)
     make = _PROJECTIONS.get(name)
     if make is None:
         raise ProblemError("UNKNOWN_PROJECTION", 404)
@@ -66,6 +73,18 @@ def projection(call: Call) -> Response:
         value, rows, last = make(call, folded, known)
         control, head = folded.newest_control(known_size(folded.reads, known)), folded.reads.head()
     return answer(call, value, head, last=max(control, last), csv=csv_text(rows))
+
+
+def _report(call: Call, report: Report, known: str | None) -> Response:
+    """Answer a report. Its ages count from the last leaf, so every leaf may change it, seen or not."""
+    ledger = call.study.ledger
+    with call.study.reading.folded() as folded:
+        reader = sight.with_openings(call.reader, ledger, folded.reads)
+        desk = Desk(folded.reads, reader=reader, known=known, fold=folded.fold)
+        rows = [check_row(report, row) for row in report.rows(desk)]
+        last, head = desk.size - 1, folded.reads.head()
+    value = {"name": report.name, "question": report.question, "known": last, "rows": rows}
+    return answer(call, value, head, last=last, csv=rows_csv(report.columns, rows))
 
 
 Made = tuple[dict[str, Any], list[dict[str, Any]], int]
@@ -139,9 +158,9 @@ OPERATIONS: Final = (
         name="projection",
         method="GET",
         path="/projections/{name}",
-        summary="A projection of the study: enrolment or breaches",
+        summary="A projection of the study: enrolment, breaches, or one of the reports",
         handler=projection,
-        parameters=(path("name", ", ".join(sorted(_PROJECTIONS))), KNOWN),
+        parameters=(path("name", ", ".join(sorted({*_PROJECTIONS, *REPORTS}))), KNOWN),
         twins=("json", "csv"),
         answers={200: "the projection for the reader's sites", 304: "unchanged", 404: "no such projection"},
     ),

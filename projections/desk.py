@@ -1,0 +1,197 @@
+"""What a report reads: the log as known at one size, through one reader, and the rules' own fold of it.
+
+    desk = Desk(reads, reader=Reader(role="blinded_monitor"), known=412)
+    for record in desk.records("visit.started", "visit.missed"):    # as they read now: corrected, not voided
+        record.data["visit"], record.participant, record.site, record.index
+
+A record is shown as the reader sees it: what is sealed from the reader is a marker, and statements that the
+reader does not see are not there. `state` and `authority` are what the rules hold at that size; whoever asks
+them shows only what follows from records that this reader sees (`sees_participant`, `sees_site`).
+
+Ages and overdue times are told from the recording time of the last leaf that counts, never from a clock, so
+that a report as known at an index is the same whenever it is asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+from ledger.authority import Authority
+from ledger.conduct import Conduct
+from ledger.fold import LogFold, StoreReader
+from ledger.participant import Participant
+from ledger.roles import SIGHTS
+from ledger.rules.record import span
+from ledger.store.port import Reads
+from ledger.times import Interval, parse_instant
+from projections.book import Record
+from projections.moments import UTC_ZONE, Known, known_size, local
+from projections.participant import PARTICIPANT
+from projections.projection import State, replay
+from projections.reader import Reader
+from projections.show import is_hidden, show
+from projections.study import Study
+
+_PARTICIPANT: Final = "participant/"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """One record of a stream, as it reads now for the reader.
+
+    Attributes:
+        data: corrected; a sealed member is in its place as a value or a marker.
+        occurred: when it happened, as the interval that the corrected time can mean at its site.
+        recorded_us: when the log took it in.
+        voided: index of the voiding that counts.
+    """
+
+    index: int
+    event: str
+    type: str
+    stream: str
+    participant: str | None
+    site: str | None
+    person: str
+    role: str
+    data: dict[str, Any]
+    occurred_at: str
+    occurred: Interval
+    recorded_at: str
+    recorded_us: int
+    meaning: str
+    protocol: str | None
+    corrected_by: tuple[int, ...]
+    cosigned_by: tuple[int, ...]
+    voided: int | None
+
+
+class Desk:
+    """One reading of the log for a report. Not shared between threads."""
+
+    def __init__(
+        self, reads: Reads, *, reader: Reader, known: Known = None, fold: LogFold | None = None
+    ) -> None:
+        """Open the desk; `fold` is used where it is of the size asked for, else the log is folded anew.
+
+        Raises:
+            FormatError: `KNOWN`.
+        """
+        self.reads = reads
+        self.reader = reader
+        self.size = known_size(reads, known)
+        self.study = Study(reads, self.size)
+        last = reads.entry(self.size - 1) if self.size else None
+        self.now_us = parse_instant(last.at) if last is not None else 0
+        self._fold = fold if fold is not None and fold.size == self.size else None
+        self._books: dict[str, State] = {}
+
+    @property
+    def fold(self) -> LogFold:
+        """Order, authority and conduct, folded up to this size."""
+        if self._fold is None:
+            self._fold = LogFold(StoreReader(self.reads))
+            self._fold.catch_up(self.reads, self.size)
+        return self._fold
+
+    @property
+    def conduct(self) -> Conduct:
+        """What the rules hold at this size: study, participants, breaches."""
+        return self.fold.conduct
+
+    @property
+    def authority(self) -> Authority:
+        """Who may do what at this size."""
+        return self.fold.authority
+
+    def streams(self, kind: str) -> list[str]:
+        """Return the streams of a kind that have statements by then, in order: `participant`, `site`, …"""
+        found = (row.stream for row in self.reads.streams())
+        named = sorted(stream for stream in found if stream.partition("/")[0] == kind)
+        return [stream for stream in named if self.book(stream)["records"]]
+
+    def book(self, stream: str) -> State:
+        """Return a stream's records with corrections and voidings settled (catalogue R10)."""
+        if stream not in self._books:
+            entries = self.reads.stream_entries(stream)
+            self._books[stream] = replay(PARTICIPANT, entries, stream.partition("/")[2], self.size)
+        return self._books[stream]
+
+    def records(self, *types: str, kind: str = "participant", voided: bool = False) -> Iterator[Line]:
+        """Yield the records of some types in all streams of a kind that the reader sees, stream by stream."""
+        for stream in self.streams(kind):
+            yield from self.records_of(stream, *types, voided=voided)
+
+    def records_of(self, stream: str, *types: str, voided: bool = False) -> Iterator[Line]:
+        """Yield the records of some types, or of all, of one stream, in the order of the log."""
+        book = self.book(stream)
+        hidden = SIGHTS[self.reader.role].hidden
+        for record in book["records"]:
+            if types and record["type"] not in types:
+                continue
+            if "voided" in record and not voided:
+                continue
+            if self.reader.sees(stream, record["type"], record["statement"]) and not is_hidden(
+                record, book, hidden
+            ):
+                yield self._line(stream, record, book)
+
+    def participants(self) -> Iterator[Participant]:
+        """Yield the rules' state of each participant whom the reader sees, by id."""
+        for participant in sorted(self.conduct.participants(), key=lambda each: each.id):
+            if self.sees_participant(participant.id, participant.site):
+                yield participant
+
+    def sees_participant(self, participant: str, site: str | None) -> bool:
+        """Tell whether the reader sees a participant's stream."""
+        return self.reader.sees(_PARTICIPANT + participant, "participant.registered", {"site": site})
+
+    def sees_site(self, site: str) -> bool:
+        """Tell whether a site is one of the reader's."""
+        return self.reader.sites is None or site in self.reader.sites
+
+    def sites(self) -> list[str]:
+        """Return the study's sites that the reader sees, in order."""
+        return [site for site in self.study.sites() if self.sees_site(site)]
+
+    def zone(self, site: str | None) -> str:
+        """Return the IANA zone of a site; UTC without one."""
+        return self.study.zone(site) or UTC_ZONE
+
+    def local(self, us: int, site: str | None) -> str:
+        """Return an instant as the clock at a site shows it, with its offset (FDA 2024 Q14)."""
+        return local(us, self.zone(site))
+
+    def hours_since(self, us: int) -> int:
+        """Return whole hours from an instant to the last leaf that counts."""
+        return (self.now_us - us) // 3_600_000_000
+
+    def _line(self, stream: str, record: Record, book: State) -> Line:
+        statement = record["statement"]
+        site = statement.get("site")
+        shown = show(record, book, self.reader)
+        return Line(
+            index=record["index"],
+            event=record["event"],
+            type=record["type"],
+            stream=stream,
+            participant=stream[len(_PARTICIPANT) :] if stream.startswith(_PARTICIPANT) else None,
+            site=site,
+            person=shown["by"],
+            role=shown["role"],
+            data=dict(shown["data"]),
+            occurred_at=record["occurred_at"],
+            occurred=span(record["occurred_at"], self.zone(site)),
+            recorded_at=record["at"],
+            recorded_us=parse_instant(record["at"]),
+            meaning=statement["meaning"],
+            protocol=statement.get("protocol"),
+            corrected_by=tuple(shown.get("corrected_by", ())),
+            cosigned_by=tuple(shown.get("cosigned_by", ())),
+            voided=record.get("voided"),
+        )
+
+
+__all__ = ["Desk", "Line"]

@@ -1,0 +1,52 @@
+"""A report: one question that people ask of a study, answered in rows (requirements.md, "What people do").
+
+    report = REPORTS["visits"]
+    for row in report.rows(Desk(reads, reader=reader)):     # plain JSON, exactly the report's columns
+        …
+
+A report keeps nothing: it is a function of the log as known at an index and of who reads. Laws that hold for
+each: the columns are those declared, two readings are the same bytes, what is recorded later changes nothing
+as known before, a reader of one site gets no row of another, and what is sealed from a reader is in no cell.
+A row names the indexes that it rests on (`index` or a column that ends in `_index`), so that every number
+leads to its records.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from projections.desk import Desk
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """One report.
+
+    Attributes:
+        name: its stable name in addresses and commands.
+        question: what it answers, one line for people.
+        columns: the members of every row, in the order in which they are shown, with what each says.
+        rows: yields the rows in a promised order: it is the same for the same log and reader.
+        unblinding: some cells need a role that sees `treatment` or `pharmacy/`; others get markers, or none.
+    """
+
+    name: str
+    question: str
+    columns: Mapping[str, str]
+    rows: Callable[[Desk], Iterator[Row]]
+    unblinding: bool = False
+
+
+def check_row(report: Report, row: Row) -> Row:
+    """Return a row as it is; one with other members than the columns is a defect of the report.
+
+    Raises:
+        ValueError: other members.
+    """
+    if list(row) != list(report.columns):
+        raise ValueError(f"{report.name}: expected {list(report.columns)}, got {list(row)}")
+    return row

@@ -1,0 +1,15 @@
+"""Every report by its name. A new one is a module here and its line below; the laws are tested for each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+from projections.report import Report
+from projections.reports import training
+
+_MODULES: Final = (training,)
+REPORTS: Final[Mapping[str, Report]] = MappingProxyType(
+    {report.name: report for module in _MODULES for report in module.REPORTS}
+)
