@@ -1,4 +1,4 @@
-"""Verification against source, monitoring, trail review, deviations and what is done about them (catalogue H)."""
+"""Source verification, monitoring, trail review, deviations and what is done about them (catalogue H)."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Verified:
     voidable=False,
 )
 class SourceVerified(Fact):
-    """Exact statements and values that agree with their source; any later change outdates it (catalogue H)."""
+    """Exact statements and values that agree with their source; any later change outdates it (H)."""
 
     items: Some[Verified]
     remote: bool
@@ -161,7 +161,7 @@ class TrailReviewed(Fact):
     always_open=True,
 )
 class DeviationReported(Fact):
-    """A departure from the protocol: it accounts for the breaches of the statements that it names (catalogue H).
+    """A departure from the protocol: it accounts for the breaches of the statements that it names (H).
 
     Without rules it accounts for every breach of them. Always open (R7).
     """

@@ -77,8 +77,8 @@ _PROPOSING = allow(("data_manager",), "authorship", "review")
 class CorrectionProposed(Fact):
     """A correction that a data manager asks for; it changes nothing (catalogue H).
 
-    It takes effect by the site's correction that cites it: `originator` of kind `person`, its `source` the event
-    hash of the proposal, with the same statement, path, old and new value.
+    It takes effect by the site's correction that cites it: `originator` is the proposer, its `source` the
+    event hash of the proposal, with the same statement, path, old and new value.
     """
 
     new: Any

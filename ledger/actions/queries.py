@@ -1,7 +1,7 @@
 """Queries, from opening to closing: in the stream of the statement that they ask about (catalogue H).
 
-A query is named by the event hash of its opening. Who knows the treatment asks in `pharmacy/` and `safety` only
-(R8); which of these stand where is a rule.
+A query is named by the event hash of its opening. Who knows the treatment does not ask in a participant's
+stream (R8); that is a rule.
 """
 
 from __future__ import annotations
