@@ -53,7 +53,7 @@ def late_consent(course: Course, visit: Visit) -> Story:
     yield pen.note(COORDINATOR, VisitStarted(visit=visit.id, mode=visit.mode, source=pen.source()))
     signs = course.vital_signs(pen.source("device"), "screening", visit=visit.id, weight=course.weight())
     yield pen.note(NURSE, signs, breaches=("CONSENT_MISSING",))
-    request = RandomizationRequested(list=course.definition.randomization.list, stage=1, stratum=plan.site)
+    request = RandomizationRequested(list=course.definition.drawn().list, stage=1, stratum=plan.site)
     yield pen.note(COORDINATOR, request, refused="CONSENT_MISSING")
     pen = course.pen(plan.screening + timedelta(days=_LATE_DAYS), 9 * 60)
     consent = consent_on(pen, form_in_effect(plan.screening), time=day)

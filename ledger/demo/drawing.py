@@ -33,7 +33,7 @@ class Say(Protocol):
 
 def commit_list(stage: Stage, say: Say) -> None:
     """Go through all steps of §8 up to the loaded slots."""
-    plan = stage.definition.randomization
+    plan = stage.definition.drawn()
     stream = f"randomization/{plan.list}"
     seeds = [_seed(stage, person) for person in CONTRIBUTORS]
     contributors = [
@@ -69,7 +69,7 @@ def _seed(stage: Stage, person: str) -> bytes:
 
 
 def _make(stage: Stage, seeds: list[bytes], beacon: bytes) -> RandomizationList:
-    plan, origin = stage.definition.randomization, stage.ledger.origin
+    plan, origin = stage.definition.drawn(), stage.ledger.origin
     seed = list_seed(origin, plan.list, seeds, beacon)
     entries = permuted_blocks(
         seed,

@@ -159,7 +159,7 @@ def randomization(course: Course) -> Story:
     """Confirm eligibility, and ask for an allocation in the days before day 1."""
     plan, definition = course.plan, course.definition
     early = plan.turns.requested_early
-    request_day = plan.day1 + timedelta(days=definition.randomization.first_day - 2 * early)
+    request_day = plan.day1 + timedelta(days=definition.drawn().first_day - 2 * early)
     confirmed = request_day - timedelta(days=1)
     role = course.dice.pick((INVESTIGATOR, PHYSICIAN))
     pen = course.pen(confirmed, 11 * 60 + course.dice.between(0, 240))
@@ -168,7 +168,7 @@ def randomization(course: Course) -> Story:
     digest = criteria_digest(state.assessments) if state is not None else criteria_digest({})
     yield pen.note(role, EligibilityConfirmed(criteria_sha256=digest))
     pen = course.pen(request_day, 10 * 60 + course.dice.between(0, 240))
-    list_ = definition.randomization.list
+    list_ = definition.drawn().list
     yield pen.note(COORDINATOR, RandomizationRequested(list=list_, stage=1, stratum=plan.site))
 
 

@@ -11,12 +11,14 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
+from ledger.study.criteria import check_expression
 from ledger.study.sourced import check
 
 if TYPE_CHECKING:
     from ledger.study.definition import Ratio, StudyDefinition
 
 MAX_ENTRIES: Final = 1 << 20  # slots times strata, record-format §8
+_INFUSED: Final = "expected volume, minutes and rate exactly where there are infusion visits"
 
 
 def check_coherence(definition: StudyDefinition) -> None:
@@ -30,8 +32,10 @@ def check_coherence(definition: StudyDefinition) -> None:
     _check_visits(definition)
     _check_instruments(definition)
     _check_infusion(definition)
+    _check_criteria(definition)
     _check_randomization(definition)
     _check_extension(definition)
+    _check_demands(definition)
 
 
 def _check_sites(definition: StudyDefinition) -> None:
@@ -42,8 +46,11 @@ def _check_sites(definition: StudyDefinition) -> None:
 def _check_arms(definition: StudyDefinition) -> None:
     for position, arm in enumerate(definition.arms):
         for row, dose in enumerate(arm.doses):
-            where = f"/arms/{position}/doses/{row}/product"
-            check(dose.product in definition.products, "expected a product of this definition", where)
+            where = f"/arms/{position}/doses/{row}"
+            known = dose.product in definition.products
+            check(known, "expected a product of this definition", f"{where}/product")
+            known = dose.epoch is None or dose.epoch in {epoch.id for epoch in definition.epochs}
+            check(known, "expected an epoch of this definition", f"{where}/epoch")
 
 
 def _check_visits(definition: StudyDefinition) -> None:
@@ -66,7 +73,9 @@ def _check_visits(definition: StudyDefinition) -> None:
             check(visit.infusion == len(infusions), "expected infusions numbered from 1", f"{at}/infusion")
             anchored = visit.anchor == "day_1" and (visit.infusion != 1 or visit.day == 1)
             check(anchored, "expected infusion days from day 1 on", f"{at}/day")
-    check(bool(infusions), "expected at least one infusion visit", "/visits")
+        counted = visit.anchor == "day_1" or any(row.infusion is not None for row in definition.visits)
+        check(counted, "expected a day from day 1 in a study without infusions", f"{at}/anchor")
+    check(definition.day1_visit is not None, "expected a visit on day 1", "/visits")
     fits = definition.screening_min_days <= definition.screening_max_days
     check(fits, "expected at most the longest screening", "/screening_min_days")
 
@@ -75,23 +84,38 @@ def _check_instruments(definition: StudyDefinition) -> None:
     for position, instrument in enumerate(definition.instruments.values()):
         at = f"/instruments/{position}"
         check(instrument.minimum <= instrument.maximum, "expected at least the minimum", f"{at}/maximum")
+        scored = bool(instrument.items) or instrument.scoring == "none"
+        check(scored, "expected items where there is a total", f"{at}/items")
         one = instrument.scoring != "single" or len(instrument.items) == 1
         check(one, "expected one item where the score is that item", f"{at}/items")
     for position, outcome in enumerate(definition.outcomes):
-        known = outcome.instrument in definition.instruments
+        known = outcome.instrument is None or outcome.instrument in definition.instruments
         check(known, "expected an instrument of this definition", f"/outcomes/{position}/instrument")
 
 
 def _check_infusion(definition: StudyDefinition) -> None:
+    given = (definition.infusion_volume_ml, definition.infusion_minutes, definition.infusion_rate_ml_h)
+    infused = definition.infusions > 0
+    check(all(given) if infused else not any(given), _INFUSED, "/infusion_volume_ml")
+    if not infused:
+        return
     volume_ml = definition.infusion_rate_ml_h * definition.infusion_minutes / Decimal(60)
     difference_ml = abs(volume_ml - definition.infusion_volume_ml)  # a rate may be rounded: 133.3 mL/h
     tolerated_ml = definition.infusion_volume_ml * definition.volume_tolerance_percent / 100
     check(difference_ml <= tolerated_ml, "expected volume = rate x time", "/infusion_rate_ml_h")
 
 
+def _check_criteria(definition: StudyDefinition) -> None:
+    for position, criterion in enumerate(definition.criteria):
+        if criterion.check is not None:
+            check_expression(criterion.check, f"/criteria/{position}/check")
+
+
 def _check_randomization(definition: StudyDefinition) -> None:
     plan = definition.randomization
     at = "/randomization"
+    if plan is None:
+        return
     check(set(plan.strata) <= set(definition.sites), "expected sites of this definition", f"{at}/strata")
     check(
         plan.slots * len(plan.strata) <= MAX_ENTRIES, f"expected at most {MAX_ENTRIES} entries", f"{at}/slots"
@@ -131,6 +155,23 @@ def _check_extension(definition: StudyDefinition) -> None:
         "expected a product of this definition",
         "/extension/product",
     )
+
+
+def _check_demands(definition: StudyDefinition) -> None:
+    for position, diary in enumerate(definition.diaries):
+        at = f"/diaries/{position}"
+        known = diary.instrument in definition.instruments
+        check(known, "expected an instrument of this definition", f"{at}/instrument")
+        check(0 not in (diary.first_day, diary.last_day), "expected a day, there is no day 0", at)
+        check(diary.first_day <= diary.last_day, "expected at least the first day", f"{at}/last_day")
+    guess = definition.blind_guess
+    if guess is not None:
+        known = all(definition.visit(visit) is not None for visit in guess.visits)
+        check(known, "expected visits of this definition", "/blind_guess/visits")
+    demanded = definition.infusions > 0 or (
+        definition.preinfusion is None and definition.postinfusion is None
+    )
+    check(demanded, "expected nothing around infusions where there are none", "/preinfusion")
 
 
 def _is_zone(name: str) -> bool:

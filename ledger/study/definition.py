@@ -4,13 +4,17 @@ One JSON file for each protocol version, attached to `protocol.approved`. Every 
 (`ledger.study.sourced`); the dataclasses below are its format, member by member. Nothing here belongs to one
 study: arms, visits, windows, criteria, instruments and clocks come from the file alone.
 
-**Days.** Day 1 is the first infusion; the day before it is day -1, there is no day 0. A visit's window is its
-day with `before_days` and `after_days` around it, in calendar days of the site's IANA zone.
+**Days.** Day 1 is the first infusion, in a study without infusions the visit of day 1; the day before it is
+day -1, there is no day 0. A visit's window is its day with `before_days` and `after_days` around it, in
+calendar days of the site's IANA zone.
+
+**Doses.** The bedside reads volume, minutes and rate, the same in every arm; pharmacies read amounts, arm by
+arm and product by product. A study without infusion visits has neither volume nor rate, and they read as 0.
 
 **Block sizes** stay sealed until the list is opened (record-format §8), and an attachment is plain. So the
 file that a sponsor keeps may name them, and `published` gives the bytes for the ledger, without them.
 
-Left out on purpose: what pharmacies prepare from, and texts of consent forms.
+Left out on purpose: how pharmacies prepare, and texts of consent forms.
 """
 
 from __future__ import annotations
@@ -21,29 +25,35 @@ from decimal import Decimal
 from typing import Annotated, Any, Final, Literal, cast
 
 from ledger import canonical
+from ledger.errors import FormatError
 from ledger.study import sourced
 from ledger.study.coherence import check_coherence
+from ledger.study.criteria import Check
+from ledger.study.demands import BlindGuess, ConsentVersion, Diary, Postinfusion, Pregnancy, Preinfusion
 from ledger.study.schedule import score, visit_window
 from ledger.study.sourced import Between, Filled, Matches
+from ledger.study.terms import (
+    Amount,
+    ArmId,
+    Code,
+    Count,
+    CriterionId,
+    Day,
+    Days,
+    Hours,
+    Minutes,
+    Percent,
+    SiteId,
+    Text,
+    Unit,
+)
 
 __all__ = [
-    "Arm", "Clock", "Criterion", "Dose", "Epoch", "Extension", "Instrument", "Masking", "Outcome", "Product",
+    "Arm", "BlindGuess", "Check", "Clock", "ConsentVersion", "Criterion", "Diary", "Dose", "Epoch",
+    "Extension", "Instrument", "Masking", "Outcome", "Postinfusion", "Pregnancy", "Preinfusion", "Product",
     "Prohibited", "Randomization", "Ratio", "Scale", "SecondStage", "Site", "StudyDefinition", "Visit",
     "load", "published", "score", "sources", "visit_window",
 ]  # fmt: skip
-
-Text = Annotated[str, Filled()]
-Code = Annotated[str, Matches(pattern=r"[a-z][a-z0-9_]{0,63}")]
-ArmId = Annotated[str, Matches(pattern=r"[a-z][a-z0-9_+-]{0,63}")]
-SiteId = Annotated[str, Matches(pattern=r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")]
-CriterionId = Annotated[str, Matches(pattern=r"[A-Z][A-Z0-9]{0,15}")]
-Unit = Annotated[str, Matches(pattern=r"[!-~]{1,32}")]  # a UCUM code: printable ASCII, no space
-Day = Annotated[int, Between(low=-3650, high=3650)]
-Days = Annotated[int, Between(low=0, high=3650)]
-Hours = Annotated[int, Between(low=0, high=8760)]
-Count = Annotated[int, Between(low=1, high=1 << 20)]
-Percent = Annotated[Decimal, Between(low=0, high=100)]
-Amount = Annotated[Decimal, Between(low=0, high=1_000_000)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,19 +67,34 @@ class Site:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dose:
-    """What an arm gives of one product at each infusion: `amount` in UCUM `unit`, a unit per kg by weight."""
+    """What an arm gives of one product each time: `amount` in UCUM `unit`, a unit per kg by weight.
+
+    `maximum` is the most that is given whatever the weight, in the unit without the weight. `frequency` and
+    `epoch` are there where doses do not follow infusion visits.
+    """
 
     product: Code
     amount: Amount
     unit: Unit
+    maximum: Amount | None = None
+    frequency: Code | None = None
+    epoch: Code | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Product:
-    """An investigational product; causality is asked for each one."""
+    """An investigational product; causality is asked for each one.
+
+    `controlled` is the schedule of a controlled substance: what is counted, witnessed and never negative.
+    """
 
     id: Code
     name: Text
+    form: Code | None = None
+    route: Code | None = None
+    strength: Amount | None = None
+    strength_unit: Unit | None = None
+    controlled: Literal["I", "II", "III", "IV", "V"] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,12 +134,13 @@ class Visit:
     `day` is a study day or, where `anchor` is `last_infusion`, the number of days after it. `required` visits
     are the ones that must be done or missed before a participant completes; contacts and remote assessments
     are planned and shown, and do not count. `applies` names who has the visit: everyone, or those who stopped
-    treatment early, in place of the visits that they no longer have.
+    treatment early, in place of the visits that they no longer have. `procedures` names what else is done
+    there.
     """
 
     id: Code
     name: Text
-    kind: Literal["screening", "infusion", "outcome", "contact", "follow_up"]
+    kind: Literal["screening", "infusion", "treatment", "outcome", "contact", "follow_up"]
     epoch: Code
     mode: Literal["in_person", "phone", "home"]
     applies: Literal["everyone", "treatment_stopped"]
@@ -126,17 +152,22 @@ class Visit:
     instruments: tuple[Code, ...]
     week: Count | None = None
     infusion: Count | None = None
+    procedures: tuple[Code, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Criterion:
-    """One criterion of eligibility. Only a `conditional` one may be answered as not applicable."""
+    """One criterion of eligibility. Only a `conditional` one may be answered as not applicable.
+
+    `check` says it for a machine, where one value is enough (`ledger.study.criteria`).
+    """
 
     id: CriterionId
     kind: Literal["inclusion", "exclusion"]
     text: Text
     conditional: bool
     reading: Text | None = None
+    check: Check | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,6 +184,8 @@ class Prohibited:
 class Instrument:
     """A questionnaire: its items, each an integer from `minimum` to `maximum`, and how a total is made.
 
+    Without items it is known by name only: what it asks stands in forms, and it has no total.
+
     `scoring`: `single` takes the one item, `sum` adds all, `highest` is the largest value, `level` the number
     (from 1) of the last item that is not 0, or 0; `none` has no total.
     """
@@ -160,7 +193,7 @@ class Instrument:
     id: Code
     name: Text
     version: Text
-    items: Annotated[tuple[Code, ...], Filled()]
+    items: tuple[Code, ...]
     minimum: Annotated[int, Between(low=-1000, high=1000)]
     maximum: Annotated[int, Between(low=-1000, high=1000)]
     recall: Text
@@ -171,12 +204,12 @@ class Instrument:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What the study wants to find out, and the instrument that measures it."""
+    """What the study wants to find out, and the instrument that measures it, where one does."""
 
     id: Code
     name: Text
-    instrument: Code
-    rank: Literal["primary", "secondary"]
+    rank: Literal["primary", "secondary", "exploratory"]
+    instrument: Code | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -252,7 +285,11 @@ class Extension:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StudyDefinition:
-    """One version of the protocol. Times, volumes and counts carry their unit in the name."""
+    """One version of the protocol. Times, volumes and counts carry their unit in the name.
+
+    The members from `infusion_minimum_gap_hours` to `weight_valid_days` belong to infusions: they are there
+    exactly where the calendar has infusion visits. A study without `randomization` allocates nobody.
+    """
 
     format: Literal["trial-ledger-study-v1"]
     study: Annotated[str, Matches(pattern=r"[a-z0-9][a-z0-9_-]{0,63}")]
@@ -272,12 +309,12 @@ class StudyDefinition:
     screening_min_days: Days
     screening_max_days: Days
     eligibility_valid_days: Days
-    infusion_minimum_gap_hours: Hours
-    infusion_volume_ml: Amount
-    infusion_minutes: Count
-    infusion_rate_ml_h: Amount
-    volume_tolerance_percent: Percent
-    weight_valid_days: Days
+    infusion_minimum_gap_hours: Hours = 0
+    infusion_volume_ml: Amount = Decimal(0)
+    infusion_minutes: Minutes = 0
+    infusion_rate_ml_h: Amount = Decimal(0)
+    volume_tolerance_percent: Percent = Decimal(0)
+    weight_valid_days: Days = 0
     criteria: Annotated[tuple[Criterion, ...], Filled()]
     prohibited_medication: tuple[Prohibited, ...]
     instruments: Mapping[str, Instrument]
@@ -287,8 +324,37 @@ class StudyDefinition:
     contact_attempts_required: Count
     contact_methods: Annotated[tuple[Code, ...], Filled()]
     late_entry_hours: Hours
-    randomization: Randomization
+    randomization: Randomization | None = None
     extension: Extension | None = None
+    consent_versions: tuple[ConsentVersion, ...] = ()
+    reconsent_within_days: Days | None = None
+    command_approval: bool = False
+    pregnancy: Pregnancy | None = None
+    preinfusion: Preinfusion | None = None
+    postinfusion: Postinfusion | None = None
+    diaries: tuple[Diary, ...] = ()
+    blind_guess: BlindGuess | None = None
+    unblinding_analytes: tuple[Code, ...] = ()
+
+    @property
+    def infusions(self) -> int:
+        """How many infusions are planned; 0 in a study without any."""
+        return max((visit.infusion or 0 for visit in self.visits), default=0)
+
+    @property
+    def day1_visit(self) -> Visit | None:
+        """The visit that is study day 1, from which the calendar is counted."""
+        return next((v for v in self.visits if v.anchor == "day_1" and v.day == 1), None)
+
+    def drawn(self) -> Randomization:
+        """Return how participants are allocated.
+
+        Raises:
+            FormatError: code `DEFINITION`, the study is not randomized.
+        """
+        if self.randomization is None:
+            raise FormatError(sourced.CODE, "expected a randomized study", field="/randomization")
+        return self.randomization
 
     def visit(self, visit_id: str) -> Visit | None:
         """Return the visit of this id, or None where the calendar has none."""
@@ -326,7 +392,7 @@ def load(data: bytes) -> StudyDefinition:
 
 
 def sources(data: bytes) -> dict[str, str]:
-    """Return the source of every value: JSON Pointer to `S`, `R` or `X`.
+    """Return the source of every value: JSON Pointer to `S`, `R`, `U` or `X`.
 
     Raises:
         FormatError: as `load`, for the form alone.

@@ -3,7 +3,8 @@
 A value is `{"value": …, "source": "S"}`: a text, an integer, a boolean, a decimal written as a text, or an
 array of these. `source` is one of
 
-    S  the trial listing       R  the public registry       X  not published: synthetic configuration
+    S  the trial listing       R  the public registry
+    U  the protocol in USDM    X  not published: configuration, synthetic where the study is
 
 and `also` names a second one where two agree. Around the values stand plain objects and arrays of objects; an
 object is read into a dataclass, member by member, so the dataclass *is* the format: its field names are the
@@ -31,7 +32,7 @@ from ledger.errors import FormatError
 
 CODE: Final = "DEFINITION"
 MAX_BYTES: Final = 8 * 1024 * 1024  # what an attachment may hold (record-format §4)
-SOURCES: Final = ("S", "R", "X")
+SOURCES: Final = ("S", "R", "U", "X")
 
 _DECIMAL: Final = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?")
 _SCALARS: Final = (str, int, bool, Decimal)
@@ -174,7 +175,7 @@ def _sourced(value: object, pointer: str) -> object:
             raise _error("expected this member, got none", _at(pointer, name))
     for name in ("source", "also"):
         if name in members and members[name] not in SOURCES:
-            raise _error("expected S, R or X", _at(pointer, name))
+            raise _error("expected S, R, U or X", _at(pointer, name))
     if members.get("also") == members["source"]:
         raise _error("expected another source than the first", _at(pointer, "also"))
     return members["value"]
