@@ -78,6 +78,7 @@ class ActionSpec:
         always_open: recorded in any study, site or lock state (R7).
         reason_required: `reason` is mandatory.
         delegated: a task that is delegated: who performs it needs the delegation and the training (R2b).
+        procedure: it is done to a participant or collected of one, and so depends on consent (catalogue C).
         seconds: the second persons that it waits for, as `record.cosigned` names them (R9).
         references: attributes of `data` that name earlier statements by their event hash.
         action: the class.
@@ -94,6 +95,7 @@ class ActionSpec:
     always_open: bool
     reason_required: bool
     delegated: bool
+    procedure: bool
     seconds: tuple[str, ...]
     references: tuple[str, ...]
     action: ActionClass
@@ -175,6 +177,7 @@ def action(
     always_open: bool = False,
     reason_required: bool = False,
     delegated: bool = False,
+    procedure: bool = False,
     seconds: str = "",
 ) -> Callable[[type[A]], type[A]]:
     """Declare a class as the action of a type and schema, and compile it.
@@ -208,6 +211,7 @@ def action(
             always_open=always_open,
             reason_required=reason_required,
             delegated=delegated,
+            procedure=procedure,
             seconds=tuple(seconds.split()),
             references=_references(made, hidden),
             action=made,
