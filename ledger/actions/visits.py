@@ -2,16 +2,35 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from ledger.actions.fields import Code, VisitId
+from ledger.actions.fields import Code, DayOrTime, FreeText, Sealed, VisitId
 from ledger.actions.registry import Effect, Fact, action, allow
 from ledger.roles import BEDSIDE_STAFF
 
 UNSCHEDULED = "unscheduled"
-MODES = {"in_person": "in person", "phone": "by phone", "home": "at home"}
+MODES = {
+    "in_person": "in person",
+    "phone": "by phone",
+    "home": "at home",
+    "video": "by video",
+    "letter": "by letter",
+    "email": "by e-mail",
+}
 
 _STAFF = allow(BEDSIDE_STAFF, "authorship")
+
+
+@action("visit.scheduled", effect=Effect.FACT, streams="participant", roles=_STAFF)
+class VisitScheduled(Fact):
+    """A visit agreed for a day; a later one for the same visit takes its place (catalogue F)."""
+
+    visit: VisitId
+    mode: Literal["in_person", "phone", "home", "video"]
+    date: DayOrTime
+
+    def describe(self) -> str:
+        return f"Visit {self.visit} was scheduled {MODES[self.mode]} for {self.date}."
 
 
 @action("visit.started", effect=Effect.FACT, delegated=True, streams="participant", roles=_STAFF)
@@ -44,3 +63,16 @@ class VisitMissed(Fact):
 
     def describe(self) -> str:
         return f"Visit {self.visit} was missed ({self.code})."
+
+
+@action("contact.made", effect=Effect.FACT, delegated=True, streams="participant", roles=_STAFF)
+class ContactMade(Fact):
+    """The participant, or who speaks for them, was reached: for a visit or unscheduled (catalogue F)."""
+
+    visit: VisitId
+    mode: Literal["phone", "video", "letter", "email", "in_person"]
+    with_: Literal["participant", "caregiver", "physician", "relative"]
+    note: Annotated[FreeText | None, Sealed("freetext")] = None
+
+    def describe(self) -> str:
+        return f"Contact was made with the {self.with_}, {MODES[self.mode]} (visit {self.visit})."
