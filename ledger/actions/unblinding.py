@@ -24,6 +24,7 @@ from ledger.actions.fields import (
     Sealed,
     SiteId,
     SomeDistinct,
+    VisitId,
 )
 from ledger.actions.registry import Effect, Fact, action, allow
 from ledger.actions.shapes import mismatch
@@ -230,17 +231,17 @@ class UnblindingDrillDone(Fact):
     roles=allow((*BEDSIDE_STAFF, "blinded_rater", "participant"), "authorship"),
 )
 class BlindGuessRecorded(Fact):
-    """Which arm somebody believes in, and how surely, before stage 2 and at the end (catalogue D).
+    """Which arm somebody believes in, and how surely, at the visits where the protocol asks it (catalogue D).
 
     A guess spreads beliefs, and certainty can follow from what an arm does; so nobody who is blinded reads
     either.
     """
 
     who: Literal["participant", "rater", "investigator", "infusion_staff", "coordinator"]
-    occasion: Literal["before_second_stage", "end"]
+    visit: VisitId
     guess: Annotated[Name | None, Sealed("treatment", required=True)] = None
     certainty: Annotated[Annotated[int, Between(1, 5)] | None, Sealed("treatment", required=True)] = None
 
     def describe(self) -> str:
-        when = "before the second stage" if self.occasion == "before_second_stage" else "at the end"
-        return f"The guess of the {self.who.replace('_', ' ')} about the regimen was recorded {when}."
+        who = self.who.replace("_", " ")
+        return f"The guess of the {who} about the regimen was recorded at visit {self.visit}."
