@@ -21,7 +21,6 @@ from ledger.actions.fields import (
     PersonId,
     RuleCode,
     Sealed,
-    SomeDistinct,
     TypeName,
 )
 from ledger.actions.infusion import InfusionNumber
@@ -32,7 +31,23 @@ from ledger.roles import BEDSIDE_STAFF, PHYSICIANS
 
 _STAFF: Final = allow(BEDSIDE_STAFF, "authorship", "responsibility")
 
-PregnancyTest = Literal["negative", "positive", "invalid", "not_done", "not_applicable"]
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """One thing that is checked before an infusion, by the name that the protocol gives it."""
+
+    check: Code
+    result: Literal["passed", "failed", "not_applicable"]
+
+
+Checks = Annotated[tuple[Check, ...], Items(1, 64)]
+
+
+def _results(checks: tuple[Check, ...]) -> dict[str, str]:
+    results = {each.check: each.result for each in checks}
+    if len(results) != len(checks):
+        raise mismatch("each check once", "/checks")
+    return results
 
 
 @action(
@@ -48,10 +63,11 @@ class PreinfusionCheckPassed(Fact):
 
     infusion: InfusionNumber
     vitals: Annotated[tuple[Measurement, ...], Items(0, 64)]
-    pregnancy_test: PregnancyTest
-    medication_clear: bool
-    escort: bool
-    consent_current: bool
+    checks: Checks
+
+    def check_form(self) -> None:
+        if "failed" in _results(self.checks).values():
+            raise mismatch("a check of which nothing failed", "/checks")
 
     def describe(self) -> str:
         return f"The check before infusion {self.infusion} was passed."
@@ -70,15 +86,16 @@ class PreinfusionCheckFailed(Fact):
 
     infusion: InfusionNumber
     vitals: Annotated[tuple[Measurement, ...], Items(0, 64)]
-    pregnancy_test: PregnancyTest
-    medication_clear: bool
-    escort: bool
-    consent_current: bool
-    failed: SomeDistinct[Code]
+    checks: Checks
     note: Annotated[FreeText | None, Sealed("freetext")] = None
 
+    def check_form(self) -> None:
+        if "failed" not in _results(self.checks).values():
+            raise mismatch("a check of which something failed", "/checks")
+
     def describe(self) -> str:
-        return f"The check before infusion {self.infusion} was failed ({', '.join(self.failed)})."
+        failed = ", ".join(each.check for each in self.checks if each.result == "failed")
+        return f"The check before infusion {self.infusion} was failed ({failed})."
 
 
 @action(
@@ -242,10 +259,6 @@ class HazardDepartureRecorded(Fact):
     infusion: InfusionNumber | None = None
     why: Annotated[FreeText | None, Sealed("freetext")] = None
     done: Annotated[FreeText | None, Sealed("freetext")] = None
-
-    def check_form(self) -> None:
-        if not self.gate.startswith(("infusion.", "dose.", "randomization.", "eligibility.")):
-            raise mismatch("a gate of a participant", "/gate")
 
     def describe(self) -> str:
         return f"{self.rule} was set aside for {self.gate} to remove an immediate hazard ({self.code})."

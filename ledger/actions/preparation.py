@@ -12,6 +12,9 @@ Every infusion visit writes the same sequence here, in every arm (R8):
 
 Where nothing was wasted the waste is recorded all the same, with zero for every product. A dose that comes
 back unused adds `dose.returned`, for a reason of the bedside, which does not know the arm.
+
+To void one of these asks for no investigator's co-signature, unlike dosing at the bedside: the investigator is
+blind and does not see this stream.
 """
 
 from __future__ import annotations
@@ -82,7 +85,6 @@ def _plain(contents: Contents) -> dict[str, Any]:
     delegated=True,
     streams="pharmacy",
     roles=PHARMACISTS,
-    voiding_cosigned=True,
     seconds="checker witness",
 )
 class DosePrepared(Fact):
@@ -108,7 +110,6 @@ class DosePrepared(Fact):
     delegated=True,
     streams="pharmacy",
     roles=PHARMACISTS,
-    voiding_cosigned=True,
 )
 class DoseDispensed(Action):
     """A dose leaves the pharmacy for one participant (catalogue E; 21 CFR 312.62(a)).
@@ -137,7 +138,6 @@ class DoseDispensed(Action):
     delegated=True,
     streams="pharmacy",
     roles=PHARMACISTS,
-    voiding_cosigned=True,
     always_open=True,
 )
 class DoseReturned(Fact):
@@ -160,7 +160,6 @@ class DoseReturned(Fact):
     delegated=True,
     streams="pharmacy",
     roles=PHARMACISTS,
-    voiding_cosigned=True,
     seconds="witness",
     always_open=True,
 )
