@@ -7,9 +7,29 @@ from types import MappingProxyType
 from typing import Final
 
 from projections.report import Report
-from projections.reports import training
+from projections.reports import (
+    access,
+    consent,
+    delegation,
+    deviations,
+    eligibility,
+    flow,
+    powers,
+    training,
+    visits,
+)
 
-_MODULES: Final = (training,)
+_MODULES: Final = (
+    visits,
+    consent,
+    eligibility,
+    deviations,
+    flow,
+    delegation,
+    training,
+    powers,
+    access,
+)
 REPORTS: Final[Mapping[str, Report]] = MappingProxyType(
     {report.name: report for module in _MODULES for report in module.REPORTS}
 )

@@ -1,0 +1,91 @@
+"""Eligibility as it was known at randomization: criterion by criterion, and what came to light afterwards.
+
+The question at each randomization is what was on record *then* (E6(R3) 4.1): an assessment that was entered,
+corrected or voided later is shown beside it as what is known now.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from types import MappingProxyType
+from typing import Final
+
+from ledger.participant import Participant
+from ledger.rules.eligibility import fails
+from ledger.study.definition import Criterion
+from projections.book import new_book
+from projections.desk import Desk
+from projections.participant import PARTICIPANT
+from projections.projection import replay
+from projections.report import Report, Row
+
+ASSESSED: Final = "criterion.assessed"
+
+
+def eligibility(desk: Desk) -> Iterator[Row]:
+    """Yield the criteria of each randomized participant, by participant, in the order of the definition."""
+    for participant in desk.participants():
+        first = next((r for r in participant.randomizations if r.stage == 1), None)
+        if first is None or first.answered is None:
+            continue
+        definition = desk.study.definition(first.index)
+        for criterion in definition.criteria if definition is not None else ():
+            yield _row(desk, participant, criterion, first.answered)
+
+
+def _row(desk: Desk, participant: Participant, criterion: Criterion, answered: int) -> Row:
+    stream = f"participant/{participant.id}"
+    then, then_index = _result(desk, stream, criterion.id, answered)
+    now, now_index = _result(desk, stream, criterion.id, desk.size)
+    return {
+        "site": participant.site,
+        "participant": participant.id,
+        "criterion": criterion.id,
+        "kind": criterion.kind,
+        "known_at_randomization": then,
+        "passed_at_randomization": then is not None and not fails(criterion, then),
+        "known_now": now,
+        "passes_now": now is not None and not fails(criterion, now),
+        "changed": then != now,
+        "randomized_index": answered,
+        "then_index": then_index,
+        "now_index": now_index,
+    }
+
+
+def _result(desk: Desk, stream: str, criterion: str, size: int) -> tuple[str | None, int | None]:
+    """Return the latest assessment as the stream read when the log had `size` leaves."""
+    if size == desk.size:
+        book = desk.book(stream)
+    else:
+        book = replay(PARTICIPANT, desk.reads.stream_entries(stream), new_book(stream)["id"], size)
+    found: tuple[str | None, int | None] = (None, None)
+    for record in book["records"]:
+        if record["type"] == ASSESSED and "voided" not in record and record["data"]["criterion"] == criterion:
+            found = (record["data"]["result"], record["index"])
+    return found
+
+
+REPORTS: Final = (
+    Report(
+        name="eligibility",
+        question="What was known of each criterion at randomization, and what is known now?",
+        columns=MappingProxyType(
+            {
+                "site": "the participant's site",
+                "participant": "coded id",
+                "criterion": "criterion of the protocol version in force then",
+                "kind": "inclusion or exclusion",
+                "known_at_randomization": "the latest assessment on record then; empty where there was none",
+                "passed_at_randomization": "whether that let the participant in",
+                "known_now": "the same, as it reads now",
+                "passes_now": "whether that would let the participant in",
+                "changed": "whether it reads differently now",
+                "randomized_index": "index of the randomization",
+                "then_index": "index of the assessment on record then",
+                "now_index": "index of the assessment that counts now",
+            }
+        ),
+        rows=eligibility,
+    ),
+)

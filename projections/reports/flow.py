@@ -1,0 +1,88 @@
+"""The flow of participants: the numbers of a CONSORT diagram, for each site and for the study.
+
+Numbers by arm are not here: they would tell the blind. Each person counts at every step ever reached.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from types import MappingProxyType
+from typing import Final
+
+from ledger.participant import Participant
+from projections.desk import Desk
+from projections.report import Report, Row
+
+_STEPS: Final = (
+    "prescreened",
+    "registered",
+    "consented",
+    "assessed for eligibility",
+    "screen failed",
+    "eligible",
+    "randomized",
+    "received the first infusion",
+    "treatment ended",
+    "completed",
+    "withdrawn",
+    "lost to follow-up",
+    "died",
+    "entered the extension",
+)
+OVERALL: Final = "all"
+
+
+def flow(desk: Desk) -> Iterator[Row]:
+    """Yield the steps in order, each for every site that the reader sees and for these together."""
+    counts: dict[str, Counter[str]] = {site: Counter() for site in (*desk.sites(), OVERALL)}
+    for line in desk.records("prescreening.recorded", kind="site"):
+        if line.site in counts:
+            counts[line.site]["prescreened"] += 1
+            counts[OVERALL]["prescreened"] += 1
+    for participant in desk.participants():
+        entered = any(desk.records_of(f"participant/{participant.id}", "extension.entered"))
+        for step in (*_reached(participant), *(("entered the extension",) if entered else ())):
+            counts.setdefault(participant.site, Counter())[step] += 1
+            counts[OVERALL][step] += 1
+    for step in _STEPS:
+        for site, counted in counts.items():
+            yield {"step": step, "site": site, "participants": counted[step]}
+
+
+def _reached(participant: Participant) -> Iterator[str]:
+    yield "registered"
+    if participant.consents:
+        yield "consented"
+    if participant.assessments:
+        yield "assessed for eligibility"
+    if participant.screening_failed is not None and not participant.randomized:
+        yield "screen failed"
+    if participant.eligibility is not None:
+        yield "eligible"
+    if participant.randomized:
+        yield "randomized"
+    if participant.infusions:
+        yield "received the first infusion"
+    if participant.treatment_ended:
+        yield "treatment ended"
+    if participant.disposition is not None:
+        yield str(participant.disposition.status)
+    if participant.died is not None:
+        yield "died"
+
+
+REPORTS: Final = (
+    Report(
+        name="flow",
+        question="How many participants reached each step of the study, by site and in all?",
+        columns=MappingProxyType(
+            {
+                "step": "step of the flow, in order",
+                "site": "site, or all",
+                "participants": "how many ever reached it",
+            }
+        ),
+        rows=flow,
+    ),
+)
