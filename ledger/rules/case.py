@@ -11,19 +11,25 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from ledger.authority import Authority
+from ledger.entry import Entry
 from ledger.participant import Participant
 from ledger.rules.record import Record
 from ledger.study.definition import StudyDefinition
-from ledger.studystate import Attachments, StudyState
+from ledger.studystate import Attachments, Protocol, StudyState
 
 
 class Case(NamedTuple):
-    """A record in a participant's stream. `definition` is that of the protocol version in force, if any."""
+    """A record in a participant's stream, with the protocol version in force for it (`rules.protocols`)."""
 
     record: Record
     participant: Participant
     study: StudyState
-    definition: StudyDefinition | None
+    protocol: Protocol | None
+
+    @property
+    def definition(self) -> StudyDefinition | None:
+        """The definition of the protocol version in force, if any."""
+        return None if self.protocol is None else self.protocol.definition
 
     @property
     def site(self) -> str:
@@ -37,12 +43,19 @@ class Case(NamedTuple):
 
 
 class StudyCase(NamedTuple):
-    """A record in any other stream; `attachments` gives the bytes of one by its SHA-256."""
+    """A record in any other stream.
+
+    `attachments` gives the bytes of one by its SHA-256; `earlier` the entry of an event hash below this
+    record's index, None where there is none, and one without its statement where that is withheld;
+    `participants` a participant as the log stands.
+    """
 
     record: Record
     study: StudyState
     authority: Authority
     attachments: Attachments
+    earlier: Callable[[str], Entry | None]
+    participants: Callable[[str], Participant | None]
 
 
 Judge = Callable[[Case], Iterator[str]]

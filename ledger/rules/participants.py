@@ -23,6 +23,7 @@ from ledger.rules import (
     forms,
     general,
     observations,
+    people,
     pregnancy,
     randomization,
     safety,
@@ -31,6 +32,7 @@ from ledger.rules import (
 )
 from ledger.rules.case import Case, Fold, Judge
 from ledger.rules.record import DAY_US, Record
+from ledger.rules.rule_versions import breaches_in_force, in_force
 
 _AREAS: Final = (
     consent,
@@ -45,6 +47,7 @@ _AREAS: Final = (
     safety,
     disposition,
     extension,
+    people,
     assurance,
 )
 JUDGES: Final[Mapping[str, Judge]] = MappingProxyType(
@@ -54,21 +57,29 @@ FOLDS: Final[Mapping[str, Fold]] = MappingProxyType(
     {type_: rule for area in _AREAS for type_, rule in area.FOLDS.items()}
 )
 ASKED: Final[Mapping[str, str]] = MappingProxyType(
-    {type_: codes for area in _AREAS for type_, codes in area.ASKED.items()}
+    {
+        type_: " ".join(area.ASKED[type_] for area in _AREAS if type_ in area.ASKED)
+        for type_ in sorted({type_ for area in _AREAS for type_ in area.ASKED})
+    }
 )
 """The codes that each type is judged by, beside the general ones, separated by spaces."""
 
 
 def judge(case: Case) -> Iterator[str]:
-    """Judge a record of a registered participant by every rule but those about another statement."""
+    """Judge a record of a registered participant by every rule in force but those about another statement."""
+    return in_force(_judge(case), case.study, case.record.index)
+
+
+def _judge(case: Case) -> Iterator[str]:
     yield from general.judge_clocks(case.record, case.study)
-    yield from general.judge_protocol(case.record, case.study)
+    yield from general.judge_protocol(case)
     yield from general.judge_gate(case)
     yield from general.judge_performer(case)
     yield from consent.judge_order(case)
-    rule = JUDGES.get(case.record.type)
-    if rule is not None:
-        yield from rule(case)
+    for rules in (JUDGES, randomization.DEPENDING):
+        rule = rules.get(case.record.type)
+        if rule is not None:
+            yield from rule(case)
 
 
 def fold(case: Case) -> Participant:
@@ -90,7 +101,10 @@ def look_back(case: Case, before: Participant) -> Participant:
         participant = _order_again(participant, case.record.index)
     if participant.day1 != before.day1:
         participant = _windows_again(case._replace(participant=participant))
-    return overdue(participant, case.record)
+    participant = overdue(participant, case.record)
+    if participant.breaches is case.participant.breaches:
+        return participant
+    return replace(participant, breaches=breaches_in_force(participant.breaches, case.study))
 
 
 def _order_again(participant: Participant, index: int) -> Participant:

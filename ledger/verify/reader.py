@@ -1,19 +1,21 @@
 """Random access to the log of a bundle: what the rules of conduct ask for while the log is walked once.
 
 Positions of each stream are kept (8 bytes an event); entries are parsed again from the bundle when they are
-asked for, and the last few entry bundles stay in memory.
+asked for, and the last few entry bundles stay in memory. Opened values are kept of doses alone.
 """
 
 from __future__ import annotations
 
 from array import array
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import Final
+from typing import Any, Final
 
 from ledger.entry import Entry, Index
 from ledger.envelope import EventHash
 from ledger.errors import LedgerError
+from ledger.rules import sealed
+from ledger.statement import Statement
 from ledger.tiles import payload_path
 from ledger.verify.bundle import Bundle
 from ledger.verify.files import AttachmentsJudge
@@ -35,6 +37,7 @@ class BundleReader:
         self._events = events
         self._attachments = attachments
         self._positions: dict[str, array[int]] = {}
+        self._opened: dict[str, Mapping[str, Any]] = {}
         self._chunk = lru_cache(maxsize=CACHED_BUNDLES)(self._read_chunk)
         self._entry = lru_cache(maxsize=CACHED_ENTRIES)(self._read_entry)
 
@@ -45,10 +48,10 @@ class BundleReader:
 
     def entries_of(self, stream: str) -> Sequence[Entry]:
         """Return a stream's entries so far, in order."""
-        found = (self.entry(index) for index in self._positions.get(stream, ()))
+        found = (self.entry_at(index) for index in self._positions.get(stream, ()))
         return [entry for entry in found if entry is not None]
 
-    def entry(self, index: int) -> Entry | None:
+    def entry_at(self, index: int) -> Entry | None:
         """Return one entry, None where it can't be read."""
         return self._entry(index)
 
@@ -59,6 +62,15 @@ class BundleReader:
     def attachment(self, sha256: str) -> bytes | None:
         """Return an attachment's bytes."""
         return self._attachments.read(sha256)
+
+    def open(self, statement: Statement, values: Mapping[str, Any]) -> None:
+        """Keep what the bundle opens of a statement that rules over sealed values ask for."""
+        if statement.type in sealed.ASKED and values:
+            self._opened[statement.event] = values
+
+    def opened(self, event: str) -> Mapping[str, Any] | None:
+        """Return the values of a statement's sealed paths; None where they are closed here."""
+        return self._opened.get(event)
 
     def _read_chunk(self, number: int) -> list[tuple[bytes, bytes]]:
         """Return leaf and statement bytes of one entry bundle, unparsed."""

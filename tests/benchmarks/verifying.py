@@ -103,6 +103,7 @@ class _MemoryReader:
         for entry in entries:
             assert entry.statement is not None
             self._streams.setdefault(entry.statement.stream, []).append(entry)
+        self._entries = {entry.index: entry for entry in entries}
         self._indexes = {entry.event: entry.index for entry in entries}
         self._store = store
 
@@ -114,10 +115,18 @@ class _MemoryReader:
         """Return the index of an event."""
         return self._indexes.get(EventHash(event))
 
+    def entry_at(self, index: int) -> Entry | None:
+        """Return the entry of an index."""
+        return self._entries.get(Index(index))
+
     def attachment(self, sha256: str) -> bytes | None:
         """Return an attachment's bytes."""
         found = self._store.attachment(sha256)
         return None if found is None else found.data
+
+    def opened(self, _: str) -> Mapping[str, Any] | None:
+        """Open nothing: this trial prepares no doses."""
+        return None
 
 
 def _signed(entries: Sequence[Entry], ledger: Ledger) -> list[tuple[VerifyKey, bytes, bytes]]:

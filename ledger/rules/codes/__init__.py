@@ -45,22 +45,29 @@ class Effect(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """One rule: stable code, effect, section of the catalogue, and what it asks in one line."""
+    """One rule: stable code, effect, section of the catalogue, what it asks in one line, since which version.
+
+    A line of a table names the version behind the code where it is not the first: `TIME_IN_FUTURE@2 form …`.
+    """
 
     code: str
     effect: Effect
     section: str
     text: str
+    since: int = 1
 
 
-def _parse(table: str) -> Mapping[str, Rule]:
+def _parse(table: str) -> dict[str, Rule]:
     rules = {}
     for line in table.strip().splitlines():
-        code, effect, section, text = line.split(maxsplit=3)
+        name, effect, section, text = line.split(maxsplit=3)
+        code, _, since = name.partition("@")
         if code in rules:
             raise ValueError(f"rule {code} is declared twice")
-        rules[code] = Rule(code=code, effect=Effect(effect), section=section, text=text)
-    return MappingProxyType(rules)
+        rules[code] = Rule(
+            code=code, effect=Effect(effect), section=section, text=text, since=int(since or 1)
+        )
+    return rules
 
 
 _AREAS: Final = (
@@ -75,7 +82,8 @@ _AREAS: Final = (
     quality,
     disposition,
 )
-RULES: Final = _parse("".join(area.TABLE.lstrip() for area in _AREAS))
+_RULES: Final = _parse("".join(area.TABLE.lstrip() for area in _AREAS))
+RULES: Final[Mapping[str, Rule]] = MappingProxyType(_RULES)
 
 
 def codes() -> Mapping[str, Rule]:
