@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from types import MappingProxyType
 from typing import Final
 
+from ledger.actions import find_spec
 from ledger.participant import Participant
-from ledger.rules.consent import DEPENDENT
 from ledger.rules.record import span
 from projections.desk import Desk, Line
 from projections.report import Report, Row
@@ -23,9 +23,14 @@ def consent_check(desk: Desk) -> Iterator[Row]:
     """Yield a row for each consent of each participant, in the order of the log."""
     for participant in desk.participants():
         stream = f"participant/{participant.id}"
-        procedures = [line for line in desk.records_of(stream) if line.type in DEPENDENT]
+        procedures = [line for line in desk.records_of(stream) if _is_procedure(line)]
         for line in desk.records_of(stream, *_CONSENTS):
             yield _row(desk, participant, line, procedures)
+
+
+def _is_procedure(line: Line) -> bool:
+    spec = find_spec(line.type, 1)
+    return spec is not None and spec.procedure
 
 
 def _row(desk: Desk, participant: Participant, line: Line, procedures: list[Line]) -> Row:
