@@ -257,6 +257,7 @@ class Participant:
     Attributes:
         day1: study day 1 at the site, once the first infusion is started.
         uncovered: procedures without, before or not clearly after a consent: a later consent may settle them.
+        guesses: (visit, who) of each guess of the arm.
         infusion_staff: persons who took part in infusions, who are no blinded raters any more.
         treatment_ended: the last planned infusion is over, or treatment was withdrawn.
     """
@@ -271,6 +272,7 @@ class Participant:
     screening_failed: int | None = None
     eligibility: Eligibility | None = None
     randomizations: tuple[Randomization, ...] = ()
+    guesses: frozenset[tuple[str, str]] = frozenset()
     orders: tuple[Order, ...] = ()
     received: tuple[ReceivedDose, ...] = ()
     infusions: tuple[Infusion, ...] = ()

@@ -196,6 +196,8 @@ def _participant_randomized(state: StudyState, record: Record, _: Attachments) -
     data = record.data
     draw = Draw(
         index=record.index,
+        event=record.event,
+        participant=record.stream.partition("/")[2],
         list=data["list"],
         stage=data["stage"],
         stratum=data["stratum"],

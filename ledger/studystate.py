@@ -155,9 +155,11 @@ class RandomizationList:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draw:
-    """One allocation: which slot of which list went, at which index of the log."""
+    """One allocation: which slot of which list went to whom, at which index of the log."""
 
     index: int
+    event: EventHash
+    participant: str
     list: str
     stage: int
     stratum: str
@@ -328,6 +330,16 @@ class StudyState:
     def randomized(self, before: int) -> int:
         """Return how many participants the log has randomized (stage 1)."""
         return sum(draw.stage == 1 and draw.index < before for draw in self.draws)
+
+    def allocation(self, participant: str, before: int) -> Draw | None:
+        """Return a participant's newest allocation; None where there is none."""
+        mine = (d for d in reversed(self.draws) if d.participant == participant)
+        return next((draw for draw in mine if draw.index < before), None)
+
+    def locked(self, before: int) -> bool:
+        """Tell whether the database is locked."""
+        assurance = self.assurance.get("study")
+        return assurance is not None and assurance.locked(before) is not None
 
     def used(self, list_: str, stratum: str, before: int) -> int:
         """Return how many slots of a stratum are used."""

@@ -66,6 +66,9 @@ PEOPLE = {
     "new": ("Site SA-01", "coordinator"),
     "monitor": ("Sponsor", "blinded_monitor"),
     "other": ("Site SD-02", "investigator"),
+    "oncall": ("On-call Unblinding", "on_call_unblinding"),
+    "keeper": ("Site SA-01", "unblinded_pharmacist"),
+    "stat": ("Statistics Unit", "unblinded_statistician"),
     "service": ("Operator", "service"),
 }
 STAFF = ("sub", "cora", "nurse", "rater")

@@ -13,25 +13,17 @@ from typing import Final
 
 from ledger.participant import Participant, Randomization
 from ledger.rules.case import Case, Fold, Judge
+from ledger.study.definition import SecondStage
 from ledger.study.schedule import study_day
 from ledger.studystate import RandomizationList
 from ledger.times import local_date
 
 
 def judge_requested(case: Case) -> Iterator[str]:
-    """Judge a request: eligible, enrolment open and below the cap, once per stage, from a committed list."""
-    participant, record, study = case.participant, case.record, case.study
+    """Judge a request: once for each stage, from a committed list, by what its stage asks besides."""
+    participant, record = case.participant, case.record
     stage = record.data["stage"]
-    if stage == 1:
-        if not is_eligible(case):
-            yield "NOT_ELIGIBLE"
-        opening = study.enrolment(case.site, record.index)
-        if opening is None:
-            yield "ENROLMENT_NOT_OPEN"
-        elif study.randomized(record.index) >= opening.cap:
-            yield "ENROLMENT_CAP"
-    elif not participant.randomized:
-        yield "NOT_RANDOMIZED"
+    yield from _judge_first(case) if stage == 1 else _judge_second(case)
     if any(r.stage == stage for r in participant.randomizations):
         yield "RANDOMIZED_TWICE"
     if participant.held_at(record.now.earliest_us):
@@ -39,16 +31,129 @@ def judge_requested(case: Case) -> Iterator[str]:
     yield from _judge_list(case)
 
 
+def _judge_first(case: Case) -> Iterator[str]:
+    """Judge what stage 1 asks: eligible, enrolment open and below the cap."""
+    record, study = case.record, case.study
+    if not is_eligible(case):
+        yield "NOT_ELIGIBLE"
+    opening = study.enrolment(case.site, record.index)
+    if opening is None:
+        yield "ENROLMENT_NOT_OPEN"
+    elif study.randomized(record.index) >= opening.cap:
+        yield "ENROLMENT_CAP"
+
+
+def _judge_second(case: Case) -> Iterator[str]:
+    """Judge what stage 2 asks: planned, after stage 1, on treatment, at its visit, guesses given before."""
+    participant = case.participant
+    if _second(case) is None:
+        yield "STAGE_NOT_PLANNED"
+    if not participant.randomized:
+        yield "NOT_RANDOMIZED"
+    elif not participant.infusions or participant.treatment_ended or participant.disposition is not None:
+        yield "NOT_ON_TREATMENT"
+    if not _is_second_in_window(case):
+        yield "RANDOMIZATION_WINDOW"
+    if _lacks_guess(case, before_second=True):
+        yield "BLIND_GUESS_MISSING"
+
+
+def _second(case: Case) -> SecondStage | None:
+    """Return the second stage that the protocol plans."""
+    definition = case.definition
+    if definition is None or definition.randomization is None:
+        return None
+    return definition.randomization.second
+
+
+def _is_second_in_window(case: Case) -> bool:
+    """Tell whether stage 2 falls after the infusions that are planned before its visit, and by that visit."""
+    second, definition, day1 = _second(case), case.definition, case.participant.day1
+    visit = definition.visit(second.visit) if definition is not None and second is not None else None
+    if definition is None or visit is None or day1 is None:
+        return True
+    before = [v for v in definition.visits if v.infusion is not None and v.day < visit.day]
+    earliest = max((v.day - v.before_days for v in before), default=visit.day - visit.before_days)
+    first = study_day(day1, local_date(case.record.now.earliest_us, case.zone))
+    last = study_day(day1, local_date(case.record.now.latest_us, case.zone))
+    return last >= earliest and first <= visit.day + visit.after_days
+
+
 def _judge_list(case: Case) -> Iterator[str]:
-    record = case.record
+    """Judge the list: committed, of the stage, with the stratum of the participant."""
+    record, participant = case.record, case.participant
+    first = next((r for r in participant.randomizations if r.stage == 1), None)
+    stratum = case.site if first is None or record.data["stage"] == 1 else first.stratum
     list_ = case.study.lists.get(record.data["list"])
     if list_ is None or list_.committed is None or list_.committed >= record.index:
         yield "LIST_NOT_COMMITTED"
     elif record.data["stratum"] not in list_.strata:
         yield "STRATUM"
         return
-    if record.data["stratum"] != case.site:
+    elif list_.first != (None if record.data["stage"] == 1 else first and first.list):
+        yield "LIST_OF_STAGE"
+    if record.data["stratum"] != stratum:
         yield "STRATUM"
+
+
+def judge_going_on(case: Case) -> Iterator[str]:
+    """Judge a start of an infusion at or after the visit of the second stage: nobody is skipped (§8.4).
+
+    Who is not blinded needs no second record; who is, has one whether or not the regimen changes.
+    """
+    second, definition = _second(case), case.definition
+    if second is None or definition is None or not definition.masking.blinded:
+        return
+    planned, visit = definition.infusion(case.record.data["infusion"]), definition.visit(second.visit)
+    if planned is None or visit is None or planned.day < visit.day:
+        return
+    if not any(r.stage == 2 and r.answered is not None for r in case.participant.randomizations):
+        yield "STAGE_TWO_MISSING"
+
+
+def judge_guess(case: Case) -> Iterator[str]:
+    """Judge a guess: at a visit and by whom the protocol asks, once, before the second stage where it is."""
+    data, definition = case.record.data, case.definition
+    asked = definition.blind_guess if definition is not None else None
+    if asked is None or data["visit"] not in asked.visits or data["who"] not in asked.guessed_by:
+        yield "BLIND_GUESS_UNASKED"
+    elif _is_before_second(case, data["visit"]) and any(
+        r.stage == 2 and r.answered is not None and r.requested.earliest_us < case.record.occurred.latest_us
+        for r in case.participant.randomizations
+    ):
+        yield "BLIND_GUESS_LATE"
+    if (data["visit"], data["who"]) in case.participant.guesses:
+        yield "BLIND_GUESS_REPEATED"
+
+
+def judge_completed(case: Case) -> Iterator[str]:
+    """Judge the end of the study: every guess was given at the visits that took place."""
+    if _lacks_guess(case, before_second=False):
+        yield "BLIND_GUESS_MISSING"
+
+
+def _lacks_guess(case: Case, *, before_second: bool) -> bool:
+    """Tell whether a guess is missing of a visit that took place."""
+    definition = case.definition
+    asked = definition.blind_guess if definition is not None else None
+    if asked is None:
+        return False
+    visits = (v for v in asked.visits if _is_before_second(case, v) or not before_second)
+    return any(
+        name in case.participant.visits
+        and case.participant.visits[name].missed is None
+        and any((name, who) not in case.participant.guesses for who in asked.guessed_by)
+        for name in visits
+    )
+
+
+def _is_before_second(case: Case, name: str) -> bool:
+    """Tell whether a visit is planned before that of the second stage."""
+    second, definition = _second(case), case.definition
+    if second is None or definition is None:
+        return False
+    visit, then = definition.visit(name), definition.visit(second.visit)
+    return visit is not None and then is not None and visit.day < then.day
 
 
 def is_eligible(case: Case) -> bool:
@@ -93,17 +198,18 @@ def _is_next(case: Case, list_: RandomizationList, index: int) -> bool:
 
 
 def next_index(case: Case, list_: RandomizationList) -> int:
-    """Return the next unused index of the participant's stratum: indexes run through all strata in order."""
-    rank = sorted(list_.strata).index(case.site) if case.site in list_.strata else 0
-    return rank * list_.slots + case.study.used(list_.name, case.site, case.record.index)
+    """Return the next unused index of the stratum drawn from: indexes run through all strata in order."""
+    stratum = case.record.data["stratum"]
+    rank = sorted(list_.strata).index(stratum) if stratum in list_.strata else 0
+    return rank * list_.slots + case.study.used(list_.name, stratum, case.record.index)
 
 
 def is_in_window(case: Case, randomization: Randomization) -> bool:
     """Tell whether a first randomization fell on the days before day 1 that the protocol allows."""
     day1, definition = case.participant.day1, case.definition
-    if day1 is None or definition is None or randomization.stage != 1:
+    plan = definition.randomization if definition is not None else None
+    if day1 is None or plan is None or randomization.stage != 1:
         return True
-    plan = definition.randomization
     if plan is None:
         return True
     first = study_day(day1, local_date(randomization.requested.earliest_us, case.zone))
@@ -137,10 +243,38 @@ def fold_randomized(case: Case) -> Participant:
     return replace(case.participant, randomizations=randomizations)
 
 
+def fold_guess(case: Case) -> Participant:
+    """Remember that a guess was given; what was guessed is sealed."""
+    data = case.record.data
+    return replace(case.participant, guesses=case.participant.guesses | {(data["visit"], data["who"])})
+
+
 JUDGES: Final[Mapping[str, Judge]] = MappingProxyType(
-    {"randomization.requested": judge_requested, "participant.randomized": judge_randomized}
+    {
+        "randomization.requested": judge_requested,
+        "participant.randomized": judge_randomized,
+        "blind_guess.recorded": judge_guess,
+    }
 )
+DEPENDING: Final[Mapping[str, Judge]] = MappingProxyType(
+    {"infusion.started": judge_going_on, "participant.completed": judge_completed}
+)
+"""What other areas' types are asked besides, because they rest on randomization and the blind."""
 FOLDS: Final[Mapping[str, Fold]] = MappingProxyType(
-    {"randomization.requested": fold_requested, "participant.randomized": fold_randomized}
+    {
+        "randomization.requested": fold_requested,
+        "participant.randomized": fold_randomized,
+        "blind_guess.recorded": fold_guess,
+    }
 )
-ASKED: Final[Mapping[str, str]] = MappingProxyType({})
+ASKED: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "randomization.requested": "NOT_ELIGIBLE ENROLMENT_NOT_OPEN ENROLMENT_CAP RANDOMIZED_TWICE ON_HOLD"
+        " LIST_NOT_COMMITTED STRATUM LIST_OF_STAGE STAGE_NOT_PLANNED NOT_RANDOMIZED NOT_ON_TREATMENT"
+        " RANDOMIZATION_WINDOW BLIND_GUESS_MISSING",
+        "participant.randomized": "REFERENCE ALLOCATION_ORDER",
+        "blind_guess.recorded": "BLIND_GUESS_UNASKED BLIND_GUESS_LATE BLIND_GUESS_REPEATED",
+        "infusion.started": "STAGE_TWO_MISSING",
+        "participant.completed": "BLIND_GUESS_MISSING",
+    }
+)
