@@ -12,15 +12,12 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, Final, TypeVar
 
-from ledger.rules import outside
+from ledger.rules import conditions, outside, sites
 from ledger.rules.case import StudyFold
 from ledger.rules.record import Record
 from ledger.studystate import (
-    Approval,
     Attachments,
     ConsentForm,
-    Delegation,
-    Designation,
     Draw,
     Enrolment,
     ErasureApproval,
@@ -31,17 +28,12 @@ from ledger.studystate import (
     Training,
     read_definition,
 )
-from ledger.times import Interval
 
 V = TypeVar("V")
 
 
 def _with(mapping: Mapping[str, V], key: str, value: V) -> Mapping[str, V]:
     return MappingProxyType({**mapping, key: value})
-
-
-def _at_site(state: StudyState, site: str, **changes: Any) -> StudyState:
-    return replace(state, sites=_with(state.sites, site, replace(state.site(site), **changes)))
 
 
 def _study_registered(state: StudyState, record: Record, _: Attachments) -> StudyState:
@@ -53,7 +45,13 @@ def _study_registered(state: StudyState, record: Record, _: Attachments) -> Stud
 def _protocol_approved(state: StudyState, record: Record, attachments: Attachments) -> StudyState:
     version = record.data["version"]
     definition = read_definition(attachments(record.data["definition"]["sha256"]), version)
-    protocol = Protocol(index=record.index, version=version, definition=definition)
+    protocol = Protocol(
+        index=record.index,
+        version=version,
+        definition=definition,
+        irb_reference=record.data["irb_reference"],
+        reconsent=record.data["reconsent"],
+    )
     zones = state.zones
     if definition is not None:
         zones = MappingProxyType({**zones, **{s.id: s.zone for s in definition.sites.values()}})
@@ -74,70 +72,13 @@ def _consent_form_approved(state: StudyState, record: Record, _: Attachments) ->
     return replace(state, forms=(*state.forms, form))
 
 
-def _irb_approval_recorded(state: StudyState, record: Record, _: Attachments) -> StudyState:
-    data, site = record.data, record.site or ""
-    approval = Approval(index=record.index, event=record.event, begins=data["from"], ends=data["to"])
-    return _at_site(state, site, approvals=(*state.site(site).approvals, approval))
-
-
-def _investigator_designated(state: StudyState, record: Record, _: Attachments) -> StudyState:
-    data, site = record.data, record.site or ""
-    designation = Designation(index=record.index, person=data["person"], begins=data["from"])
-    return _at_site(state, site, investigators=(*state.site(site).investigators, designation))
-
-
-def _delegation_granted(state: StudyState, record: Record, _: Attachments) -> StudyState:
-    data, site = record.data, record.site or ""
-    delegation = Delegation(
+def _enrolment_opened(state: StudyState, record: Record, _: Attachments) -> StudyState:
+    opening = Enrolment(
         index=record.index,
-        event=record.event,
-        person=data["person"],
-        tasks=frozenset(data["tasks"]),
-        begins=data["from"],
-        ends=data.get("to"),
+        cap=record.data["cap"],
+        sites=tuple(record.data["sites"]),
         recorded_us=record.at_us,
     )
-    return _at_site(state, site, delegations=(*state.site(site).delegations, delegation))
-
-
-def _change_delegation(state: StudyState, site: str, named: Delegation, **changes: Any) -> StudyState:
-    delegations = tuple(
-        replace(d, **changes) if d.event == named.event else d for d in state.site(site).delegations
-    )
-    return _at_site(state, site, delegations=delegations)
-
-
-def _delegation_accepted(state: StudyState, record: Record, _: Attachments) -> StudyState:
-    """Accept a delegation. A fact is recorded whoever states it; it takes effect by the delegate only."""
-    site = record.site or ""
-    named = state.delegation(site, record.data["delegation"])
-    if named is None or named.person != record.statement.actor.id or named.accepted is not None:
-        return state
-    return _change_delegation(state, site, named, accepted=record.index, accepted_us=record.at_us)
-
-
-def _delegation_ended(state: StudyState, record: Record, _: Attachments) -> StudyState:
-    """End a delegation. It takes effect by the site's investigator only, once."""
-    site = record.site or ""
-    named = state.delegation(site, record.data["delegation"])
-    now = Interval(earliest_us=record.at_us, latest_us=record.at_us)
-    by = state.investigator(site, now, record.index)
-    if named is None or by != record.statement.actor.id or named.ended is not None:
-        return state
-    ended_us = record.occurred.earliest_us
-    return _change_delegation(state, site, named, ended=record.index, ended_us=ended_us)
-
-
-def _site_initiated(state: StudyState, record: Record, _: Attachments) -> StudyState:
-    return _at_site(state, record.site or "", initiated=record.index)
-
-
-def _site_activated(state: StudyState, record: Record, _: Attachments) -> StudyState:
-    return _at_site(state, record.site or "", activated=record.index)
-
-
-def _enrolment_opened(state: StudyState, record: Record, _: Attachments) -> StudyState:
-    opening = Enrolment(index=record.index, cap=record.data["cap"], sites=tuple(record.data["sites"]))
     return replace(state, enrolments=(*state.enrolments, opening))
 
 
@@ -226,13 +167,6 @@ FOLDS: Final[Mapping[str, StudyFold]] = MappingProxyType(
         "study.registered": _study_registered,
         "protocol.approved": _protocol_approved,
         "consent_form.approved": _consent_form_approved,
-        "irb_approval.recorded": _irb_approval_recorded,
-        "investigator.designated": _investigator_designated,
-        "delegation.granted": _delegation_granted,
-        "delegation.accepted": _delegation_accepted,
-        "delegation.ended": _delegation_ended,
-        "site.initiated": _site_initiated,
-        "site.activated": _site_activated,
         "enrolment.opened": _enrolment_opened,
         "randomization.seed_committed": _seed_committed,
         "randomization.parameters_committed": _parameters_committed,
@@ -247,11 +181,13 @@ FOLDS: Final[Mapping[str, StudyFold]] = MappingProxyType(
 
 def evolve(state: StudyState, record: Record, attachments: Attachments) -> StudyState:
     """Fold one record in. Types that the study's state does not depend on return the same value."""
+    if record.type == "record.cosigned":
+        return sites.accept_hand_over(state, record)
     fold = FOLDS.get(record.type)
     return fold(state, record, attachments) if fold else state
 
 
-CORRECTABLE: Final = frozenset({"irb_approval.recorded", "training.recorded"})
+CORRECTABLE: Final = sites.CORRECTABLE | conditions.CORRECTABLE | {"training.recorded"}
 """Facts outside the participants' streams that can be corrected or voided, and that this state holds."""
 
 
@@ -259,9 +195,10 @@ def again(state: StudyState, stream: str, records: tuple[Record, ...]) -> StudyS
     """Return the state with a stream's correctable facts as they read after a correction or voiding (R10)."""
     kind, _, name = stream.partition("/")
     if kind == "site":
-        state = _at_site(state, name, approvals=())
+        state = sites.without_facts(state, name)
     elif kind == "person":
         state = replace(state, trainings=_with(state.trainings, name, ()))
+    state = conditions.without_facts(state, stream)
     for record in records:
         state = evolve(state, record, _no_attachment)
     return state

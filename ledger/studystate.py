@@ -11,7 +11,7 @@ Left out on purpose: persons, keys and roles (`authority`), and what concerns on
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, Final
@@ -20,10 +20,11 @@ from ledger.envelope import EventHash
 from ledger.errors import FormatError
 from ledger.rules.record import span
 from ledger.state.assurance import Assurance
-from ledger.state.conditions import Conditions
+from ledger.state.conditions import ALL_SITES, Conditions
 from ledger.state.people import People
 from ledger.state.pharmacy import Pharmacy
 from ledger.state.safety_desk import SafetyDesk
+from ledger.state.sites import Delegation, Site
 from ledger.state.unblinding import Unblinding
 from ledger.study.definition import StudyDefinition, load
 from ledger.times import Interval
@@ -33,21 +34,28 @@ Attachments = Callable[[str], bytes | None]
 
 DEFAULT_LATE_HOURS: Final = 72
 DEFAULT_ZONE: Final = "UTC"
-ALL_SITES: Final = "*"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Protocol:
-    """An approved protocol version; `definition` is None where its attachment is missing or unreadable."""
+    """An approved protocol version; `definition` is None where its attachment is missing or unreadable.
+
+    `reconsent`: whoever consented before it is in force goes over to it by a consent to a newer form.
+    """
 
     index: int
     version: str
     definition: StudyDefinition | None
+    irb_reference: str
+    reconsent: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConsentForm:
-    """An approved consent form and the dates between which it is in effect, both included."""
+    """An approved consent form and the dates between which it is in effect, both included.
+
+    `retired` is the index that ended it before that, and `last` its last day then.
+    """
 
     index: int
     version: str
@@ -56,57 +64,19 @@ class ConsentForm:
     ends: str | None
     sha256: str
     sites: tuple[str, ...]
+    retired: int | None = None
+    last: str | None = None
 
+    def ends_us(self, zone: str, before: int) -> int | None:
+        """Return the last instant of its effect as the log stood; None where it has no end."""
+        ends = [self.ends] if self.ends is not None else []
+        if self.retired is not None and self.retired < before and self.last is not None:
+            ends.append(self.last)
+        return min((span(end, zone).latest_us for end in ends), default=None)
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Approval:
-    """An approval by the review board, from its first to its last day."""
-
-    index: int
-    event: EventHash
-    begins: str
-    ends: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Designation:
-    """A principal investigator of a site."""
-
-    index: int
-    person: str
-    begins: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Delegation:
-    """Tasks given to a person at a site.
-
-    `recorded_us` and `accepted_us` are recording times: a delegation is in effect from the later of `begins`
-    and its acceptance; before that it explains and does not excuse (catalogue R2b).
-    """
-
-    index: int
-    event: EventHash
-    person: str
-    tasks: frozenset[str]
-    begins: str
-    ends: str | None
-    recorded_us: int
-    accepted: int | None = None
-    accepted_us: int = 0
-    ended: int | None = None
-    ended_us: int = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Site:
-    """What one site has."""
-
-    approvals: tuple[Approval, ...] = ()
-    investigators: tuple[Designation, ...] = ()
-    delegations: tuple[Delegation, ...] = ()
-    initiated: int | None = None
-    activated: int | None = None
+    def is_for(self, site: str) -> bool:
+        """Tell whether it is approved for a site."""
+        return site in self.sites or ALL_SITES in self.sites
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,11 +90,12 @@ class Training:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Enrolment:
-    """Enrolment opened: how many may be randomized, and where."""
+    """Enrolment opened: how many may be randomized, and where, from its recording on."""
 
     index: int
     cap: int
     sites: tuple[str, ...]
+    recorded_us: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -201,6 +172,7 @@ class StudyState:
     lists: Mapping[str, RandomizationList] = field(default_factory=_empty)
     draws: tuple[Draw, ...] = ()
     erasures: Mapping[str, ErasureApproval] = field(default_factory=_empty)
+    prescreenings: tuple[tuple[str, int], ...] = ()
     late_hours: tuple[tuple[int, int], ...] = ()
     people: People = field(default_factory=People)
     conditions: Conditions = field(default_factory=Conditions)
@@ -208,6 +180,11 @@ class StudyState:
     unblinding: Unblinding = field(default_factory=Unblinding)
     safety_desk: SafetyDesk = field(default_factory=SafetyDesk)
     assurance: Mapping[str, Assurance] = field(default_factory=_empty)
+
+    def with_site(self, site: str, **changes: Any) -> StudyState:
+        """Return the state with something of one site replaced."""
+        changed = MappingProxyType({**self.sites, site: replace(self.site(site), **changes)})
+        return replace(self, sites=changed)
 
     def zone(self, site: str | None) -> str:
         """Return the IANA zone of a site; UTC until a protocol names it, and for the study as a whole."""
@@ -218,58 +195,79 @@ class StudyState:
         return self.sites.get(site, NO_SITE)
 
     def protocol(self, before: int) -> Protocol | None:
-        """Return the protocol version in force: in this version of the rules, the newest approved."""
+        """Return the newest approved version, which need not be in force anywhere yet."""
         for protocol in reversed(self.protocols):
             if protocol.index < before:
                 return protocol
         return None
 
+    def protocol_for(self, site: str | None, before: int, when: Interval | None = None) -> Protocol | None:
+        """Return the version in force at a site: the newest that is activated there, else the first.
+
+        The first is the first approved version that has the site. Asked for a time, an activation counts that
+        has begun by the last instant that it can mean. For the study as a whole: the newest approved.
+        """
+        if site is None:
+            return self.protocol(before)
+        for activation in reversed(self.site(site).amendments):
+            if activation.index < before and (
+                when is None or activation.begins_us(self.zone(site)) <= when.latest_us
+            ):
+                return self.version(activation.version, before)
+        return self.first_protocol(site, before)
+
+    def first_protocol(self, site: str, before: int) -> Protocol | None:
+        """Return the version that is in force at a site without being activated there."""
+        first: Protocol | None = None
+        for protocol in self.protocols:
+            if protocol.index >= before:
+                break
+            if protocol.definition is not None and site in protocol.definition.sites:
+                return protocol
+            first = first or protocol
+        return first
+
+    def has_site(self, site: str, before: int) -> bool:
+        """Tell whether an approved version has a site; true while no definition can be read."""
+        definitions = [p.definition for p in self.protocols if p.index < before and p.definition is not None]
+        return not definitions or any(site in definition.sites for definition in definitions)
+
     def version(self, version: str, before: int) -> Protocol | None:
         """Return an approved version by its name."""
         return next((p for p in self.protocols if p.version == version and p.index < before), None)
 
-    def late_entry_hours(self, before: int) -> int:
+    def late_entry_hours(self, before: int, site: str | None = None) -> int:
         """Return after how many hours an entry is late: by policy, else by protocol, else 72."""
         for index, hours in reversed(self.late_hours):
             if index < before:
                 return hours
-        protocol = self.protocol(before)
+        protocol = self.protocol_for(site, before)
         if protocol is None or protocol.definition is None:
             return DEFAULT_LATE_HOURS
         return protocol.definition.late_entry_hours
 
     def approved(self, site: str, when: Interval, before: int) -> bool:
         """Tell whether a review board's approval of the site covers all that a time can mean."""
-        zone = self.zone(site)
-        return any(
-            a.index < before
-            and span(a.begins, zone).earliest_us <= when.earliest_us
-            and when.latest_us <= span(a.ends, zone).latest_us
-            for a in self.site(site).approvals
-        )
+        return self.site(site).approved(self.zone(site), when, before)
 
     def investigator(self, site: str, when: Interval, before: int) -> str | None:
-        """Return the principal investigator of a site at a time: the newest designation that has begun."""
-        zone = self.zone(site)
-        for designation in reversed(self.site(site).investigators):
-            if designation.index < before and span(designation.begins, zone).earliest_us <= when.latest_us:
-                return designation.person
-        return None
+        """Return the principal investigator of a site at a time."""
+        return self.site(site).investigator(self.zone(site), when, before)
 
     def delegation(self, site: str, event: str) -> Delegation | None:
         """Return a delegation of a site by its event hash."""
-        return next((d for d in self.site(site).delegations if d.event == event), None)
+        return self.site(site).delegation(event)
 
     def delegated(self, person: str, task: str, site: str, when: Interval, before: int) -> bool:
         """Tell whether a person held a task at a site: as its investigator, or by an accepted delegation."""
         zone = self.zone(site)
         for delegation in self.site(site).delegations:
-            if delegation.person == person and task in delegation.tasks and delegation.index < before:
-                if delegation.accepted is None or delegation.accepted >= before:
-                    continue
-                begins = max(span(delegation.begins, zone).earliest_us, delegation.accepted_us)
-                if begins <= when.latest_us and not _over(delegation, when, zone, before):
-                    return True
+            if (
+                delegation.person == person
+                and task in delegation.tasks
+                and delegation.holds(when, zone, before)
+            ):
+                return True
         return self.investigator(site, when, before) == person
 
     def explained_by(self, person: str, task: str, site: str, when: Interval) -> int | None:
@@ -281,7 +279,7 @@ class StudyState:
                 and task in delegation.tasks
                 and delegation.accepted is not None
                 and span(delegation.begins, zone).earliest_us <= when.latest_us
-                and not _over(delegation, when, zone, delegation.accepted + 1)
+                and not delegation.is_over(when, zone, delegation.accepted + 1)
             ):
                 return delegation.accepted
         return None
@@ -310,13 +308,13 @@ class StudyState:
                 if (
                     form.index < before
                     and form.language == language
-                    and (site in form.sites or ALL_SITES in form.sites)
+                    and form.is_for(site)
                     and begins <= us
                     and (best is None or span(best.begins, zone).earliest_us <= begins)
                 ):
                     best = form
-            ended = best is not None and best.ends is not None and us > span(best.ends, zone).latest_us
-            return None if ended else best
+            ends_us = None if best is None else best.ends_us(zone, before)
+            return None if ends_us is not None and us > ends_us else best
 
         return at(when.earliest_us), at(when.latest_us)
 
@@ -326,6 +324,16 @@ class StudyState:
             if opening.index < before and (site in opening.sites or ALL_SITES in opening.sites):
                 return opening
         return None
+
+    def paused(self, site: str, when: Interval, before: int) -> bool:
+        """Tell whether enrolment is paused at a site at a time, and not opened again there since."""
+        for pause in reversed(self.conditions.pauses):
+            if pause.index < before and pause.holds(site, when):
+                opening = self.enrolment(site, before)
+                return (
+                    opening is None or opening.index < pause.index or opening.recorded_us > when.earliest_us
+                )
+        return False
 
     def randomized(self, before: int) -> int:
         """Return how many participants the log has randomized (stage 1)."""
@@ -341,6 +349,10 @@ class StudyState:
         assurance = self.assurance.get("study")
         return assurance is not None and assurance.locked(before) is not None
 
+    def prescreened(self, site: str, before: int) -> int:
+        """Return how many persons a site's count of pre-screening has."""
+        return sum(at == site and index < before for at, index in self.prescreenings)
+
     def used(self, list_: str, stratum: str, before: int) -> int:
         """Return how many slots of a stratum are used."""
         return sum(d.list == list_ and d.stratum == stratum and d.index < before for d in self.draws)
@@ -348,13 +360,6 @@ class StudyState:
 
 NO_SITE: Final = Site()
 INITIAL: Final = StudyState()
-
-
-def _over(delegation: Delegation, when: Interval, zone: str, before: int) -> bool:
-    """Tell whether a delegation had ended before all that a time can mean."""
-    if delegation.ended is not None and delegation.ended < before and delegation.ended_us < when.earliest_us:
-        return True
-    return delegation.ends is not None and span(delegation.ends, zone).latest_us < when.earliest_us
 
 
 @lru_cache(maxsize=16)

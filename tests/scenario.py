@@ -130,6 +130,7 @@ class Story:
     def __init__(self) -> None:
         self.log: list[Entry] = []
         self.attachments: dict[str, bytes] = {}
+        self.openings: dict[str, Mapping[str, Any]] = {}
         self.conduct = Conduct(self)
         self.authority = authority()
         self.now_us = parse_instant(BEGIN)
@@ -143,9 +144,17 @@ class Story:
         """Return the index of an event hash."""
         return next((entry.index for entry in self.log if entry.event == event), None)
 
+    def entry_at(self, index: int) -> Entry | None:
+        """Return the entry of an index."""
+        return self.log[index] if 0 <= index < len(self.log) else None
+
     def attachment(self, sha256: str) -> bytes | None:
         """Return an attachment's bytes."""
         return self.attachments.get(sha256)
+
+    def opened(self, event: str) -> Mapping[str, Any] | None:
+        """Return the sealed values that the story's ledger opens."""
+        return self.openings.get(event)
 
     # The clock.
     def goto(self, instant: str) -> None:
@@ -232,6 +241,7 @@ class Story:
         schema: int = 1,
         meaning: str | None = None,
         sealed: Sequence[str] = (),
+        opened: Mapping[str, Any] | None = None,
     ) -> Entry:
         """Write a statement and put it where it would stand, parsed as the ledger parses it."""
         data = dict(data)
@@ -277,7 +287,9 @@ class Story:
         if pointers:
             value["sealed"] = {p: _digest(f"{number}{p}") for p in sorted(pointers)}
         statement = parse_statement(build_statement(value))
-        parse_action(statement)
+        parse_action(statement, opened or {})
+        if opened is not None:
+            self.openings[statement.event] = opened
         return _entry(Index(number), self.now, statement)
 
     # Asking.
@@ -399,6 +411,8 @@ def given_site() -> Story:
     at = f"site/{SITE}"
     story.given("consent_form.approved", form(), by="sponsor", stream="study")
     story.given("irb_approval.recorded", irb(), by="ines", stream=at)
+    command = {"reference": "CMD-1", "from": "2025-01-01", "source": SOURCE}
+    story.given("command_approval.recorded", command, by="ines", stream=at)
     story.given(
         "investigator.designated", {"site": SITE, "person": "ines", "from": "2025-01-06"},
         by="sponsor", stream=at,

@@ -12,12 +12,13 @@ from collections.abc import Iterator
 from typing import Final
 
 from ledger.actions.registry import ActionSpec, Effect
-from ledger.rules import outside, participants
+from ledger.rules import general, outside, participants, study
 from ledger.rules.stream import QUALITY
 
 CLOCKS: Final = ("TIME_IN_FUTURE", "LOCAL_TIME_NONEXISTENT", "LATE_ENTRY", "SIGNED_AT_APART")
 OF_PARTICIPANTS: Final = ("PARTICIPANT_UNKNOWN", "PROTOCOL_UNKNOWN", "PROTOCOL_SUPERSEDED")
-OF_GATES: Final = ("SITE_NOT_ACTIVE", "IRB_MISSING", "IRB_LAPSED", "PARTICIPANT_ENDED")
+BOARD: Final = ("IRB_MISSING", "IRB_LAPSED", "IRB_SUSPENDED")
+OF_GATES: Final = ("STUDY_CLOSED", "SITE_NOT_ACTIVE", *BOARD)
 OF_TASKS: Final = ("NOT_DELEGATED", "NOT_TRAINED")
 
 
@@ -26,12 +27,46 @@ def general_codes(spec: ActionSpec) -> Iterator[str]:
     yield from CLOCKS
     if "participant" in spec.streams and spec.type not in QUALITY:
         yield from OF_PARTICIPANTS
-        if spec.effect is Effect.GATE:
-            yield from OF_GATES
+    if spec.type not in QUALITY:
+        yield from _of_gate(spec)
+        yield from _of_study(spec)
     if spec.delegated:
         yield from OF_TASKS
     if spec.references:
         yield "REFERENCE"
+
+
+def _of_gate(spec: ActionSpec) -> Iterator[str]:
+    """Yield what a gate for participants rests on (R3)."""
+    if spec.type in general.RESUMED:
+        yield "STUDY_HALTED"
+    treats = {"participant", "pharmacy"} & set(spec.streams)
+    if spec.effect is not Effect.GATE or not treats or spec.type in general.OF_DATA:
+        return
+    yield from OF_GATES
+    if "participant" in treats:
+        yield "PARTICIPANT_ENDED"
+    if spec.type in general.HALTED:
+        yield "STUDY_HALTED"
+    if spec.type in ("participant.registered", "randomization.requested"):
+        yield "ENROLMENT_PAUSED"
+    if spec.type in general.RECRUITING:
+        yield "COMMAND_APPROVAL_MISSING"
+
+
+def _of_study(spec: ActionSpec) -> Iterator[str]:
+    """Yield what a statement of the study, a site or a pharmacy needs."""
+    outside = set(spec.streams) - {"participant"}
+    if outside and study.is_of_study(spec.type):
+        yield "STUDY_NOT_REGISTERED"
+    if {"site", "pharmacy"} & outside:
+        yield "SITE_UNKNOWN"
+    if "pharmacy" in outside:
+        yield "PROTOCOL_UNKNOWN"
+    if any(study.has_conditions(spec.type, kind) for kind in outside):
+        yield "STUDY_CLOSED"
+        if "site" in outside:
+            yield from ("IRB_LAPSED", "IRB_SUSPENDED")
 
 
 def area_codes(spec: ActionSpec) -> tuple[str, ...]:

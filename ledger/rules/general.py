@@ -11,11 +11,38 @@ from typing import Final
 
 from ledger.errors import FormatError
 from ledger.rules.case import Case
+from ledger.rules.protocols import version_for
 from ledger.rules.record import HOUR_US, MINUTE_US, Record
 from ledger.studystate import StudyState
-from ledger.times import check_local_time, parse_instant
+from ledger.times import Interval, check_local_time, parse_instant
 
 CLOCK_TOLERANCE_US: Final = 5 * MINUTE_US
+
+OF_DATA: Final = frozenset({"form.frozen", "form.unfrozen", "participant.locked", "participant.unlocked"})
+"""Gates of data and not of conduct: they come when site, approval and participation may be over (R4)."""
+
+HALTED: Final = frozenset(
+    {
+        "participant.registered",
+        "eligibility.confirmed",
+        "rescreening.authorised",
+        "randomization.requested",
+        "infusion.ordered",
+        "dose.dispensed",
+        "infusion.started",
+        "extension.entered",
+    }
+)
+"""Gates that wait while the study is halted: enrolment, randomization, dispensing, starts (R3)."""
+
+RESUMED: Final = frozenset({"infusion.resumed"})
+"""Facts that a halt makes a breach: what runs is stopped, and not taken up again (R3)."""
+
+RECRUITING: Final = frozenset({"participant.registered", "eligibility.confirmed"})
+"""Gates that need the command's approval where the definition asks for it (catalogue B)."""
+
+AFTER_END: Final = frozenset({"extension.entered"})
+"""Gates that open after participation in the core study is over."""
 
 _OWN_WORK: Final = frozenset({"participant", "device", "service"})  # no staff: nothing is delegated to them
 
@@ -38,64 +65,132 @@ def judge_clocks(record: Record, study: StudyState) -> Iterator[str]:
     occurred = record.occurred
     if occurred.earliest_us > record.at_us + CLOCK_TOLERANCE_US:
         yield "TIME_IN_FUTURE"
-    elif record.at_us - occurred.latest_us > study.late_entry_hours(record.index) * HOUR_US:
+    elif record.at_us - occurred.latest_us > study.late_entry_hours(record.index, record.site) * HOUR_US:
         yield "LATE_ENTRY"
     if abs(parse_instant(statement.signed_at) - record.at_us) > CLOCK_TOLERANCE_US:
         yield "SIGNED_AT_APART"
 
 
-def judge_protocol(record: Record, study: StudyState) -> Iterator[str]:
-    """Judge the protocol version that a record says it was done under."""
-    if record.protocol is None:
+def judge_protocol(case: Case) -> Iterator[str]:
+    """Judge the protocol version that a record says it was done under: that in force for the participant."""
+    record, named = case.record, case.record.protocol
+    if named is None:
         return
-    if study.version(record.protocol, record.index) is None:
+    if case.study.version(named, record.index) is None:
         yield "PROTOCOL_UNKNOWN"
-        return
-    newest = study.protocol(record.index)
-    if newest is not None and newest.version != record.protocol:
-        yield "PROTOCOL_SUPERSEDED"
+    elif case.protocol is not None and case.protocol.version != named:
+        # A time that can lie before an activation and after it does not tell.
+        first = Interval(earliest_us=record.now.earliest_us, latest_us=record.now.earliest_us)
+        other = version_for(case.participant, case.study, first, record.index)
+        if other is None or other.version != named:
+            yield "PROTOCOL_SUPERSEDED"
 
 
 def judge_gate(case: Case) -> Iterator[str]:
-    """Judge what every gate needs: an active site and a review board's approval in force (R3)."""
-    record, study = case.record, case.study
-    if not record.gates:
+    """Judge what every gate needs: a study that goes on, an active site, an approval in force (R3)."""
+    record = case.record
+    if not record.gates or record.type in OF_DATA:
+        if record.type in RESUMED and _standing(record, case.study) == "halted":
+            yield "STUDY_HALTED"
         return
-    site = study.site(case.site)
-    if site.activated is None or site.activated >= record.index:
-        yield "SITE_NOT_ACTIVE"
-    if not study.approved(case.site, record.now, record.index):
-        known = any(approval.index < record.index for approval in site.approvals)
-        yield "IRB_LAPSED" if known else "IRB_MISSING"
+    # The site that a participant leaves may have closed: a transfer asks of the one that takes over.
+    transferred = record.type == "participant.transferred"
+    yield from judge_conditions(record, case.study, record.data["to"] if transferred else case.site)
+    yield from _judge_recruiting(case)
     if record.type != "participant.registered" and _has_ended(case):
         yield "PARTICIPANT_ENDED"
 
 
+def judge_conditions(record: Record, study: StudyState, site: str) -> Iterator[str]:
+    """Judge what a gate rests on: the study, the site, the review board (R3)."""
+    standing = _standing(record, study)
+    if standing == "closed":
+        yield "STUDY_CLOSED"
+    elif standing == "halted" and record.type in HALTED:
+        yield "STUDY_HALTED"
+    if study.site(site).standing(study.zone(site), record.now, record.index) != "active":
+        yield "SITE_NOT_ACTIVE"
+    yield from judge_board(record, study, site)
+
+
+def _standing(record: Record, study: StudyState) -> str | None:
+    return study.conditions.standing(record.now, record.index) if study.conditions.steps else None
+
+
+def judge_board(record: Record, study: StudyState, site: str) -> Iterator[str]:
+    """Judge the review board's approval of a site: in force and not suspended, else a continuation (R3)."""
+    of_site, zone, when, before = study.site(site), study.zone(site), record.now, record.index
+    suspended = bool(of_site.suspensions) and of_site.suspended(zone, when, before)
+    if not suspended and of_site.approved(zone, when, before):
+        return
+    activity = "enrolment" if _enrols(record) else None
+    if of_site.continuations and of_site.continues(zone, when, before, activity):
+        return
+    if suspended:
+        yield "IRB_SUSPENDED"
+    else:
+        known = any(approval.index < before for approval in of_site.approvals)
+        yield "IRB_LAPSED" if known else "IRB_MISSING"
+
+
+def _enrols(record: Record) -> bool:
+    """Tell whether a gate takes somebody new in: registration, or the first randomization."""
+    return record.type == "participant.registered" or (
+        record.type == "randomization.requested" and record.data["stage"] == 1
+    )
+
+
+def _judge_recruiting(case: Case) -> Iterator[str]:
+    """Judge what taking somebody in needs besides: enrolment not paused, the command's approval."""
+    record, study = case.record, case.study
+    if study.conditions.pauses and _enrols(record) and study.paused(case.site, record.now, record.index):
+        yield "ENROLMENT_PAUSED"
+    if (
+        record.type in RECRUITING
+        and case.definition is not None
+        and case.definition.command_approval
+        and not study.site(case.site).commanded(case.zone, record.now, record.index)
+    ):
+        yield "COMMAND_APPROVAL_MISSING"
+
+
 def _has_ended(case: Case) -> bool:
-    return case.participant.disposition is not None or case.participant.died is not None
+    return case.record.type not in AFTER_END and case.participant.has_ended
+
+
+def judge_pharmacy(record: Record, study: StudyState) -> Iterator[str]:
+    """Judge a record of a pharmacy: its gates as any other (R3), and who performed it (R2b)."""
+    site = record.site or ""
+    if record.gates:
+        yield from judge_conditions(record, study, site)
+    if record.protocol is not None and study.version(record.protocol, record.index) is None:
+        yield "PROTOCOL_UNKNOWN"
+    if record.spec.delegated:
+        protocol = study.protocol_for(site, record.index, record.now)
+        yield from judge_performers(record, study, site, protocol.version if protocol else None)
 
 
 def judge_performer(case: Case) -> Iterator[str]:
-    """Judge who performed it: delegated the task and trained when it occurred (R2b)."""
-    record, study = case.record, case.study
-    if not record.spec.delegated or record.statement.actor.role in _OWN_WORK:
+    """Judge who performed it, for a participant (R2b)."""
+    if case.record.spec.delegated:
+        version = None if case.protocol is None else case.protocol.version
+        yield from judge_performers(case.record, case.study, case.site, version)
+
+
+def judge_performers(record: Record, study: StudyState, site: str, version: str | None) -> Iterator[str]:
+    """Judge each performer named: delegated the task, trained on the version in force then (R2b)."""
+    if record.statement.actor.role in _OWN_WORK:
         return
     if _source_kind(record) == "participant" and "performer" not in record.data:
         return
-    person, before = record.performer, record.index
-    if not study.delegated(person, record.type, case.site, record.occurred, before):
+    people, before = record.performers, record.index
+    if not all(study.delegated(p, record.type, site, record.occurred, before) for p in people):
         yield "NOT_DELEGATED"
-    version = trained_version(record, study)
-    if version is not None and study.trained(person, version, record.occurred, case.zone, before) is None:
+    zone = study.zone(site)
+    if version is not None and any(
+        study.trained(p, version, record.occurred, zone, before) is None for p in people
+    ):
         yield "NOT_TRAINED"
-
-
-def trained_version(record: Record, study: StudyState) -> str | None:
-    """Return the protocol version that a performer must be trained on; None before there is one."""
-    if record.protocol is not None:
-        return record.protocol
-    newest = study.protocol(record.index)
-    return None if newest is None else newest.version
 
 
 def _source_kind(record: Record) -> str | None:

@@ -8,7 +8,7 @@ statements, so that a correction folds again without a special case (catalogue R
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Final
 
@@ -23,6 +23,9 @@ from ledger.times import Interval, interval, parse_instant
 MINUTE_US: Final = 60_000_000
 HOUR_US: Final = 60 * MINUTE_US
 DAY_US: Final = 24 * HOUR_US
+
+PERFORMERS: Final = ("consenter", "rater", "preparer", "checker", "performer")
+"""Members of data that name who performed what is recorded."""
 
 _WITH_GATES: Final = ("participant/", "pharmacy/")
 
@@ -41,6 +44,8 @@ class Record:
     occurred: Interval
     data: Mapping[str, Any]
     statement: Statement
+    opened: Mapping[str, Any] | None = field(default=None, repr=False)
+    """The values of its sealed paths, where a rule asks for them and the reader opens them; else None."""
 
     @property
     def is_gate(self) -> bool:
@@ -72,9 +77,19 @@ class Record:
 
     @property
     def performer(self) -> str:
-        """Return the person who did it: named as performer or consenter, else the signer."""
-        person = self.data.get("consenter") or self.data.get("performer")
-        return person if isinstance(person, str) else self.statement.actor.id
+        """Return the person who did it: the first of those named as such, else the signer."""
+        return self.performers[0]
+
+    @property
+    def performers(self) -> tuple[str, ...]:
+        """Return everybody named as having done it, as consenter, rater, preparer or otherwise (R2b).
+
+        A name replaces the signer, who then only wrote it down.
+        """
+        named = tuple(
+            dict.fromkeys(p for member in PERFORMERS if isinstance(p := self.data.get(member), str))
+        )
+        return named or (self.statement.actor.id,)
 
     @property
     def now(self) -> Interval:

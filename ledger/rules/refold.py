@@ -10,12 +10,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
+from ledger.entry import Entry
 from ledger.errors import FormatError
 from ledger.participant import Breach, Hold, Participant, Pending
-from ledger.rules import participants
+from ledger.rules import assurance, participants
 from ledger.rules.case import Case
+from ledger.rules.protocols import version_for
 from ledger.rules.quality import has_source
-from ledger.rules.record import Record
+from ledger.rules.record import Record, record_of
+from ledger.rules.signing import CHANGES
 from ledger.rules.stream import QUALITY, StreamView, needs_cosignature
 from ledger.studystate import StudyState
 
@@ -26,35 +29,51 @@ def start(record: Record) -> Participant:
 
 
 def case_of(record: Record, participant: Participant, study: StudyState) -> Case:
-    """Make the case of a record: the definition is that of the protocol version in force at its index."""
-    protocol = study.protocol(record.index)
-    return Case(record, participant, study, protocol.definition if protocol else None)
+    """Make the case of a record, with the protocol version in force for the participant at its index."""
+    protocol = version_for(participant, study, record.now, record.index)
+    return Case(record, participant, study, protocol)
 
 
 def advance(record: Record, participant: Participant, study: StudyState, codes: Iterable[str]) -> Participant:
     """Fold one judged record in, with its breaches and what it tells about earlier records."""
     case = case_of(record, participant, study)
     after = participants.fold(case)
+    after = replace(after, assurance=assurance.fold(after.assurance, record))
     new = tuple(
         explain(Breach(event=record.event, rule=code, index=record.index, found=record.index), record, study)
         for code in codes
     )
     if new:
-        after = replace(after, breaches=after.breaches + new)
+        after = replace(after, breaches=assurance.account(after.breaches + new, after.assurance))
     return participants.look_back(case._replace(participant=after), participant)
 
 
 def explain(breach: Breach, record: Record, study: StudyState) -> Breach:
     """Say which delegation or training, recorded too late, explains a breach of R2b; it stays open."""
-    index = None
     if breach.rule == "NOT_DELEGATED":
-        index = study.explained_by(record.performer, record.type, record.site or "", record.occurred)
+        indexes = [_delegated_late(person, record, study) for person in record.performers]
     elif breach.rule == "NOT_TRAINED":
-        protocol = record.protocol or getattr(study.protocol(record.index), "version", None)
-        if protocol is not None:
-            zone = study.zone(record.site)
-            index = study.trained(record.performer, protocol, record.occurred, zone, None)
-    return breach if index is None else replace(breach, explained=index)
+        indexes = [_trained_late(person, record, study) for person in record.performers]
+    else:
+        return breach
+    known = [index for index in indexes if index is not None]
+    return breach if len(known) < len(indexes) else replace(breach, explained=max(known))
+
+
+def _delegated_late(person: str, record: Record, study: StudyState) -> int | None:
+    """Return the index that explains a person's part: 0 where it needs no explanation."""
+    site = record.site or ""
+    if study.delegated(person, record.type, site, record.occurred, record.index):
+        return 0
+    return study.explained_by(person, record.type, site, record.occurred)
+
+
+def _trained_late(person: str, record: Record, study: StudyState) -> int | None:
+    protocol = study.protocol_for(record.site, record.index, record.now)
+    version = record.protocol or (None if protocol is None else protocol.version)
+    if version is None:
+        return None
+    return study.trained(person, version, record.occurred, study.zone(record.site), None)
 
 
 def replay(view: StreamView, study: StudyState, upto: int) -> Participant | None:
@@ -62,7 +81,11 @@ def replay(view: StreamView, study: StudyState, upto: int) -> Participant | None
     participant: Participant | None = None
     for entry in view.entries:
         statement = entry.statement
-        if entry.index > upto or statement is None or statement.type in QUALITY:
+        if entry.index > upto or statement is None:
+            continue
+        if statement.type in QUALITY:
+            if participant is not None and statement.type != "breach.detected":
+                participant = _assured_again(participant, entry, view, study)
             continue
         try:
             record = view.record(entry, study.zone(statement.site))
@@ -77,6 +100,27 @@ def replay(view: StreamView, study: StudyState, upto: int) -> Participant | None
     return participant
 
 
+def assured(participant: Participant, record: Record, view: StreamView) -> Participant:
+    """Fold in a statement about others of the stream: what is overdue by it, and what it assures."""
+    participant = participants.overdue(participant, record)
+    after = assurance.fold(participant.assurance, record, view)
+    return replace(participant, assurance=after, breaches=assurance.account(participant.breaches, after))
+
+
+def _assured_again(
+    participant: Participant, entry: Entry, view: StreamView, study: StudyState
+) -> Participant:
+    """Fold such a statement in again, as it was recorded, unless it is voided and changed nothing else."""
+    statement = entry.statement
+    if statement is None or (entry.event in view.voided and statement.type not in CHANGES):
+        return participant
+    try:
+        record = record_of(entry, study.zone(statement.site))
+    except FormatError:
+        return participant
+    return participant if record is None else assured(participant, record, view)
+
+
 def again(old: Participant, view: StreamView, trigger: Record, study: StudyState) -> Participant:
     """Return the participant after a trigger: folded again, breaches compared, pending matters settled."""
     fresh = replay(view, study, trigger.index) or replace(old, breaches=())
@@ -88,6 +132,7 @@ def again(old: Participant, view: StreamView, trigger: Record, study: StudyState
     waiting = {breach.pending for breach in breaches if breach.pending is not None}
     shown = view.statements
     kept = tuple(p for p in pending if p.event in waiting or needs_cosignature(shown[p.event], shown))
+    breaches = assurance.account(breaches, fresh.assurance)
     holds = (*fresh.holds, *_still_held(old, fresh, breaches))
     return replace(fresh, breaches=breaches, pending=kept, holds=holds)
 
@@ -161,6 +206,6 @@ def _vanish(breach: Breach, trigger: Record, view: StreamView) -> Breach:
     cosigned = trigger.data["statement"]
     cause = view.statements.get(cosigned)
     settles = breach.pending == cosigned or breach.pending is None
-    if settles and cause is not None and cosigned in view.cosigned and has_source(cause):
+    if settles and cause is not None and cosigned in view.cosigned and has_source(cause, view.statements):
         return replace(breach, pending=None, closed=trigger.index)
     return breach

@@ -1,7 +1,7 @@
-"""The study and its sites: what stands before what (catalogue A, B; record-format.md §8).
+"""The study: what stands before what (catalogue A, B; record-format.md §8).
 
-Judged for every statement outside the participants' streams. Role, key and account are `authorisation`; here
-is only the order of things, and who of several people may do them.
+`judge_any` is asked of every statement outside the participants' streams. Role, key and account are
+`authorisation`; here is only the order of things, and who of several people may do them.
 """
 
 from __future__ import annotations
@@ -10,56 +10,71 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Final
 
+from ledger.actions.registry import Effect, find_spec
+from ledger.rules import general
 from ledger.rules.case import StudyCase, StudyFold, StudyJudge
-from ledger.rules.record import Record, span
-from ledger.studystate import (
-    Delegation,
-    ErasureApproval,
-    RandomizationList,
-    StudyState,
-    read_definition,
-)
-from ledger.times import Interval
+from ledger.studystate import ErasureApproval, RandomizationList, read_definition
 
 # Nouns whose statements are of the study, and so come after its registration.
 _OF_STUDY: Final = frozenset(
     {
         "protocol",
+        "amendment",
         "consent_form",
         "irb_approval",
+        "irb_continuation",
+        "command_approval",
         "investigator",
         "delegation",
         "site",
+        "study",
         "enrolment",
+        "urgent_safety_measure",
         "randomization",
     }
+)
+
+CLOSING: Final = frozenset({"site.suspended", "site.closed"})
+"""Gates that end what others permit: nothing that has ended holds them."""
+
+_STUDY_GATES: Final = frozenset(
+    {"protocol.approved", "consent_form.approved", "enrolment.opened", "study.resumed", "study.closed"}
 )
 
 
 def judge_any(case: StudyCase) -> Iterator[str]:
     """Judge what every statement of the study and its sites needs: the study, and a site that it has."""
     record, study = case.record, case.study
-    if record.type.partition(".")[0] in _OF_STUDY and study.registered is None:
+    if is_of_study(record.type) and study.registered is None:
         yield "STUDY_NOT_REGISTERED"
-    if not record.stream.startswith("site/"):
-        return
-    protocol = study.protocol(record.index)
-    if protocol is not None and protocol.definition and record.site not in protocol.definition.sites:
+    kind = record.stream.partition("/")[0]
+    if kind in ("site", "pharmacy") and not study.has_site(record.site or "", record.index):
         yield "SITE_UNKNOWN"
-    if record.type in _SITE_GATES and _has_lapsed(record, study):
-        yield "IRB_LAPSED"
+    if kind == "pharmacy":
+        yield from general.judge_pharmacy(record, study)
+    elif has_conditions(record.type, kind):
+        if study.conditions.standing(record.now, record.index) == "closed":
+            yield "STUDY_CLOSED"
+        if kind == "site" and study.site(record.site or "").approvals:
+            yield from general.judge_board(record, study, record.site or "")
 
 
-_SITE_GATES: Final = frozenset(
-    {"investigator.designated", "delegation.granted", "site.initiated", "site.activated"}
-)
+def is_of_study(type_: str) -> bool:
+    """Tell whether a type comes after the registration of the study."""
+    return type_.partition(".")[0] in _OF_STUDY and type_ != "study.registered"
 
 
-def _has_lapsed(record: Record, study: StudyState) -> bool:
-    """Tell whether the last approval of a site has ended; before the first there is none to lapse."""
-    site, zone = study.site(record.site or ""), study.zone(record.site)
-    ends = [span(a.ends, zone).latest_us for a in site.approvals]
-    return bool(ends) and max(ends) < record.at_us
+def has_conditions(type_: str, kind: str) -> bool:
+    """Tell whether a type is a gate of the study or of a site, which waits while what it rests on is over.
+
+    Before a site's first approval there is none to lapse: its investigator and delegations come first.
+    """
+    if kind == "study":
+        return type_ in _STUDY_GATES
+    noun = type_.partition(".")[0]
+    gate = kind == "site" and noun in _OF_STUDY and type_ not in CLOSING
+    known = find_spec(type_, 1)
+    return gate and known is not None and known.effect is Effect.GATE
 
 
 def judge_registered(case: StudyCase) -> Iterator[str]:
@@ -84,90 +99,6 @@ def judge_consent_form(case: StudyCase) -> Iterator[str]:
         yield "PROTOCOL_UNKNOWN"
     if any((f.version, f.language) == (data["version"], data["language"]) for f in case.study.forms):
         yield "ID_REUSED"
-
-
-def judge_investigator(case: StudyCase) -> Iterator[str]:
-    """Judge a designation: who holds the role, at a site that has no principal investigator."""
-    record = case.record
-    site = record.site or ""
-    if record.data["site"] != site:
-        yield "SITE_UNKNOWN"
-    if not case.authority.holds(record.data["person"], "investigator", site):
-        yield "INVESTIGATOR_ROLE"
-    if case.study.site(site).investigators:
-        yield "INVESTIGATOR_PRESENT"
-
-
-def judge_granted(case: StudyCase) -> Iterator[str]:
-    """Judge a delegation: by the site's own investigator; back-dated it is flagged."""
-    record, data = case.record, case.record.data
-    yield from _judge_investigator_signs(case)
-    if data["site"] != record.site:
-        yield "SITE_UNKNOWN"
-    if span(data["from"], case.study.zone(record.site)).latest_us < record.at_us:
-        yield "DELEGATION_BACKDATED"
-
-
-def judge_accepted(case: StudyCase) -> Iterator[str]:
-    """Judge an acceptance: of a delegation at this site, by its delegate, once and before its end."""
-    delegation = _delegation(case)
-    if delegation is None:
-        yield "REFERENCE"
-        return
-    if delegation.person != case.record.statement.actor.id or delegation.accepted is not None:
-        yield "NOT_THE_DELEGATE"
-    if delegation.ended is not None:
-        yield "DELEGATION_ENDED"
-
-
-def judge_delegation_ended(case: StudyCase) -> Iterator[str]:
-    """Judge the end of a delegation: by the site's own investigator, once."""
-    delegation = _delegation(case)
-    if delegation is None:
-        yield "REFERENCE"
-        return
-    yield from _judge_investigator_signs(case)
-    if delegation.ended is not None:
-        yield "DELEGATION_ENDED"
-
-
-def _judge_investigator_signs(case: StudyCase) -> Iterator[str]:
-    record = case.record
-    now = Interval(earliest_us=record.at_us, latest_us=record.at_us)
-    if case.study.investigator(record.site or "", now, record.index) != record.statement.actor.id:
-        yield "NOT_SITE_INVESTIGATOR"
-
-
-def _delegation(case: StudyCase) -> Delegation | None:
-    return case.study.delegation(case.record.site or "", case.record.data["delegation"])
-
-
-def judge_activated(case: StudyCase) -> Iterator[str]:
-    """Judge an activation: initiated, once, with approval, investigator and an accepted delegation."""
-    record, study = case.record, case.study
-    name = record.site or ""
-    site = study.site(name)
-    if site.initiated is None:
-        yield "SITE_NOT_INITIATED"
-    if site.activated is not None:
-        yield "SITE_ALREADY_ACTIVE"
-    now = Interval(earliest_us=record.at_us, latest_us=record.at_us)
-    approved = study.approved(name, now, record.index)
-    led = study.investigator(name, now, record.index) is not None
-    if not (approved and led and any(d.accepted is not None for d in site.delegations)):
-        yield "SITE_CHECKLIST"
-
-
-def judge_enrolment(case: StudyCase) -> Iterator[str]:
-    """Judge the opening of enrolment: under an approved protocol, at sites of it, once."""
-    study, sites = case.study, case.record.data["sites"]
-    protocol = study.protocol(case.record.index)
-    if protocol is None:
-        yield "PROTOCOL_UNKNOWN"
-    elif protocol.definition and not all(s == "*" or s in protocol.definition.sites for s in sites):
-        yield "SITE_UNKNOWN"
-    if study.enrolments:
-        yield "ENROLMENT_OPENED_TWICE"
 
 
 def judge_seed(case: StudyCase) -> Iterator[str]:
@@ -269,12 +200,6 @@ STUDY_JUDGES: Final[Mapping[str, StudyJudge]] = MappingProxyType(
         "study.registered": judge_registered,
         "protocol.approved": judge_protocol,
         "consent_form.approved": judge_consent_form,
-        "investigator.designated": judge_investigator,
-        "delegation.granted": judge_granted,
-        "delegation.accepted": judge_accepted,
-        "delegation.ended": judge_delegation_ended,
-        "site.activated": judge_activated,
-        "enrolment.opened": judge_enrolment,
         "randomization.seed_committed": judge_seed,
         "randomization.parameters_committed": judge_parameters,
         "randomization.list_committed": judge_list,
@@ -283,4 +208,10 @@ STUDY_JUDGES: Final[Mapping[str, StudyJudge]] = MappingProxyType(
     }
 )
 STUDY_FOLDS: Final[Mapping[str, StudyFold]] = MappingProxyType({})
-ASKED: Final[Mapping[str, str]] = MappingProxyType({})
+ASKED: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "study.registered": "STUDY_REGISTERED_TWICE",
+        "protocol.approved": "ID_REUSED DEFINITION_INVALID",
+        "consent_form.approved": "PROTOCOL_UNKNOWN ID_REUSED",
+    }
+)

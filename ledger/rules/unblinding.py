@@ -112,8 +112,31 @@ def fold_issued(state: StudyState, record: Record, _: Attachments) -> StudyState
     data, known = record.data, state.unblinding.envelopes
     if data["envelope"] in known:
         return state
-    envelope = Envelope(index=record.index, participant=data["participant"], seal=data["seal"])
+    envelope = Envelope(
+        index=record.index, participant=data["participant"], site=data["site"], seal=data["seal"]
+    )
     envelopes = MappingProxyType({**known, data["envelope"]: envelope})
+    state = replace(state, unblinding=replace(state.unblinding, envelopes=envelopes))
+    return _settle(state, data["replaces"], record.index) if "replaces" in data else state
+
+
+def fold_checked(state: StudyState, record: Record, _: Attachments) -> StudyState:
+    """Settle an envelope that was found intact under its own seal, or whose opening is explained."""
+    data, unblinding = record.data, state.unblinding
+    envelope = unblinding.envelope(data["envelope"], record.index)
+    if envelope is None:
+        return state
+    intact = data["found"] == "intact" and data.get("seal", envelope.seal) == envelope.seal
+    if intact or unblinding.explains(data["envelope"], record.index):
+        return _settle(state, data["envelope"], record.index)
+    return state
+
+
+def _settle(state: StudyState, name: str, index: int) -> StudyState:
+    known = state.unblinding.envelopes
+    if name not in known:
+        return state
+    envelopes = MappingProxyType({**known, name: replace(known[name], settled=index)})
     return replace(state, unblinding=replace(state.unblinding, envelopes=envelopes))
 
 
@@ -128,7 +151,11 @@ STUDY_JUDGES: Final[Mapping[str, StudyJudge]] = MappingProxyType(
     }
 )
 STUDY_FOLDS: Final[Mapping[str, StudyFold]] = MappingProxyType(
-    {"unblinding.performed": fold_performed, "unblinding.envelope_issued": fold_issued}
+    {
+        "unblinding.performed": fold_performed,
+        "unblinding.envelope_issued": fold_issued,
+        "unblinding.envelope_checked": fold_checked,
+    }
 )
 ASKED: Final[Mapping[str, str]] = MappingProxyType(
     {

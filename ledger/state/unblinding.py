@@ -23,11 +23,16 @@ class Opened:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Envelope:
-    """An envelope issued for one participant, with the number on its seal."""
+    """An envelope issued for one participant: the site that it lies at, the number on its seal.
+
+    `settled` is the index that found it intact under its seal, or its opening explained, or that replaced it.
+    """
 
     index: int
     participant: str
+    site: str
     seal: str
+    settled: int | None = None
 
 
 def _none() -> Mapping[str, Envelope]:
@@ -57,6 +62,11 @@ class Unblinding:
         """Return an envelope that was issued."""
         found = self.envelopes.get(name)
         return found if found is not None and found.index < before else None
+
+    @property
+    def unsettled(self) -> tuple[Envelope, ...]:
+        """The envelopes that nobody has accounted for yet."""
+        return tuple(envelope for envelope in self.envelopes.values() if envelope.settled is None)
 
     def _before(self, before: int) -> tuple[Opened, ...]:
         return tuple(o for o in self.opened if o.index < before)

@@ -13,6 +13,10 @@ DELEGATION_BACKDATED     flag   R2b  a delegation does not begin before it is re
 SITE_NOT_ACTIVE          refuse R3   a gate needs an active site
 IRB_MISSING              refuse R3   a gate needs an approval by the review board
 IRB_LAPSED               hold   R3   a gate needs an approval that has not ended
+IRB_SUSPENDED            hold   R3   a gate needs an approval that is not suspended
+STUDY_HALTED             hold   R3   nobody is enrolled, randomized, dispensed to or started while it is halted
+STUDY_CLOSED             refuse R3   no gate opens in a closed study
+ENROLMENT_PAUSED         hold   R3   nobody is registered or randomized while enrolment is paused
 REFERENCE                form   R5   a statement that names another names an earlier one of the right kind
 ID_REUSED                form   R5   an id is used once
 CLASS_STREAM             form   R8   no account has the id of a participant

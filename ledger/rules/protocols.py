@@ -1,0 +1,46 @@
+"""Which protocol version is in force for a record: that of its site, or the one a participant still has.
+
+An approved amendment is in force at a site from its activation there (catalogue B). Where it needs
+re-consent, whoever consented before stays on the version before it, until they consent to a form that was
+approved after it.
+"""
+
+from __future__ import annotations
+
+from ledger.participant import Participant
+from ledger.state.sites import Activation
+from ledger.studystate import Protocol, StudyState
+from ledger.times import Interval
+
+
+def version_for(participant: Participant, study: StudyState, when: Interval, before: int) -> Protocol | None:
+    """Return the version that a participant is treated under at a time, as the log stood."""
+    site = participant.site
+    if not participant.consents:
+        return study.protocol_for(site, before, when)
+    zone = study.zone(site)
+    for activation in reversed(study.site(site).amendments):
+        if activation.index >= before or activation.begins_us(zone) > when.latest_us:
+            continue
+        protocol = study.version(activation.version, before)
+        if protocol is not None and not _waits(participant, study, activation, protocol, when, before):
+            return protocol
+    return study.first_protocol(site, before)
+
+
+def _waits(
+    participant: Participant,
+    study: StudyState,
+    activation: Activation,
+    protocol: Protocol,
+    when: Interval,
+    before: int,
+) -> bool:
+    """Tell whether a participant consented before an amendment that needs re-consent, and not again since."""
+    if not protocol.reconsent:
+        return False
+    newer = {form.version for form in study.forms if protocol.index < form.index < before}
+    begins_us = activation.begins_us(study.zone(participant.site))
+    consents = [c for c in participant.consents if c.time.earliest_us <= when.latest_us]
+    earlier = any(consent.time.earliest_us < begins_us for consent in consents)
+    return earlier and not any(consent.form_version in newer for consent in consents)
