@@ -12,7 +12,7 @@ from typing import Final
 
 import typer
 
-from ledger.cli import keeping, keys, opening, transparency
+from ledger.cli import importing, keeping, keys, opening, transparency
 from ledger.cli.terminal import settings
 from ledger.errors import ConflictError, LedgerError, ProofError, RefusedError, SignatureError
 
@@ -42,6 +42,7 @@ def build() -> typer.Typer:
     keys.register(app)
     keeping.register(app)
     transparency.register(app)
+    importing.register(app)
     for point in sorted(entry_points(group=ENTRY_POINTS), key=lambda point: point.name):
         point.load()(app)
     app.command("verify", help="Judge an export bundle offline.", add_help_option=False)(_verify)

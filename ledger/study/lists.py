@@ -20,7 +20,7 @@ import hashlib
 import hmac
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 from cryptography.hazmat.primitives.ciphers import Cipher
 from cryptography.hazmat.primitives.ciphers.algorithms import ChaCha20
@@ -167,6 +167,40 @@ def second_stage(
         )
         for entry in first
     )
+
+
+def draw_list(
+    origin: str,
+    parameters: Mapping[str, Any],
+    *,
+    seeds: Sequence[bytes],
+    beacon: bytes,
+    block_sizes: Sequence[int],
+    first: Sequence[ListEntry] = (),
+) -> RandomizationList:
+    """Draw the list that committed parameters, seeds and beacon stand for; whoever has them draws the same.
+
+    `parameters` are the data of `randomization.parameters_committed`, `first` the entries of the list that a
+    second stage builds upon.
+
+    Raises:
+        FormatError: what no list can be drawn from.
+    """
+    seed = list_seed(origin, parameters["list"], seeds, beacon)
+    arms = dict(parameters["arms"])
+    if parameters["algorithm"] == SECOND_STAGE:
+        entries = second_stage(
+            seed, first=first, from_arms=parameters["from_arms"], arms=arms, block_sizes=block_sizes
+        )
+    else:
+        entries = permuted_blocks(
+            seed,
+            arms=arms,
+            strata=parameters["strata"],
+            block_sizes=block_sizes,
+            slots=parameters["slots"],
+        )
+    return build_list(origin, parameters["list"], seed, entries)
 
 
 def build_list(origin: str, name: str, seed: bytes, entries: Sequence[ListEntry]) -> RandomizationList:
