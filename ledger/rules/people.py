@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from ledger.rules import erasure, logins, system
-from ledger.rules.case import Case, Judge, StudyCase, StudyFold, StudyJudge
+from ledger.rules.case import Case, Fold, Judge, StudyCase, StudyFold, StudyJudge
 from ledger.rules.record import Record
 from ledger.state.people import Access, Device, People, put
 from ledger.studystate import Attachments, StudyState
@@ -155,6 +155,9 @@ def _reaffirmed(state: StudyState, record: Record, _: Attachments) -> StudyState
 
 JUDGES: Final[Mapping[str, Judge]] = MappingProxyType(
     {"participant_access.issued": judge_issued, "participant_access.revoked": judge_revoked}
+)
+FOLDS: Final[Mapping[str, Fold]] = MappingProxyType(
+    {}
 )
 STUDY_JUDGES: Final[Mapping[str, StudyJudge]] = MappingProxyType(
     {
