@@ -90,6 +90,7 @@ ROLE_CONFLICT         the person holds or held a role that excludes this one
 ROLE_NOT_ALLOWED      the role may not sign this type
 ROLE_NOT_HELD         the person does not hold this role
 SITE_NOT_HELD         the role is not held on this site
+TRANSFER_SIGNERS      the investigator of the site that takes over signs too
 ROLE_UNKNOWN          the catalogue has no such role
 ROOT_KEYS             the root keys are not of different persons, each once
 ROTATION_SIGNERS      a rotation is signed by the old key, the new one and a third

@@ -22,12 +22,23 @@ RootAt = Callable[[int], bytes | None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StreamHead:
-    """The newest event of a stream; `stream` and `site` are None while every statement in it is withheld."""
+    """The newest event of a stream; `stream` and `site` are None while every statement in it is withheld.
+
+    `site` is what the next statement has as its site: in a participant's stream each transfer changes it.
+    `hidden` says that the newest statement is withheld, and so may be a transfer that nobody sees here.
+    """
 
     seq: int
     event: str
     stream: str | None
     site: str | None
+    hidden: bool = False
+
+    def takes(self, site: str | None) -> bool:
+        """Tell whether the next statement can stand under a site."""
+        if self.site is None or site == self.site:
+            return True
+        return self.hidden and self.stream is not None and self.stream.startswith("participant/")
 
 
 NO_HEAD: Final = StreamHead(seq=0, event=ZERO_HASH, stream=None, site=None)
@@ -67,13 +78,19 @@ class Chain:
         statement, tag = entry.statement, entry.leaf.stream
         before = self.head(tag)
         if statement is None:
-            head = StreamHead(seq=before.seq + 1, event=entry.event, stream=before.stream, site=before.site)
+            head = StreamHead(
+                seq=before.seq + 1,
+                event=entry.event,
+                stream=before.stream,
+                site=entry.leaf.site if before.site and before.takes(entry.leaf.site) else before.site,
+                hidden=True,
+            )
         else:
             head = StreamHead(
                 seq=before.seq + 1,
                 event=entry.event,
                 stream=statement.stream,
-                site=before.site or statement.site,
+                site=_next_site(statement, before),
             )
             self.tags.setdefault(statement.stream, tag)
             for ref in (statement.key, *statement.with_):
@@ -107,7 +124,7 @@ class Chain:
             problems.append(
                 Problem(code="PREV", message="prev is not the stream's newest event", field="/prev")
             )
-        if head.site is not None and statement.site != head.site:
+        if not head.takes(statement.site):
             problems.append(Problem(code="SITE", message="not the site of the stream", field="/site"))
         return problems
 
@@ -128,3 +145,11 @@ class Chain:
                 Problem(code="SEEN_BACK", message="the key had seen a larger tree before", field="/seen/size")
             )
         return problems
+
+
+def _next_site(statement: Statement, before: StreamHead) -> str | None:
+    """Return the site of the statement that comes next in a stream (record-format.md §2, row `site`)."""
+    there = statement.data.get("to") if statement.type == "participant.transferred" else None
+    if isinstance(there, str):
+        return there
+    return statement.site if before.takes(statement.site) else before.site

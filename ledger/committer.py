@@ -34,7 +34,7 @@ from ledger.authority import SERVICE
 from ledger.batch import Batch, Opening
 from ledger.checkpoint import check_head, publish
 from ledger.conduct import Violation
-from ledger.datakeys import DataKeys
+from ledger.datakeys import DESTROYED, MISSING, DataKeys
 from ledger.entry import Entry
 from ledger.errors import ConflictError, FormatError, FrozenError, LedgerError, RefusedError, StoreError
 from ledger.fold import LogFold, StoreReader
@@ -44,11 +44,12 @@ from ledger.note import format_vkey
 from ledger.proof import format_receipt
 from ledger.recorded import Recorded, receipt_of
 from ledger.refusals import payload_hmac
+from ledger.sealing import open_disclosure
 from ledger.service import LogSigners, Service, new_stream
 from ledger.sources import Sources
 from ledger.statement import Statement
 from ledger.store.checkpoints import CheckpointStore
-from ledger.store.port import NewStream, Store
+from ledger.store.port import NewDisclosure, NewStream, Store
 from ledger.store.startup import Startup
 from ledger.submission import Submission
 from ledger.tiles import TileHashes
@@ -224,8 +225,23 @@ class Ledger:
         return None
 
     def _reset(self) -> None:
-        self._fold = LogFold(StoreReader(self.store))
+        self._fold = LogFold(StoreReader(self.store, self._opened))
         self._roots: dict[int, bytes] = {}
+
+    def _opened(self, statement: Statement, disclosures: Sequence[NewDisclosure]) -> Mapping[str, Any] | None:
+        """Open what is stored of a statement; None where one of its values is erased (§7)."""
+        if len(disclosures) != len(statement.sealed):
+            return None
+        try:
+            opened = {
+                d.path: self.data_keys.open(d.event, d.path, d.stream, d.scope, d.nonce, d.ciphertext)
+                for d in disclosures
+            }
+        except StoreError as error:
+            if error.code in (DESTROYED, MISSING):
+                return None
+            raise
+        return {path: open_disclosure(disclosure).value for path, disclosure in opened.items()}
 
     def _require_writing(self) -> None:
         if self.startup.frozen:
@@ -253,13 +269,15 @@ class Ledger:
             raise
         self._fold.reader.reads = self.store
         self._fold.reader.pending.clear()
+        self._fold.reader.disclosed.clear()
 
     def _one(self, batch: Batch, submission: Submission) -> Outcome:
         """Take one submission in the order of interfaces.md: form, signatures, known E, all the rest."""
         statement = submission.statement
         entry = batch.candidate(submission)
         try:
-            action = parse_action(statement, open_disclosures(submission))
+            opened = open_disclosures(submission)
+            action = parse_action(statement, opened)
             check_signatures(self._fold.authority, statement, entry.leaf)
         except LedgerError as error:
             return error
@@ -269,6 +287,7 @@ class Ledger:
             return Recorded(
                 index=index, event=known.event, leaf=encode_leaf(known.leaf), receipt=b"", again=True
             )
+        self._fold.reader.disclosed[statement.event] = opened
         try:
             judged = self._judge(batch, submission, entry, action)
         except LedgerError as error:
@@ -298,9 +317,12 @@ class Ledger:
         answer = None
         if statement.type == "randomization.list_committed":
             allocation.check_beacon(statement, fold.conduct.study, batch.entry_at, batch.root_at)
+        if statement.type == "randomization.list_opened":
+            allocation.check_opening(statement, batch.statements(allocation.OF_LISTS), self.origin)
         if statement.type == "randomization.requested":
             answer = allocation.answer(
                 entry,
+                participant=fold.conduct.state(statement.stream.partition("/")[2]),
                 study=fold.conduct.study,
                 origin=self.origin,
                 reads=batch.tx,
@@ -380,7 +402,9 @@ class Ledger:
             raise StoreError("STORE_CORRUPT", "a breach names a statement that is not in the store")
         data = {"rule": violation.rule, "statement": violation.statement}
         followed.rules.append(violation.rule)
-        self._attest(batch, followed, "breach.detected", named.stream, data, site=named.site)
+        # The site of the stream as it is now: since the statement the participant may have been transferred.
+        site = self._fold.chain.head(named.tag).site
+        self._attest(batch, followed, "breach.detected", named.stream, data, site=site)
 
     def _attest(
         self,

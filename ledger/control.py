@@ -295,6 +295,23 @@ def _kept_root(authority: Authority, entry: Entry, key: Mapping[str, Any]) -> li
     return _loadable(key, where)
 
 
+def _on_transferred(authority: Authority, entry: Entry, statement: Statement) -> list[Problem]:
+    """Require the investigator of the site that takes over beside the one who lets go (catalogue C)."""
+    ids = [ref.id for ref in statement.with_]
+    key = authority.keys.get(ids[0]) if len(ids) == 1 else None
+    entitled = (
+        key is not None
+        and authority.live(ids[0], entry.index)
+        and key.person != statement.actor.id
+        and authority.holds(key.person, "investigator", statement.data["to"])
+    )
+    if entitled:
+        return []
+    return [
+        problem("TRANSFER_SIGNERS", "the investigator who takes over signs too, and nobody else", "/with")
+    ]
+
+
 FIXED_LINES: Final[Mapping[str, Callable[[Authority, Entry, Statement], list[Problem]]]] = {
     "policy.changed": _on_policy,
     "account.created": _on_created,
@@ -310,4 +327,5 @@ FIXED_LINES: Final[Mapping[str, Callable[[Authority, Entry, Statement], list[Pro
     "key.revoked": _on_key_revoked,
     "command.refused": _on_refused,
     "export.generated": _on_export,
+    "participant.transferred": _on_transferred,
 }

@@ -17,8 +17,10 @@ from typing import Any, Final, Literal
 from ledger.envelope import EventHash
 from ledger.state.assurance import Assurance
 from ledger.state.bedside import Bedside
+from ledger.state.consenting import Consent as Consent
 from ledger.state.consenting import Consenting
-from ledger.state.leaving import Leaving
+from ledger.state.consenting import Withdrawal as Withdrawal
+from ledger.state.leaving import ExtensionStatus, Leaving
 from ledger.state.observing import Observing
 from ledger.state.safety import Safety
 from ledger.times import Interval
@@ -42,27 +44,16 @@ class Status(StrEnum):
     DIED = "died"
 
 
+class Flag(StrEnum):
+    """What stands beside the status (catalogue, "Status")."""
+
+    ON_HOLD = "on hold"
+    UNBLINDED = "unblinded"
+    RECONSENT_DUE = "re-consent due"
+    LOCKED = "locked"
+
+
 ENDED: Final = frozenset({Status.COMPLETED, Status.WITHDRAWN, Status.LOST_TO_FOLLOW_UP, Status.DIED})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Consent:
-    """One consent, at the participant's own time."""
-
-    index: int
-    event: EventHash
-    form_version: str
-    time: Interval
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Withdrawal:
-    """Consent withdrawn for some scopes, in effect when it was said."""
-
-    index: int
-    event: EventHash
-    scopes: frozenset[str]
-    effective: Interval
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -229,6 +220,7 @@ class Breach:
         pending: the correction or voiding that would make it vanish and still lacks source or co-signature.
         closed: index that made it vanish.
         explained: index of the delegation or training that came too late; it stays open.
+        deviation: index of the deviation report that accounts for it; the rule is broken all the same.
     """
 
     event: EventHash
@@ -239,11 +231,17 @@ class Breach:
     pending: EventHash | None = None
     closed: int | None = None
     explained: int | None = None
+    deviation: int | None = None
 
     @property
     def is_open(self) -> bool:
         """Tell whether the rule is still broken as far as the log knows."""
         return self.closed is None
+
+    @property
+    def is_unaccounted(self) -> bool:
+        """Tell whether neither the fold nor a deviation has closed it (catalogue A, `breach.detected`)."""
+        return self.closed is None and self.deviation is None
 
 
 def _empty() -> Mapping[str, Any]:
@@ -315,6 +313,40 @@ class Participant:
         """Tell whether something makes gates wait at an instant."""
         return any(us < hold.until_us for hold in self.holds)
 
+    def flags_at(self, us: int) -> tuple[Flag, ...]:
+        """Return what stands beside the status at an instant, as far as this participant's stream tells.
+
+        Who was unblinded and what is locked is kept with the study (catalogue, "Status").
+        """
+        flags = []
+        held = self.consenting.consent_is_held(self.consents) or self.consenting.dosing_is_held
+        if held or self.held_at(us):
+            flags.append(Flag.ON_HOLD)
+        if self.consenting.reconsent_due(us):
+            flags.append(Flag.RECONSENT_DUE)
+        return tuple(flags)
+
+    @property
+    def sites(self) -> tuple[str, ...]:
+        """Every site that the participant has been of, the newest last: each transfer adds one."""
+        left = tuple(transfer.left for transfer in self.consenting.transfers)
+        return (*left, self.site)
+
+    @property
+    def stratum(self) -> str:
+        """The stratum, which no transfer changes: that of the first randomization, else the site."""
+        return next((r.stratum for r in self.randomizations if r.stage == 1), self.site)
+
+    @property
+    def in_extension(self) -> bool:
+        """Tell whether the extension was entered and has not ended."""
+        return self.leaving.extension.status is ExtensionStatus.ENTERED
+
+    @property
+    def has_ended(self) -> bool:
+        """Tell whether participation is over: no gate opens any more, but those of an extension."""
+        return self.died is not None or (self.disposition is not None and not self.in_extension)
+
     @property
     def status(self) -> Status:
         """Where the participant is: the furthest step that the log shows."""
@@ -322,9 +354,10 @@ class Participant:
             return Status.DIED
         if self.disposition is not None:
             return self.disposition.status
-        if self.following_up and self.infusions:
+        treated = bool(self.infusions) or self.leaving.treatment is not None
+        if self.following_up and treated:
             return Status.FOLLOW_UP
-        if self.treatment_ended and self.infusions:
+        if self.treatment_ended and treated:
             return Status.TREATMENT_ENDED
         if self.infusions:
             return Status.ON_TREATMENT

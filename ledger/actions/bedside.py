@@ -44,7 +44,7 @@ Checks = Annotated[tuple[Check, ...], Items(1, 64)]
 
 
 def _results(checks: tuple[Check, ...]) -> dict[str, str]:
-    results = {each.check: each.result for each in checks}
+    results: dict[str, str] = {each.check: each.result for each in checks}
     if len(results) != len(checks):
         raise mismatch("each check once", "/checks")
     return results
@@ -53,6 +53,7 @@ def _results(checks: tuple[Check, ...]) -> dict[str, str]:
 @action(
     "preinfusion_check.passed",
     effect=Effect.FACT,
+    procedure=True,
     delegated=True,
     streams="participant",
     roles=_STAFF,
@@ -76,6 +77,7 @@ class PreinfusionCheckPassed(Fact):
 @action(
     "preinfusion_check.failed",
     effect=Effect.FACT,
+    procedure=True,
     delegated=True,
     streams="participant",
     roles=_STAFF,
@@ -220,6 +222,7 @@ class Score:
 @action(
     "postinfusion.observed",
     effect=Effect.FACT,
+    procedure=True,
     delegated=True,
     streams="participant",
     # Not by the blinded rater, who does not see it either (catalogue, "Roles").

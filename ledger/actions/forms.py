@@ -63,6 +63,7 @@ class Text:
     "form.recorded",
     effect=Effect.FACT,
     delegated=True,
+    procedure=True,
     streams="participant",
     roles=allow((*BEDSIDE_STAFF, "blinded_rater"), "authorship"),
 )

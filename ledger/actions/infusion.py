@@ -64,6 +64,7 @@ class InfusionOrdered(ParticipantGate):
 @action(
     "infusion.started",
     effect=Effect.GATE,
+    procedure=True,
     delegated=True,
     streams="participant",
     roles=_STAFF,
@@ -191,6 +192,7 @@ class ProductAmount:
 @action(
     "dose.administered",
     effect=Effect.FACT,
+    procedure=True,
     delegated=True,
     streams="participant",
     roles=_STAFF,

@@ -31,7 +31,9 @@ from ledger.roles import BEDSIDE_STAFF, PHYSICIANS
 _STAFF = allow(BEDSIDE_STAFF, "authorship")
 
 
-@action("ecg.recorded", effect=Effect.FACT, delegated=True, streams="participant", roles=_STAFF)
+@action(
+    "ecg.recorded", effect=Effect.FACT, delegated=True, procedure=True, streams="participant", roles=_STAFF
+)
 class EcgRecorded(Fact):
     """An electrocardiogram: intervals, who reads it how, and the tracing kept at the site (catalogue F)."""
 
@@ -48,7 +50,14 @@ class EcgRecorded(Fact):
         return f"An electrocardiogram was recorded: {self.interpretation.replace('_', ' ')}{values}."
 
 
-@action("lab_sample.collected", effect=Effect.FACT, delegated=True, streams="participant", roles=_STAFF)
+@action(
+    "lab_sample.collected",
+    effect=Effect.FACT,
+    delegated=True,
+    procedure=True,
+    streams="participant",
+    roles=_STAFF,
+)
 class LabSampleCollected(Fact):
     """A sample under a label of its own (catalogue F)."""
 

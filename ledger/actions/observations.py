@@ -42,6 +42,7 @@ class Measurement:
     "vital_signs.recorded",
     effect=Effect.FACT,
     delegated=True,
+    procedure=True,
     streams="participant",
     roles=allow(BEDSIDE_STAFF, "authorship"),
 )
@@ -62,6 +63,7 @@ class VitalSignsRecorded(Fact):
     "weight.recorded",
     effect=Effect.FACT,
     delegated=True,
+    procedure=True,
     streams="participant",
     roles=allow(BEDSIDE_STAFF, "authorship"),
 )
@@ -89,6 +91,7 @@ class Item:
     "outcome.recorded",
     effect=Effect.FACT,
     delegated=True,
+    procedure=True,
     streams="participant",
     # A rater who was infusion staff is flagged (catalogue F), so infusion staff do not sign ratings.
     roles=allow((*STUDY_STAFF, "blinded_rater"), "authorship"),

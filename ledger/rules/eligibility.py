@@ -1,4 +1,8 @@
-"""Screening: criteria, eligibility and its end (catalogue C)."""
+"""Screening: pre-screening, criteria, eligibility, its end, and the next episode (catalogue C).
+
+Who is found not to have been eligible stays in the analysis: nothing of status or allocation changes, and
+infusions wait until it is decided whether dosing continues.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +15,11 @@ from typing import Final
 from ledger import canonical
 from ledger.participant import Assessment, Eligibility, Participant
 from ledger.roles import PHYSICIANS
-from ledger.rules.case import Case, Fold, Judge
+from ledger.rules.case import Case, Fold, Judge, StudyCase, StudyFold, StudyJudge
+from ledger.rules.record import Record
+from ledger.state.consenting import Failure, Revocation
 from ledger.study.definition import Criterion, StudyDefinition
+from ledger.studystate import Attachments, StudyState
 from ledger.times import local_date
 
 
@@ -59,6 +66,41 @@ def judge_confirmed(case: Case) -> Iterator[str]:
         yield "SCREENING_WINDOW"
 
 
+def judge_revoked(case: Case) -> Iterator[str]:
+    """Judge a revocation: of a confirmation there was, by the protocol's criteria, with dosing decided."""
+    data, participant = case.record.data, case.participant
+    if data["statement"] not in participant.consenting.confirmations:
+        yield "REFERENCE"
+    yield from judge_failed(case)
+    if participant.randomized and "dosing" not in data:
+        yield "DOSING_DECISION"
+
+
+def judge_rescreening(case: Case) -> Iterator[str]:
+    """Judge a rescreening: of the newest failure, which it names, and of nobody who is randomized."""
+    failures = case.participant.consenting.failures
+    if case.record.data["statement"] not in [failure.event for failure in failures]:
+        yield "REFERENCE"
+        return
+    newest = failures[-1]
+    named = case.record.data["statement"] == newest.event and newest.rescreened is None
+    if not named or case.participant.randomized:
+        yield "RESCREENING"
+
+
+def judge_dosing(case: Case) -> Iterator[str]:
+    """Judge an infusion's order or start: eligibility stands, or it was decided that dosing continues."""
+    if case.participant.consenting.dosing_is_held:
+        yield "ELIGIBILITY_REVOKED"
+
+
+def judge_prescreening(case: StudyCase) -> Iterator[str]:
+    """Judge a row of the site's count: the next number, so that nobody who was looked at is left out."""
+    earlier = case.study.prescreened(case.record.site or "", case.record.index)
+    if case.record.data["number"] != earlier + 1:
+        yield "PRESCREENING_NUMBER"
+
+
 def judge_criteria(definition: StudyDefinition | None, participant: Participant) -> Iterator[str]:
     """Judge the assessments there are: complete for the version in force, and none failing."""
     if definition is None:
@@ -94,12 +136,63 @@ def fold_confirmed(case: Case) -> Participant:
     """Confirm eligibility."""
     record = case.record
     eligibility = Eligibility(index=record.index, event=record.event, confirmed=record.occurred)
-    return replace(case.participant, eligibility=eligibility)
+    consenting = case.participant.consenting
+    confirmations = (*consenting.confirmations, record.event)
+    return replace(
+        case.participant, eligibility=eligibility, consenting=replace(consenting, confirmations=confirmations)
+    )
 
 
 def fold_failed(case: Case) -> Participant:
     """End the screening."""
-    return replace(case.participant, screening_failed=case.record.index)
+    record, consenting = case.record, case.participant.consenting
+    failures = (*consenting.failures, Failure(index=record.index, event=record.event))
+    return replace(
+        case.participant, screening_failed=record.index, consenting=replace(consenting, failures=failures)
+    )
+
+
+def fold_revoked(case: Case) -> Participant:
+    """Take eligibility back; status and allocation stay."""
+    record, participant = case.record, case.participant
+    revocation = Revocation(
+        index=record.index,
+        event=record.event,
+        confirmation=record.data["statement"],
+        dosing=record.data.get("dosing"),
+    )
+    revocations = (*participant.consenting.revocations, revocation)
+    current = participant.eligibility
+    return replace(
+        participant,
+        eligibility=None if current is None or current.event == revocation.confirmation else current,
+        consenting=replace(participant.consenting, revocations=revocations),
+    )
+
+
+def fold_rescreening(case: Case) -> Participant:
+    """Open the next screening episode: assessments and the screening visit are those of it alone."""
+    record, participant, definition = case.record, case.participant, case.definition
+    failures = tuple(
+        replace(failure, rescreened=record.index) if failure.event == record.data["statement"] else failure
+        for failure in participant.consenting.failures
+    )
+    screening = {v.id for v in definition.visits if v.kind == "screening"} if definition else set()
+    visits = {name: visit for name, visit in participant.visits.items() if name not in screening}
+    return replace(
+        participant,
+        assessments=MappingProxyType({}),
+        screening_began=None,
+        screening_failed=None,
+        eligibility=None,
+        visits=MappingProxyType(visits),
+        consenting=replace(participant.consenting, failures=failures),
+    )
+
+
+def fold_prescreening(state: StudyState, record: Record, _: Attachments) -> StudyState:
+    """Count a row of a site's pre-screening."""
+    return replace(state, prescreenings=(*state.prescreenings, (record.site or "", record.index)))
 
 
 JUDGES: Final[Mapping[str, Judge]] = MappingProxyType(
@@ -107,6 +200,8 @@ JUDGES: Final[Mapping[str, Judge]] = MappingProxyType(
         "criterion.assessed": judge_assessed,
         "screening.failed": judge_failed,
         "eligibility.confirmed": judge_confirmed,
+        "eligibility.revoked": judge_revoked,
+        "rescreening.authorised": judge_rescreening,
     }
 )
 FOLDS: Final[Mapping[str, Fold]] = MappingProxyType(
@@ -114,6 +209,30 @@ FOLDS: Final[Mapping[str, Fold]] = MappingProxyType(
         "criterion.assessed": fold_assessed,
         "screening.failed": fold_failed,
         "eligibility.confirmed": fold_confirmed,
+        "eligibility.revoked": fold_revoked,
+        "rescreening.authorised": fold_rescreening,
     }
 )
-ASKED: Final[Mapping[str, str]] = MappingProxyType({})
+DEPENDING: Final[Mapping[str, Judge]] = MappingProxyType(
+    {"infusion.ordered": judge_dosing, "infusion.started": judge_dosing}
+)
+STUDY_JUDGES: Final[Mapping[str, StudyJudge]] = MappingProxyType(
+    {"prescreening.recorded": judge_prescreening}
+)
+STUDY_FOLDS: Final[Mapping[str, StudyFold]] = MappingProxyType({"prescreening.recorded": fold_prescreening})
+ASKED: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "prescreening.recorded": "PRESCREENING_NUMBER",
+        "demographics.recorded": "",
+        "medical_history.recorded": "",
+        "prior_therapy.recorded": "",
+        "criterion.assessed": "CRITERION_UNKNOWN CRITERION_NOT_APPLICABLE",
+        "screening.failed": "CRITERION_UNKNOWN",
+        "eligibility.confirmed": "SCREENING_FAILED CRITERIA_INCOMPLETE CRITERION_FAILED ELIGIBILITY_DIGEST "
+        "ELIGIBILITY_ROLE SCREENING_WINDOW",
+        "eligibility.revoked": "REFERENCE CRITERION_UNKNOWN DOSING_DECISION",
+        "rescreening.authorised": "REFERENCE RESCREENING",
+        "infusion.ordered": "ELIGIBILITY_REVOKED",
+        "infusion.started": "ELIGIBILITY_REVOKED",
+    }
+)

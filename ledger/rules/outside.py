@@ -7,11 +7,12 @@ from types import MappingProxyType
 from typing import Final
 
 from ledger.rules import (
-    assurance,
     conditions,
     custody,
+    eligibility,
     people,
     pharmacy,
+    quality,
     safety_desk,
     sites,
     study,
@@ -19,7 +20,18 @@ from ledger.rules import (
 )
 from ledger.rules.case import StudyFold, StudyJudge
 
-_AREAS: Final = (study, sites, conditions, people, unblinding, pharmacy, safety_desk, assurance, custody)
+_AREAS: Final = (
+    study,
+    sites,
+    conditions,
+    eligibility,
+    people,
+    unblinding,
+    pharmacy,
+    safety_desk,
+    quality,
+    custody,
+)
 JUDGES: Final[Mapping[str, StudyJudge]] = MappingProxyType(
     {type_: rule for area in _AREAS for type_, rule in area.STUDY_JUDGES.items()}
 )

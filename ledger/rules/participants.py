@@ -15,20 +15,27 @@ from typing import Final
 from ledger.participant import Breach, Participant
 from ledger.rules import (
     assurance,
+    clocks,
     consent,
+    departures,
+    diaries,
     disposition,
     dosing,
     eligibility,
     extension,
     forms,
     general,
+    locks,
+    medication,
     observations,
     people,
     pregnancy,
     randomization,
+    reconsent,
     safety,
     transfer,
     visits,
+    vital_events,
 )
 from ledger.rules.case import Case, Fold, Judge
 from ledger.rules.record import DAY_US, Record
@@ -36,6 +43,7 @@ from ledger.rules.rule_versions import breaches_in_force, in_force
 
 _AREAS: Final = (
     consent,
+    reconsent,
     eligibility,
     pregnancy,
     transfer,
@@ -43,13 +51,19 @@ _AREAS: Final = (
     dosing,
     visits,
     observations,
+    medication,
+    diaries,
     forms,
     safety,
+    vital_events,
     disposition,
     extension,
     people,
-    assurance,
 )
+_DEPENDING: Final = tuple(
+    area.DEPENDING for area in (randomization, reconsent, eligibility, pregnancy, disposition)
+)
+"""What areas ask of types that are another's: gates that wait for something of theirs."""
 JUDGES: Final[Mapping[str, Judge]] = MappingProxyType(
     {type_: rule for area in _AREAS for type_, rule in area.JUDGES.items()}
 )
@@ -72,11 +86,12 @@ def judge(case: Case) -> Iterator[str]:
 
 def _judge(case: Case) -> Iterator[str]:
     yield from general.judge_clocks(case.record, case.study)
+    yield from locks.judge_record(case.record, case.participant.assurance, case.study)
     yield from general.judge_protocol(case)
     yield from general.judge_gate(case)
     yield from general.judge_performer(case)
     yield from consent.judge_order(case)
-    for rules in (JUDGES, randomization.DEPENDING):
+    for rules in (JUDGES, *_DEPENDING):
         rule = rules.get(case.record.type)
         if rule is not None:
             yield from rule(case)
@@ -86,9 +101,9 @@ def fold(case: Case) -> Participant:
     """Fold a record in, rules apart."""
     rule = FOLDS.get(case.record.type)
     participant = rule(case) if rule is not None else case.participant
-    if case.record.type in consent.DEPENDENT:
+    if consent.is_dependent(case.record):
         participant = consent.fold_procedure(participant, case.record)
-    return participant
+    return departures.use(participant, case.record)
 
 
 def look_back(case: Case, before: Participant) -> Participant:
@@ -97,10 +112,12 @@ def look_back(case: Case, before: Participant) -> Participant:
     `case` holds the participant after the record, `before` the one it was.
     """
     participant = case.participant
-    if case.record.type == "consent.obtained":
+    if participant.consents != before.consents:
         participant = _order_again(participant, case.record.index)
     if participant.day1 != before.day1:
         participant = _windows_again(case._replace(participant=participant))
+    participant = diaries.look_back(case._replace(participant=participant))
+    participant = clocks.look_back(case._replace(participant=participant), before)
     participant = overdue(participant, case.record)
     if participant.breaches is case.participant.breaches:
         return participant
@@ -147,6 +164,10 @@ def _windows_again(case: Case) -> Participant:
 
 def overdue(participant: Participant, record: Record) -> Participant:
     """Flag what has waited for its second person for more than 24 hours by this record (R9), once."""
+    late = assurance.overdue(participant.assurance, record)
+    if late:
+        flagged = assurance.flag_overdue(participant.breaches, late, record.index)
+        participant = replace(participant, breaches=flagged)
     if not participant.pending:
         return participant
     known = {breach.event for breach in participant.breaches if breach.rule == "COSIGNATURE_OVERDUE"}

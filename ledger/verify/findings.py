@@ -124,6 +124,7 @@ PERSON_ID_REUSED|integrity|6|an id of a person used again
 ROLE_UNKNOWN|integrity|6|a role that the catalogue does not have, or that can't be granted
 ROLE_NOT_HELD|integrity|6|a role that the person does not hold
 SITE_NOT_HELD|integrity|6|a role that the person does not hold on this site
+TRANSFER_SIGNERS|integrity|6|a transfer without the investigator of the site that takes over
 ROLE_NOT_ALLOWED|integrity|6|a role that may not sign this type
 MEANING_NOT_ALLOWED|integrity|6|a meaning that the role may not sign this type with
 ROLE_CONFLICT|integrity|6|roles that exclude each other

@@ -235,7 +235,7 @@ class IntegrityJudge:
             self._restricted.add(leaf.stream)
         elif head.stream is not None and (leaf.cls == "restricted") != is_restricted(head.stream):
             self._bad("LABELS", "withheld, and of a class that its stream does not have", index)
-        if head.site is not None and leaf.site != head.site:
+        if not head.takes(leaf.site):
             self._bad("LABELS", "withheld, and of a site that is not its stream's", index)
         if leaf.cls == "open" and not leaf.site and head.stream is None:
             # A participant's statement has a site; any other open one follows a control one in its stream.

@@ -20,5 +20,18 @@ CRITERION_FAILED         refuse C    no criterion fails
 ELIGIBILITY_DIGEST       refuse C    the digest signed is that of the latest assessments
 ELIGIBILITY_ROLE         refuse C    eligibility is confirmed by a physician delegated to do so
 SCREENING_WINDOW         refuse C    eligibility is confirmed within the days of screening
+SUPERIOR_PRESENT         hold   C    no superior is present when consent is discussed
+CONSENT_DEFECT           flag   C    a consent and its discussion have no defect
+CONSENT_HELD             hold   C    consent has no defect that waits for re-consent or a decision
+RECONSENT_FORM           flag   C    re-consent is on the form version that was asked for
+RECONSENT_OVERDUE        hold   C    a re-consent that is asked for is there by its last day
+PRESCREENING_NUMBER      flag   C    the count of pre-screening at a site goes on by one
+ELIGIBILITY_REVOKED      hold   C    eligibility stands, or it was decided that dosing continues
+DOSING_DECISION          flag   C    who is found ineligible after randomization has a decision on dosing
+RESCREENING              refuse C    who is rescreened failed the newest screening and is not randomized
+PREGNANCY_TEST           hold   C    the newest pregnancy test is negative and in its window
+TRANSFER_SITES           form   C    a transfer goes from the participant's site to another of the study
+TRANSFER_CONSENT         refuse C    the consent at the new site is complete and on a form in effect there
+TRANSFER_CONSENTER       flag   C    who took the consent at the new site was delegated to do so there
 SCREENING_FAILED         refuse C    who failed screening goes on only in an authorised rescreening
 """
