@@ -9,17 +9,20 @@ fact, and a gate that was passed outside the system, on `FORM` alone (R6). Every
 `evolve` returns, is owed as `breach.detected`: `unrecorded` says which of them the log lacks.
 
 Two clocks: `leaf.at` is when it was recorded, `occurred_at`, as corrected, when it happened. No rule reads a
-sealed value or a real clock. A correction, voiding or co-signature folds its participant again; everything
-else costs one step.
+real clock, and none but `SEALED_RULE` a sealed value: where the reader does not open it, that rule is not
+judged, and a breach of it that is recorded is believed. A correction, voiding or co-signature folds its
+participant again; everything else costs one step.
 
 Left out on purpose: who may sign (`authorisation`), order in the log (`chain`), shape of `data` (`actions`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Final, Protocol
+from functools import partial
+from types import MappingProxyType
+from typing import Any, Final, Protocol
 
 from ledger import studyfold, studystate
 from ledger.authority import Authority
@@ -27,12 +30,28 @@ from ledger.entry import Entry
 from ledger.envelope import EventHash
 from ledger.errors import FormatError
 from ledger.participant import Breach, Participant
-from ledger.rules import general, outside, participants, quality, refold, study
+from ledger.rules import (
+    assurance,
+    departures,
+    general,
+    locks,
+    outside,
+    participants,
+    people,
+    pharmacy,
+    quality,
+    refold,
+    sealed,
+    study,
+)
+from ledger.rules.about import About
 from ledger.rules.case import StudyCase
 from ledger.rules.codes import RULES, Effect, Rule, codes
 from ledger.rules.eligibility import criteria_digest
 from ledger.rules.record import Record, record_of
-from ledger.rules.stream import QUALITY, StreamView, view_of
+from ledger.rules.rule_versions import in_force
+from ledger.rules.stream import CHANGING, QUALITY, StreamView, view_of
+from ledger.state.assurance import Assurance
 from ledger.studystate import StudyState
 
 __all__ = ["Conduct", "Effect", "Reader", "Rule", "Violation", "codes", "criteria_digest"]
@@ -59,8 +78,14 @@ class Reader(Protocol):
     def index_of(self, event: str) -> int | None:
         """Return the index of an event hash; None where the log has none."""
 
+    def entry_at(self, index: int) -> Entry | None:
+        """Return the entry of an index; None where there is none to be read."""
+
     def attachment(self, sha256: str) -> bytes | None:
         """Return an attachment's bytes."""
+
+    def opened(self, event: str) -> Mapping[str, Any] | None:
+        """Return the values of a statement's sealed paths; None where they are closed here."""
 
 
 class Conduct:
@@ -73,14 +98,18 @@ class Conduct:
         self._judged: tuple[Entry, Record | None, tuple[str, ...]] | None = None
         self.study: StudyState = studystate.INITIAL
         self.withheld = 0
+        self.closed = 0
+        """How many statements were not judged by `SEALED_RULE`, because what they seal is closed here."""
+        self._unseen: set[str] = set()
 
     def judge(self, entry: Entry, authority: Authority) -> tuple[Violation, ...]:
         """Return the rules that a statement breaks at this index, in the order in which they are asked.
 
         Nothing is changed. A withheld statement is not judged.
         """
-        _, found = self._codes(entry, authority)
-        return tuple(_violation(code, entry.event) for code in found)
+        record, found = self._codes(entry, authority)
+        departed = self._departed(record)
+        return tuple(_violation(code, entry.event, flagged=code in departed) for code in found)
 
     def evolve(self, entry: Entry, authority: Authority) -> tuple[Violation, ...]:
         """Fold a recorded entry in; return the breaches that it newly causes on earlier statements.
@@ -94,7 +123,11 @@ class Conduct:
             if entry.statement is None:
                 self._withhold(entry)
             return ()
+        if record.type in sealed.ASKED and record.opened is None:
+            self.closed += 1
         touched = self._fold(entry, record, found)
+        if record.stream.startswith(pharmacy.STREAM) and record.type != "breach.detected":
+            self._look_back(record)
         return tuple(
             _violation(breach.rule, breach.event)
             for stream in (record.stream, *touched)
@@ -144,7 +177,9 @@ class Conduct:
             case "protocol.approved":
                 return (("protocol", data["version"]),)
             case "site.activated":
-                return (("site", statement.site or ""),)
+                site = statement.site or ""
+                count = len(self.study.site(site).standings)  # a suspended site is activated again
+                return (("site", f"{site}/{count}" if count else site),)
             case "participant.registered":
                 return (("participant", data["participant"]),)
             case "randomization.list_committed":
@@ -169,10 +204,13 @@ class Conduct:
     def _withhold(self, entry: Entry) -> None:
         """Take note of a statement that is not shown. What the rules rest on is `control` or `open`.
 
-        A restricted one (pharmacy, safety, access) draws no slot and causes no breach in another stream, so
-        it excuses nothing there: else one such leaf would let its writer skip slots.
+        A restricted one (pharmacy, safety, access) draws no slot, so it excuses nothing there: else one such
+        leaf would let its writer skip slots. Of a pharmacy, whose leaves alone have a site, it hides what a
+        breach of `sealed.UNSEEN` in that site's streams rests on.
         """
         self.withheld += 1
+        if entry.leaf.cls == "restricted" and entry.leaf.site:
+            self._unseen.add(entry.leaf.site)
         if entry.leaf.cls != "restricted" and not self.study.partial:
             self.study = replace(self.study, partial=True)
 
@@ -184,15 +222,35 @@ class Conduct:
         try:
             statement = entry.statement
             if statement is not None:
-                record = record_of(entry, self.study.zone(statement.site))
-            found = tuple(dict.fromkeys(self._judge(record, authority))) if record is not None else ()
+                record = self._open(record_of(entry, self.study.zone(statement.site)))
+            if record is not None:
+                asked = in_force(self._judge(record, authority), self.study, record.index)
+                found = tuple(dict.fromkeys(asked))
+            else:
+                found = ()
         except FormatError:
             # A date that the site's calendar skipped: all other times were read with the statement.
             found = ("LOCAL_TIME_NONEXISTENT",)
         self._judged = (entry, record, found)
         return record, found
 
+    def _open(self, record: Record | None) -> Record | None:
+        """Give a record the sealed values that a rule asks for, where they can be opened."""
+        if record is None or record.type not in sealed.ASKED:
+            return record
+        return replace(record, opened=self._reader.opened(record.event))
+
+    def _departed(self, record: Record | None) -> frozenset[str]:
+        """Return the rules that were set aside for a gate, to remove an immediate hazard (catalogue E)."""
+        if record is None or not record.stream.startswith(_PARTICIPANT):
+            return frozenset()
+        participant = self._participants.get(record.stream[len(_PARTICIPANT) :])
+        if participant is None or not participant.bedside.departures:
+            return frozenset()
+        return frozenset(each.rule for each in departures.in_effect(participant, record))
+
     def _judge(self, record: Record, authority: Authority) -> Iterator[str]:
+        yield from people.judge_source(record, self.study)
         yield from self._judge_by_area(record, authority)
         if record.spec.references and not all(self._is_earlier(e, record) for e in record.references):
             yield "REFERENCE"
@@ -206,9 +264,16 @@ class Conduct:
             if record.type == "participant.registered" and authority.used(record.data["participant"]):
                 yield "CLASS_STREAM"
         else:
-            case = StudyCase(record, self.study, authority, self._reader.attachment)
+            earlier = partial(self._earlier, before=record.index)
+            case = StudyCase(
+                record, self.study, authority, self._reader.attachment, earlier, self._participants.get
+            )
             yield from general.judge_clocks(record, self.study)
             yield from study.judge_any(case)
+            yield from locks.judge_record(record, assurance.EMPTY, self.study)
+            if record.type == "database.locked":
+                everybody = self._participants.values()
+                yield from locks.judge_database(case, everybody, withheld=self.withheld > 0)
             rule = outside.JUDGES.get(record.type)
             if rule is not None:
                 yield from rule(case)
@@ -233,21 +298,57 @@ class Conduct:
 
     def _judge_quality(self, record: Record) -> Iterator[str]:
         if record.type == "breach.detected":
-            if not self.study.partial:  # a breach may rest on a statement that is not shown here
+            # A breach may rest on a statement that is not shown here.
+            if not self.study.partial and not self._rests_unseen(record):
                 yield from quality.judge_detected(record, self._breaches(record.stream))
             return
         view = view_of(self._reader.entries_of(record.stream), record.index)
-        match record.type:
-            case "correction.made":
-                yield from quality.judge_correction(record, view, self.study.zone(record.site))
-            case "record.voided":
-                yield from quality.judge_voided(record, view, self._reader.index_of)
-            case "record.cosigned":
-                yield from quality.judge_cosigned(record, view)
+        participant = None
+        if record.stream.startswith(_PARTICIPANT):
+            participant = self._participants.get(record.stream[len(_PARTICIPANT) :])
+            if participant is None:
+                yield "PARTICIPANT_UNKNOWN"
+        own = self._assurance(record.stream)
+        yield from quality.judge(
+            About(record, view, own, self.study, participant, self._reader.index_of, self.withheld > 0)
+        )
+
+    def _assurance(self, stream: str) -> Assurance:
+        if stream.startswith(_PARTICIPANT):
+            participant = self._participants.get(stream[len(_PARTICIPANT) :])
+            return assurance.EMPTY if participant is None else participant.assurance
+        return self.study.assurance.get(stream, assurance.EMPTY)
+
+    def _assure(self, record: Record, view: StreamView | None = None) -> None:
+        """Fold what is assured of a stream that is no participant's, and flag what is overdue there (R9)."""
+        stream, own = record.stream, self._assurance(record.stream)
+        breaches = self._breaches(stream)
+        flagged = assurance.flag_overdue(breaches, assurance.overdue(own, record), record.index)
+        if view is not None and record.type in CHANGING:
+            after = assurance.replay(view, self.study.zone(record.site))
+        else:
+            after = assurance.fold(own, record, view or assurance.NO_VIEW)
+        flagged = assurance.account(flagged, after)
+        if flagged != breaches:
+            self._set_breaches(stream, flagged)
+        if after != own:
+            kept = MappingProxyType({**self.study.assurance, stream: after})
+            self.study = replace(self.study, assurance=kept)
+
+    def _rests_unseen(self, detected: Record) -> bool:
+        """Tell whether what a recorded breach rests on is sealed or withheld here."""
+        rule = detected.data["rule"]
+        if rule == sealed.RULE:
+            return self.closed > 0
+        return rule in sealed.UNSEEN and detected.site in self._unseen
 
     def _is_earlier(self, event: str, record: Record) -> bool:
         index = self._reader.index_of(event)
         return index is not None and index < record.index
+
+    def _earlier(self, event: str, *, before: int) -> Entry | None:
+        index = self._reader.index_of(event)
+        return self._reader.entry_at(index) if index is not None and index < before else None
 
     def _breaches(self, stream: str) -> tuple[Breach, ...]:
         if stream.startswith(_PARTICIPANT):
@@ -275,9 +376,19 @@ class Conduct:
         elif found:
             self._add(record, found)
         self.study = studyfold.evolve(self.study, record, self._reader.attachment)
+        if not record.stream.startswith(_PARTICIPANT):
+            self._assure(record)
         if record.type in ("delegation.accepted", "training.recorded"):
             self._explain(record)
         return ()
+
+    def _look_back(self, record: Record) -> None:
+        """Flag what is overdue in a pharmacy by this record, once."""
+        breaches = self._breaches(record.stream)
+        known = {(breach.event, breach.rule) for breach in breaches}
+        new = tuple(b for b in pharmacy.look_back(self.study, record) if (b.event, b.rule) not in known)
+        if new:
+            self._set_breaches(record.stream, (*breaches, *new))
 
     def _add(self, record: Record, found: Iterable[str]) -> None:
         new = tuple(
@@ -286,9 +397,20 @@ class Conduct:
         if new:
             self._set_breaches(record.stream, (*self._breaches(record.stream), *new))
 
+    def _marked(self, detected: Record) -> tuple[Breach, ...]:
+        """Mark a breach as recorded; one that cannot be judged here is believed (§10)."""
+        breaches = self._breaches(detected.stream)
+        named, rule = detected.data["statement"], detected.data["rule"]
+        index = self._reader.index_of(named)
+        known = any(b.event == named and b.rule == rule and b.recorded is None for b in breaches)
+        if not known and index is not None and self._rests_unseen(detected):
+            believed = Breach(event=EventHash(named), rule=rule, index=index, found=detected.index)
+            breaches = (*breaches, believed)
+        return _mark(breaches, detected)
+
     def _fold_quality(self, entry: Entry, record: Record, found: tuple[str, ...]) -> tuple[str, ...]:
         if record.type == "breach.detected":
-            self._set_breaches(record.stream, _mark(self._breaches(record.stream), record))
+            self._set_breaches(record.stream, self._marked(record))
             return ()
         touched: tuple[str, ...] = ()
         earlier = [e for e in self._reader.entries_of(record.stream) if e.index < entry.index]
@@ -297,13 +419,22 @@ class Conduct:
             name = record.stream[len(_PARTICIPANT) :]
             participant = self._participants.get(name)
             if participant is not None:
-                participant = participants.overdue(participant, record)
-                self._participants[name] = refold.again(participant, view, record, self.study)
+                if record.type in CHANGING:
+                    participant = participants.overdue(participant, record)
+                    participant = refold.again(participant, view, record, self.study)
+                else:
+                    participant = refold.assured(participant, record, view)
+                self._participants[name] = participant
         else:
             before = self.study
-            self._study_again(record, view)
+            if record.type in CHANGING:
+                self._study_again(record, view)
+            self.study = studyfold.evolve(self.study, record, self._reader.attachment)
             if self.study != before:
                 touched = tuple(self._bring_out(record))
+            if record.type == "record.cosigned" and record.stream.startswith(pharmacy.STREAM):
+                self.study = pharmacy.fold_cosigned(self.study, record)
+            self._assure(record, view)
         self._add(record, found)
         return touched
 
@@ -320,7 +451,7 @@ class Conduct:
     def _study_again(self, record: Record, view: StreamView) -> None:
         zone = self.study.zone(record.site)
         facts = (
-            view.record(entry, zone)
+            self._open(view.record(entry, zone))
             for entry in view.entries
             if entry.statement is not None and entry.statement.type in studyfold.CORRECTABLE
         )
@@ -355,5 +486,5 @@ def _mark(breaches: tuple[Breach, ...], record: Record) -> tuple[Breach, ...]:
     )
 
 
-def _violation(code: str, event: EventHash) -> Violation:
-    return Violation(rule=code, effect=RULES[code].effect, statement=event)
+def _violation(code: str, event: EventHash, *, flagged: bool = False) -> Violation:
+    return Violation(rule=code, effect=Effect.FLAG if flagged else RULES[code].effect, statement=event)

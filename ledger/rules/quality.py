@@ -6,35 +6,72 @@ they have a reason is their form (`actions`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import Any, Final
 
 from ledger import canonical
 from ledger.actions.registry import ActionSpec, find_spec, parse_data
 from ledger.errors import FormatError
 from ledger.participant import Breach
-from ledger.roles import PHYSICIANS, SITE_STAFF
+from ledger.roles import SITE_STAFF
+from ledger.rules import locks, oversight
+from ledger.rules.about import About
+from ledger.rules.assurance import cited_proposal, same_change
+from ledger.rules.case import StudyFold, StudyJudge
 from ledger.rules.general import CLOCK_TOLERANCE_US, exists
 from ledger.rules.record import Change, Record, put, span, value_at
+from ledger.rules.seconds import may_cosign, persons_of
 from ledger.rules.stream import QUALITY, StreamView
 from ledger.statement import ORIGINATOR_KINDS, Statement
 from ledger.times import parse_instant
 
-NEEDS_PHYSICIAN: Final = frozenset({"correction.made", "record.voided"})
 
-IndexOf = Callable[[str], int | None]
+def judge(case: About) -> Iterator[str]:
+    """Judge a statement about others of its stream by the locks, its author, and the rules of its type."""
+    record, target = case.record, None
+    if "statement" in record.data:
+        target = case.target
+        spec = None if target is None else find_spec(target.type, target.schema)
+        completes = record.type == "record.cosigned" and spec is not None and spec.always_open
+    if target is None or not completes:
+        yield from locks.judge_record(record, case.assurance, case.study)
+    yield from oversight.judge_author(case)
+    match record.type:
+        case "correction.made":
+            yield from _judge_correction(case)
+        case "correction.proposed":
+            yield from _judge_change(case)
+        case "record.voided":
+            yield from _judge_voided(case)
+        case "record.cosigned":
+            yield from _judge_cosigned(case)
+        case _:
+            rule = oversight.JUDGES.get(record.type) or locks.JUDGES.get(record.type)
+            if rule is not None:
+                yield from rule(case)
 
 
-def judge_correction(record: Record, view: StreamView, zone: str) -> Iterator[str]:
+def _judge_correction(case: About) -> Iterator[str]:
     """Judge a correction: by the site, of an original that stands, from its present value."""
-    statement = record.statement
-    target = view.statements.get(record.data["statement"])
+    if case.target is not None and case.role not in SITE_STAFF:
+        yield "CORRECTION_ROLE"
+    yield from _judge_change(case)
+    yield from locks.judge_frozen(case)
+    cited = cited_proposal(case.assurance, case.record)
+    proposed = None if cited is None else case.view.statements.get(cited.event)
+    if proposed is not None and not same_change(case.record, proposed.data):
+        yield "PROPOSAL_DIFFERS"
+
+
+def _judge_change(case: About) -> Iterator[str]:
+    """Judge a change of a value, made or proposed."""
+    record, view, target = case.record, case.view, case.target
+    statement, zone = record.statement, case.study.zone(record.site)
     if target is None:
         yield "REFERENCE"
         return
     spec = find_spec(target.type, target.schema)
-    if statement.actor.role not in SITE_STAFF:
-        yield "CORRECTION_ROLE"
     if spec is None or not _can_be_corrected(target, spec) or target.event in view.voided:
         yield "CORRECTION_TARGET"
         return
@@ -112,13 +149,14 @@ def _is_originator(value: Any) -> bool:
     )
 
 
-def judge_voided(record: Record, view: StreamView, index_of: IndexOf) -> Iterator[str]:
+def _judge_voided(case: About) -> Iterator[str]:
     """Judge a voiding: of a record that stands and is of a kind that can be voided."""
-    target = view.statements.get(record.data["statement"])
+    record, view, target = case.record, case.view, case.target
     right = record.data.get("right")
-    if target is None or (right is not None and not _is_earlier(index_of(right), record.index)):
+    if target is None or (right is not None and not _is_earlier(case.index_of(right), record.index)):
         yield "REFERENCE"
         return
+    yield from locks.judge_frozen(case)
     spec = find_spec(target.type, target.schema)
     if spec is None or not spec.voidable or target.event in view.voided or _stays(target):
         yield "NOT_VOIDABLE"
@@ -133,16 +171,16 @@ def _stays(target: Statement) -> bool:
     return target.type in ("randomization.requested", "participant.randomized", "participant.registered")
 
 
-def judge_cosigned(record: Record, view: StreamView) -> Iterator[str]:
+def _judge_cosigned(case: About) -> Iterator[str]:
     """Judge a co-signature: of an earlier statement, by another person, whose role may give it (R9)."""
-    target = view.statements.get(record.data["statement"])
+    target = case.target
     if target is None:
         yield "REFERENCE"
         return
-    actor = record.statement.actor
-    if target.actor.id == actor.id:
+    part = {person for w in case.assurance.waiting if w.event == target.event for person in w.persons}
+    if case.by in part | persons_of(target):
         yield "SAME_PERSON"
-    if target.type in NEEDS_PHYSICIAN and actor.role not in PHYSICIANS:
+    if not may_cosign(target, case.record.data["as"], case.role):
         yield "COSIGNER_NOT_ALLOWED"
 
 
@@ -153,11 +191,35 @@ def judge_detected(record: Record, breaches: tuple[Breach, ...]) -> Iterator[str
         yield "BREACH_UNFOUNDED"
 
 
-def has_source(statement: Statement) -> bool:
+def has_source(statement: Statement, shown: Mapping[str, Statement]) -> bool:
     """Tell whether a correction or voiding names what it rests on: only then can it make a breach vanish.
 
-    A voiding always has `source`; a correction names it as its originator's source.
+    A voiding always has `source`; a correction names it as its originator's source. A proposal that is cited
+    there is none.
     """
     if statement.type == "record.voided":
         return True
-    return statement.originator is not None and statement.originator.source is not None
+    source = None if statement.originator is None else statement.originator.source
+    return source is not None and source not in shown
+
+
+STUDY_JUDGES: Final[Mapping[str, StudyJudge]] = MappingProxyType(
+    {"database.unlocked": locks.judge_database_unlocked}
+)
+STUDY_FOLDS: Final[Mapping[str, StudyFold]] = MappingProxyType({})
+
+_CHANGE: Final = (
+    "REFERENCE CORRECTION_TARGET CORRECTION_SEALED CORRECTION_PATH CORRECTION_OLD_MISMATCH "
+    "CORRECTION_MALFORMED AUTHOR_UNBLINDED"
+)
+ASKED: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "correction.made": f"{_CHANGE} CORRECTION_ROLE PROPOSAL_DIFFERS FORM_FROZEN COSIGNATURE_OVERDUE",
+        "correction.proposed": _CHANGE,
+        "record.voided": "REFERENCE NOT_VOIDABLE FORM_FROZEN AUTHOR_UNBLINDED COSIGNATURE_OVERDUE",
+        "record.cosigned": "REFERENCE SAME_PERSON COSIGNER_NOT_ALLOWED AUTHOR_UNBLINDED",
+        "breach.detected": "BREACH_UNFOUNDED",
+        **oversight.ASKED,
+        **locks.ASKED,
+    }
+)

@@ -13,7 +13,7 @@ from dataclasses import replace
 from ledger.entry import Entry
 from ledger.errors import FormatError
 from ledger.participant import Breach, Hold, Participant, Pending
-from ledger.rules import assurance, participants
+from ledger.rules import assurance, departures, participants
 from ledger.rules.case import Case
 from ledger.rules.protocols import version_for
 from ledger.rules.quality import has_source
@@ -39,10 +39,8 @@ def advance(record: Record, participant: Participant, study: StudyState, codes: 
     case = case_of(record, participant, study)
     after = participants.fold(case)
     after = replace(after, assurance=assurance.fold(after.assurance, record))
-    new = tuple(
-        explain(Breach(event=record.event, rule=code, index=record.index, found=record.index), record, study)
-        for code in codes
-    )
+    found = (Breach(event=record.event, rule=code, index=record.index, found=record.index) for code in codes)
+    new = tuple(departures.explain(explain(each, record, study), participant, record) for each in found)
     if new:
         after = replace(after, breaches=assurance.account(after.breaches + new, after.assurance))
     return participants.look_back(case._replace(participant=after), participant)

@@ -12,12 +12,34 @@ from typing import Final, NamedTuple
 
 from ledger.actions.registry import find_spec
 from ledger.entry import Entry
-from ledger.roles import PHYSICIANS
 from ledger.rules.record import Change, Record, record_of
+from ledger.rules.seconds import settles
 from ledger.statement import Statement
 
-QUALITY: Final = frozenset({"correction.made", "record.voided", "record.cosigned", "breach.detected"})
-"""Types about another statement of their stream: never judged again, and never corrected."""
+CHANGING: Final = frozenset({"correction.made", "record.voided", "record.cosigned"})
+"""Types that change how other statements of their stream read, so that it is folded again."""
+
+QUALITY: Final = CHANGING | {
+    "breach.detected",
+    "correction.proposed",
+    "query.opened",
+    "query.answered",
+    "query.reopened",
+    "query.closed",
+    "query.cancelled",
+    "source.verified",
+    "source.discrepancy_found",
+    "source_document.certified",
+    "deviation.reported",
+    "deviation.classified",
+    "trail.reviewed",
+    "record.signed",
+    "form.frozen",
+    "form.unfrozen",
+    "participant.locked",
+    "participant.unlocked",
+}
+"""Types about other statements of their stream: never judged again, and never corrected."""
 
 
 class StreamView(NamedTuple):
@@ -62,7 +84,9 @@ def view_of(entries: Iterable[Entry], before: int) -> StreamView:
 
 def cosigns(statement: Statement, shown: Mapping[str, Statement]) -> bool:
     """Tell whether a statement is a co-signature that counts for a correction or voiding."""
-    if statement.type != "record.cosigned" or statement.actor.role not in PHYSICIANS:
+    if statement.type != "record.cosigned":
+        return False
+    if not settles(statement.stream, statement.data["as"], statement.actor.role):
         return False
     target = shown.get(statement.data["statement"])
     return target is not None and target.actor.id != statement.actor.id
