@@ -59,6 +59,7 @@ PEOPLE = {
     "sponsor": ("Sponsor", "sponsor_administrator"),
     "holder": ("Statistics Unit", "list_holder"),
     "ines": ("Site SA-01", "investigator"),
+    "iris": ("Site SA-01", "investigator"),
     "sub": ("Site SA-01", "sub_investigator"),
     "cora": ("Site SA-01", "coordinator"),
     "nurse": ("Site SA-01", "infusion_staff"),
@@ -68,7 +69,15 @@ PEOPLE = {
     "other": ("Site SD-02", "investigator"),
     "oncall": ("On-call Unblinding", "on_call_unblinding"),
     "keeper": ("Site SA-01", "unblinded_pharmacist"),
+    "pharma": ("Site SA-01", "unblinded_pharmacist"),
+    "checker": ("Site SA-01", "unblinded_pharmacist"),
+    "witness": ("Site SA-01", "unblinded_pharmacist"),
     "stat": ("Statistics Unit", "unblinded_statistician"),
+    "medmon": ("Sponsor", "medical_monitor"),
+    "safety": ("Safety Desk", "unblinded_safety_physician"),
+    "board": ("Safety Committee", "safety_committee"),
+    "coder": ("Data Centre", "data_manager"),
+    "insp": ("Agency", "inspector"),
     "service": ("Operator", "service"),
 }
 STAFF = ("sub", "cora", "nurse", "rater")
@@ -247,11 +256,11 @@ class Story:
         data = dict(data)
         known = spec(type_, schema)
         kind, _, name = stream.partition("/")
-        if kind not in ("participant", "site"):
+        if kind not in ("participant", "site", "pharmacy"):
             site = None
-        elif kind == "site":
+        elif kind != "participant":
             site = name
-        if kind == "participant" and _is_catalogue_fact(type_):
+        if kind in ("participant", "pharmacy") and _is_catalogue_fact(type_):
             data.setdefault("source", SOURCE)
         before = self.entries_of(stream)
         organisation, role = PEOPLE[by]
@@ -572,13 +581,21 @@ def start(infusion: int = 1, **more: Any) -> dict[str, Any]:
             "label": f"L{infusion}", **more}  # fmt: skip
 
 
+def checked(infusion: int = 1, **failed: str) -> dict[str, Any]:
+    """Return the data of a check before an infusion: everything passed, but what `failed` says."""
+    asked = STUDY.preinfusion.checks if STUDY.preinfusion else ()
+    results = [{"check": name, "result": failed.get(name, "passed")} for name in asked]
+    return {"infusion": infusion, "vitals": [], "checks": results}
+
+
 def given_at_bedside(story: Story | None = None, infusion: int = 1) -> Story:
-    """An infusion ordered and its dose at the bedside, on day 1."""
+    """An infusion ordered, its dose at the bedside and the check before it passed, on day 1."""
     if story is None:
         story = given_randomized()
         story.goto(DAY1)
     story.given("infusion.ordered", order(story, infusion), by="sub")
     story.given("dose.received", received(story, infusion), by="nurse")
+    story.given("preinfusion_check.passed", checked(infusion), by="nurse")
     return story
 
 

@@ -16,6 +16,7 @@ Seconds = Annotated[int, Between(-(10**9), 10**9)]
 @action(
     "diary.submitted",
     effect=Effect.FACT,
+    procedure=True,
     streams="participant",
     # The participant's own key, the device's, or staff who take over a diary kept on paper.
     roles=allow(("participant", "device", *STUDY_STAFF), "authorship"),
@@ -27,6 +28,7 @@ class DiarySubmitted(Fact):
     paper names no device; it was uploaded when it was handed in.
     """
 
+    diary: Label
     instrument: Label
     version: Name
     due: Date
@@ -42,7 +44,7 @@ class DiarySubmitted(Fact):
             raise mismatch("each item once", "/items")
 
     def describe(self) -> str:
-        return f"Diary {self.instrument} for {self.due} was submitted, entered {self.entered}."
+        return f"Diary {self.diary} for {self.due} was submitted, entered {self.entered}."
 
 
 @action(
@@ -54,9 +56,9 @@ class DiarySubmitted(Fact):
 class DiaryMissed(Fact):
     """A diary that was due and not kept (catalogue F)."""
 
-    instrument: Label
+    diary: Label
     due: Date
     code: Code
 
     def describe(self) -> str:
-        return f"Diary {self.instrument} for {self.due} was missed ({self.code})."
+        return f"Diary {self.diary} for {self.due} was missed ({self.code})."

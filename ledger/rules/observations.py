@@ -1,21 +1,38 @@
-"""Observations: vital signs, outcomes with their scores, and medication (catalogue F)."""
+"""Observations: vital signs, outcomes with their scores, suicidality (catalogue F)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from decimal import Decimal
 from types import MappingProxyType
 from typing import Any, Final
 
 from ledger.errors import FormatError
-from ledger.participant import Hold, Medication, Participant
+from ledger.participant import Hold, Participant
+from ledger.rules import clocks
 from ledger.rules.case import Case, Fold, Judge
-from ledger.rules.record import DAY_US, span
+from ledger.rules.record import DAY_US
 from ledger.rules.visits import judge_known
 from ledger.study.definition import Instrument, score
 
-PROHIBITED: Final = "PROHIBITED_MEDICATION"
+FOREVER_US: Final = 1 << 62
+"""Until something lifts the hold."""
+
+UNACKNOWLEDGED: Final = "SUICIDALITY_UNACKNOWLEDGED"
+ACKNOWLEDGED_WITHIN_US: Final = DAY_US  # as R9, where the study has no clock for it
+
+
+def judge_plain(case: Case, names: Iterable[str]) -> Iterator[str]:
+    """Judge what is measured in plain: nothing that tells the treatment (R8)."""
+    if case.definition is not None and not set(case.definition.unblinding_analytes).isdisjoint(names):
+        yield "UNBLINDING_ANALYTE_PLAIN"
+
+
+def judge_measured(case: Case) -> Iterator[str]:
+    """Judge measurements: at a visit of the protocol, none that tells the treatment."""
+    yield from judge_known(case)
+    yield from judge_plain(case, (row["name"] for row in case.record.data["measurements"]))
 
 
 def judge_outcome(case: Case) -> Iterator[str]:
@@ -42,40 +59,79 @@ def _adds_up(instrument: Instrument, data: Mapping[str, Any]) -> bool:
     return total == Decimal(data["total"])
 
 
-def judge_medication(case: Case) -> Iterator[str]:
-    """Judge a medication: its class is not prohibited."""
-    if case.definition is not None and case.definition.prohibited(case.record.data["class"]) is not None:
-        yield PROHIBITED
+def judge_not_done(case: Case) -> Iterator[str]:
+    """Judge an outcome that was not done: the protocol's instrument, at a visit of it."""
+    yield from judge_known(case)
+    if case.definition is None or case.record.data["instrument"] not in case.definition.instruments:
+        yield "INSTRUMENT_UNKNOWN"
 
 
-def fold_medication(case: Case) -> Participant:
-    """Add a medication. A prohibited one holds by the definition, from when it was found for its wash-out.
+def judge_acknowledged(case: Case) -> Iterator[str]:
+    """Judge an acknowledgement: of an alert of this participant."""
+    if case.record.data["statement"] not in case.participant.observing.alerts:
+        yield "ALERT_UNKNOWN"
 
-    Found is the clinical time of the record: until then it may have been taken, whenever it was started.
-    """
+
+def fold_result(case: Case) -> Participant:
+    """Remember what a physician can review."""
+    observing = case.participant.observing
+    results = observing.results | {case.record.event}
+    return replace(case.participant, observing=replace(observing, results=results))
+
+
+def fold_alerted(case: Case) -> Participant:
+    """Hold for an alert of suicidality, and wait for its acknowledgement by the study's clock."""
     record, participant = case.record, case.participant
-    class_ = record.data["class"]
-    medication = Medication(
-        index=record.index,
-        event=record.event,
-        medication_class=class_,
-        started=span(record.data["start"], case.zone),
+    alerts = MappingProxyType({**participant.observing.alerts, record.event: None})
+    hold = Hold(index=record.index, event=record.event, rule=UNACKNOWLEDGED, until_us=FOREVER_US)
+    participant = replace(
+        participant,
+        observing=replace(participant.observing, alerts=alerts),
+        holds=(*participant.holds, hold),
     )
-    prohibited = case.definition.prohibited(class_) if case.definition is not None else None
-    holds = participant.holds
-    if prohibited is not None and prohibited.effect == "hold":
-        until_us = record.occurred.latest_us + prohibited.washout_days * DAY_US
-        hold = Hold(index=record.index, event=record.event, rule=PROHIBITED, until_us=until_us)
-        holds = (*holds, hold)
-    return replace(participant, medications=(*participant.medications, medication), holds=holds)
+    limit = clocks.limit_us(case.definition, clocks.ALERT) or ACKNOWLEDGED_WITHIN_US
+    due_us = clocks.known_us(record, record.data["alerted"], case.zone) + limit
+    return clocks.wait(participant, record, UNACKNOWLEDGED, record.event, due_us)
+
+
+def fold_acknowledged(case: Case) -> Participant:
+    """Lift the hold of an alert; the first acknowledgement counts."""
+    participant, alert = case.participant, case.record.data["statement"]
+    observing = participant.observing
+    if observing.alerts.get(alert, case.record.index) is not None:
+        return participant
+    alerts = MappingProxyType({**observing.alerts, alert: case.record.index})
+    participant = replace(
+        participant,
+        observing=replace(observing, alerts=alerts),
+        holds=tuple(h for h in participant.holds if (h.event, h.rule) != (alert, UNACKNOWLEDGED)),
+    )
+    return clocks.answer(participant, UNACKNOWLEDGED, alert)
 
 
 JUDGES: Final[Mapping[str, Judge]] = MappingProxyType(
     {
-        "vital_signs.recorded": judge_known,
+        "vital_signs.recorded": judge_measured,
+        "weight.recorded": judge_known,
         "outcome.recorded": judge_outcome,
-        "medication.started": judge_medication,
+        "outcome.not_done": judge_not_done,
+        "suicidality.acknowledged": judge_acknowledged,
     }
 )
-FOLDS: Final[Mapping[str, Fold]] = MappingProxyType({"medication.started": fold_medication})
-ASKED: Final[Mapping[str, str]] = MappingProxyType({})
+FOLDS: Final[Mapping[str, Fold]] = MappingProxyType(
+    {
+        "vital_signs.recorded": fold_result,
+        "suicidality.alerted": fold_alerted,
+        "suicidality.acknowledged": fold_acknowledged,
+    }
+)
+ASKED: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "vital_signs.recorded": "VISIT_UNKNOWN UNBLINDING_ANALYTE_PLAIN",
+        "weight.recorded": "VISIT_UNKNOWN",
+        "outcome.recorded": "VISIT_UNKNOWN INSTRUMENT_UNKNOWN SCORE_MISMATCH RATER_UNBLINDED",
+        "outcome.not_done": "VISIT_UNKNOWN INSTRUMENT_UNKNOWN",
+        "suicidality.alerted": "SUICIDALITY_UNACKNOWLEDGED",
+        "suicidality.acknowledged": "ALERT_UNKNOWN",
+    }
+)

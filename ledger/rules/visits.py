@@ -14,6 +14,7 @@ from typing import Any, Final
 from ledger.participant import Participant, Visit
 from ledger.rules.case import Case, Fold, Judge
 from ledger.rules.dosing import last_infusion_date
+from ledger.rules.record import span
 from ledger.study.definition import visit_window
 from ledger.times import Interval, local_date
 
@@ -36,6 +37,23 @@ def judge_started(case: Case) -> Iterator[str]:
     if visit in case.participant.visits:
         yield "VISIT_REPEATED"
     if not is_in_window(case, visit, case.record.occurred):
+        yield "OUTSIDE_WINDOW"
+
+
+def judge_scheduled(case: Case) -> Iterator[str]:
+    """Judge a date agreed for a visit: of one that is still to come, in its window."""
+    yield from judge_known(case)
+    data = case.record.data
+    if data["visit"] in case.participant.visits:
+        yield "VISIT_REPEATED"
+    if not is_in_window(case, data["visit"], span(data["date"], case.zone)):
+        yield "OUTSIDE_WINDOW"
+
+
+def judge_contact(case: Case) -> Iterator[str]:
+    """Judge a contact: in the window of the visit that it is made for."""
+    yield from judge_known(case)
+    if not is_in_window(case, case.record.data["visit"], case.record.occurred):
         yield "OUTSIDE_WINDOW"
 
 
@@ -69,7 +87,10 @@ def is_in_window(case: Case, visit: str, time: Interval) -> bool:
 
 
 def fold_started(case: Case) -> Participant:
-    """Begin a visit; the screening visit begins screening, the follow-up visit follow-up."""
+    """Begin a visit; the screening visit begins screening, the follow-up visit follow-up.
+
+    In a study without infusions the visit of day 1 is study day 1.
+    """
     record, participant = case.record, case.participant
     name = record.data["visit"]
     if name == UNSCHEDULED:
@@ -79,11 +100,16 @@ def fold_started(case: Case) -> Participant:
     planned = case.definition.visit(name) if case.definition else None
     kind = None if planned is None else planned.kind
     began = participant.screening_began
+    day1 = participant.day1
+    if day1 is None and planned is not None and case.definition is not None:
+        is_day1 = case.definition.infusions == 0 and planned == case.definition.day1_visit
+        day1 = local_date(record.occurred.earliest_us, case.zone) if is_day1 else None
     return replace(
         participant,
         visits=_with(participant.visits, name, visit),
         screening_began=record.occurred if kind == "screening" and began is None else began,
         following_up=participant.following_up or kind == "follow_up",
+        day1=day1,
     )
 
 
@@ -111,12 +137,22 @@ def _with(visits: Mapping[str, Visit], name: str, visit: Visit) -> Mapping[str, 
 
 JUDGES: Final[Mapping[str, Judge]] = MappingProxyType(
     {
+        "visit.scheduled": judge_scheduled,
         "visit.started": judge_started,
         "visit.completed": judge_completed,
         "visit.missed": judge_missed,
+        "contact.made": judge_contact,
     }
 )
 FOLDS: Final[Mapping[str, Fold]] = MappingProxyType(
     {"visit.started": fold_started, "visit.completed": fold_completed, "visit.missed": fold_missed}
 )
-ASKED: Final[Mapping[str, str]] = MappingProxyType({})
+ASKED: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "visit.scheduled": "VISIT_UNKNOWN VISIT_REPEATED OUTSIDE_WINDOW",
+        "visit.started": "VISIT_UNKNOWN VISIT_REPEATED OUTSIDE_WINDOW CONSENT_WITHDRAWN",
+        "visit.completed": "VISIT_UNKNOWN VISIT_NOT_STARTED VISIT_REPEATED CONSENT_WITHDRAWN",
+        "visit.missed": "VISIT_UNKNOWN VISIT_REPEATED",
+        "contact.made": "VISIT_UNKNOWN OUTSIDE_WINDOW",
+    }
+)

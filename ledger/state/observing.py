@@ -1,10 +1,59 @@
-"""State: observations: diaries, samples, suicidality, forms."""
+"""State: observations: samples, results, diaries, alerts of suicidality, courses of medication."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+from ledger.envelope import EventHash
+from ledger.times import Interval
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DiaryEntry:
+    """One day's diary: submitted, when it was entered by the server's clock; else missed."""
+
+    index: int
+    event: EventHash
+    diary: str
+    due: str
+    entered: Interval | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Course:
+    """A medication as it is taken: since when, of which class now, and until when.
+
+    `event` is the statement that set the present class, and brought the hold where that is prohibited.
+    """
+
+    index: int
+    event: EventHash
+    medication_class: str
+    started: Interval
+    changed: Interval | None = None
+    stopped: Interval | None = None
+
+
+def _empty() -> Mapping[str, Any]:
+    return MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observing:
-    """State of observations: diaries, samples, suicidality, forms."""
+    """State of observations; labels and times, never a value.
+
+    Attributes:
+        samples: label -> index of its collection.
+        results: the statements that a physician can review.
+        alerts: the alerts of suicidality, each with the index of what acknowledged it.
+        courses: label of a medication -> how it is taken; the newest under that label.
+    """
+
+    samples: Mapping[str, int] = field(default_factory=_empty)
+    results: frozenset[EventHash] = frozenset()
+    diaries: tuple[DiaryEntry, ...] = ()
+    alerts: Mapping[str, int | None] = field(default_factory=_empty)
+    courses: Mapping[str, Course] = field(default_factory=_empty)
