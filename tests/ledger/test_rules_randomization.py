@@ -150,6 +150,8 @@ def test_a_hold_holds_randomization() -> None:
     story.goto("2025-01-14T15:00:00.000000Z")
     found = story.when("medication.started", MEDICATION)
     assert found.codes == ("PROHIBITED_MEDICATION",)
+    stopped = {"medication": MEDICATION["medication"], "stop": "2025-01-14", "code": "prohibited"}
+    story.given("medication.stopped", stopped)
     story = _confirmed_on(story, "2025-01-20T15:00:00.000000Z")
     assert story.when("randomization.requested", REQUEST).refused == "ON_HOLD"
     story.goto("2025-01-29T15:00:00.000000Z")
