@@ -78,6 +78,8 @@ LABELS                the leaf's labels are not the statement's
 LOG_KEYS              the opening does not name the log's keys
 WITNESS_POLICY        the policy asks for witnesses whom this version can't ask
 LIST_BEACON           the list is not drawn from the root that its parameters name
+LIST_SEED             a seed is not the one that was committed to
+LIST_OPENING          what is opened does not give the committed list
 STAGE                 this version allocates the first stage alone
 LIST_EXHAUSTED        the list has no unused slot in this stratum
 LOG                   the statement belongs to another log

@@ -1,10 +1,12 @@
 """Answer a request for randomization from the committed list, and load a list's slots (record-format.md §8).
 
 The server holds, per index of a list, the commitment, its Merkle path and one sealed slot with arm and salt.
-A request takes the lowest unused index of its stratum; the slot is opened, checked against the commitment,
-and its arm goes into the answer's sealed `/data/arm` without ever being shown.
+A request of stage 1 takes the lowest unused index of its stratum, one of stage 2 the index that the
+participant has from stage 1; the slot is opened, checked against the commitment, and its arm goes into the
+answer's sealed `/data/arm` without ever being shown. In stage 2 index, commitment and proof are sealed too.
 
-Left out: stage 2, which repeats the index of stage 1 from a list of its own.
+A list that no verifier would accept does not enter the log: drawn from another beacon (`check_beacon`), or
+opened with other seeds than were committed (`check_opening`).
 """
 
 from __future__ import annotations
@@ -12,20 +14,34 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from ledger import canonical
 from ledger.datakeys import DataKeys
 from ledger.entry import Entry
-from ledger.errors import ProofError, RefusedError, StoreError
+from ledger.errors import FormatError, ProofError, RefusedError, StoreError
 from ledger.lines import encode_base64, parse_base64
+from ledger.participant import Participant
 from ledger.statement import Statement
 from ledger.store.port import Reads, Slot, Store
-from ledger.study.lists import ListEntry, RandomizationList, check_slot, commitment, prove_slots
+from ledger.study.lists import (
+    ListEntry,
+    RandomizationList,
+    check_slot,
+    commitment,
+    draw_list,
+    prove_slots,
+)
 from ledger.studystate import StudyState
 
 SCOPE = "treatment"
 PATH = "/data/arm"
+OF_LISTS: Final = (
+    "randomization.seed_committed",
+    "randomization.parameters_committed",
+    "randomization.list_committed",
+    "randomization.list_opened",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,46 +82,56 @@ def last_slot(study: StudyState, name: str, stratum: str) -> int:
 def answer(
     request: Entry,
     *,
+    participant: Participant | None,
     study: StudyState,
     origin: str,
     reads: Reads,
     entry_at: Callable[[int], Entry],
     data_keys: DataKeys,
 ) -> Answer:
-    """Draw the lowest unused index of the stratum that the request names.
+    """Draw the slot that answers a request: by its stage the stratum's next one, or the participant's own.
+
+    `participant` is the state before the request.
 
     Raises:
-        RefusedError: `STAGE` for another stage than the first, `LIST_EXHAUSTED` when the stratum has no slot
-            left.
+        RefusedError: `LIST_EXHAUSTED` when the server holds no such slot; `NOT_RANDOMIZED` for stage 2
+            without stage 1.
         StoreError: `STORE_CORRUPT` when the slot does not open to its commitment, or does not stand in the
             list that was committed.
     """
     statement = request.statement
     if statement is None:
         raise RefusedError("REFERENCE", "a withheld request is not answered")
-    if statement.data["stage"] != 1:
-        raise RefusedError("STAGE", "this version allocates the first stage alone", field="/data/stage")
-    name, stratum = statement.data["list"], statement.data["stratum"]
-    slot = reads.next_slot(name, stratum, last_slot(study, name, stratum))
-    if slot is None:
+    name, stage, stratum = statement.data["list"], statement.data["stage"], statement.data["stratum"]
+    after = last_slot(study, name, stratum) if stage == 1 else _own_index(participant) - 1
+    slot = reads.next_slot(name, stratum, after)
+    if slot is None or (stage == 2 and slot.index != after + 1):
         raise RefusedError(
             "LIST_EXHAUSTED", "the list has no unused slot in this stratum", field="/data/stratum"
         )
     proof = [slot.proof[at : at + 32] for at in range(0, len(slot.proof), 32)]
     _check_committed(slot, proof, study, entry_at)
+    plain = {"list": name, "request": request.event, "stage": stage, "stratum": stratum}
+    place = {
+        "commitment": slot.commitment.hex(),
+        "list_index": slot.index,
+        "proof": [encode_base64(node) for node in proof],
+    }
+    arm = _open(slot, origin, data_keys)
+    if stage == 1:
+        return Answer(schema=1, data={**plain, **place}, sealed={PATH: arm})
     return Answer(
-        schema=1,
-        data={
-            "commitment": slot.commitment.hex(),
-            "list": name,
-            "list_index": slot.index,
-            "proof": [encode_base64(node) for node in proof],
-            "request": request.event,
-            "stage": 1,
-            "stratum": stratum,
-        },
-        sealed={PATH: _open(slot, origin, data_keys)},
+        schema=2, data=plain, sealed={PATH: arm, **{f"/data/{key}": value for key, value in place.items()}}
     )
+
+
+def _own_index(participant: Participant | None) -> int:
+    """Return the index that a participant has from stage 1."""
+    drawn = participant.randomizations if participant is not None else ()
+    index = next((r.list_index for r in drawn if r.stage == 1), None)
+    if index is None:
+        raise RefusedError("NOT_RANDOMIZED", "stage 2 repeats the index of stage 1", field="/data/stage")
+    return index
 
 
 def check_beacon(
@@ -128,6 +154,58 @@ def check_beacon(
         raise RefusedError(
             "LIST_BEACON", "expected the root of the size that the parameters name", field="/data/beacon"
         )
+
+
+def check_opening(statement: Statement, before: Sequence[Statement], origin: str) -> None:
+    """Require an opening to give the committed list again; `before` is all of `randomization/` until then.
+
+    Raises:
+        RefusedError: `LIST_SEED` where the seeds are not the committed ones, `LIST_OPENING` where they do not
+            give the list, or a second stage is opened before its first.
+    """
+    seeds = {s.event: s.data["sha256"] for s in before if s.type == "randomization.seed_committed"}
+    drawn: dict[str, RandomizationList] = {}
+    for opening in (*before, statement):
+        if opening.type == "randomization.list_opened":
+            drawn[opening.data["list"]] = _draw_again(opening, before, seeds, origin, drawn)
+
+
+def _draw_again(
+    opening: Statement,
+    told: Sequence[Statement],
+    committed_seeds: Mapping[str, str],
+    origin: str,
+    drawn: Mapping[str, RandomizationList],
+) -> RandomizationList:
+    """Draw a list again from its opening, as the verifier will."""
+    name = opening.data["list"]
+
+    def find(type_: str) -> Mapping[str, Any] | None:
+        return next((s.data for s in told if s.type == type_ and s.data["list"] == name), None)
+
+    parameters = find("randomization.parameters_committed")
+    committed = find("randomization.list_committed")
+    if parameters is None or committed is None:
+        raise RefusedError("LIST_NOT_COMMITTED", "the randomization list is not committed")
+    seeds = [parse_base64(text, what="a seed", code="LIST_SEED") for text in opening.data["seeds"]]
+    expected = [committed_seeds.get(event) for event in parameters["contributors"]]
+    if [hashlib.sha256(seed).hexdigest() for seed in seeds] != expected:
+        raise RefusedError("LIST_SEED", "expected the seeds that were committed to", field="/data/seeds")
+    first = drawn.get(parameters.get("first", ""))
+    try:
+        made = draw_list(
+            origin,
+            parameters,
+            seeds=seeds,
+            beacon=parse_base64(committed["beacon"], what="the beacon", code="LIST_OPENING"),
+            block_sizes=opening.data["block_sizes"],
+            first=first.entries if first is not None else (),
+        )
+    except FormatError as error:
+        raise RefusedError("LIST_OPENING", error.message, field="/data") from error
+    if encode_base64(made.root) != committed["root"]:
+        raise RefusedError("LIST_OPENING", "the seeds do not give the committed list", field="/data")
+    return made
 
 
 def _check_committed(

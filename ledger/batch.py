@@ -7,7 +7,7 @@ leaves need no reading.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -21,7 +21,7 @@ from ledger.leaf import Leaf
 from ledger.merkle import HASH_BYTES, leaf_hash, node_hash, prove_inclusion, read_frontier
 from ledger.note import NoteSigner
 from ledger.sources import Sources
-from ledger.statement import Seen
+from ledger.statement import Seen, Statement
 from ledger.store.port import Commit, Guard, Head, NewDisclosure, NewEvent, NewStream, WriteTransaction
 from ledger.submission import Submission
 from ledger.tiles import TileHashes
@@ -159,6 +159,12 @@ class Batch:
         if stored is None:
             raise StoreError("STORE_CORRUPT", "an entry that was folded in is not in the store")
         return load_entry(stored)
+
+    def statements(self, types: Collection[str]) -> list[Statement]:
+        """Return the statements of these types in the log and in this batch, in order."""
+        stored = self.tx.entries(0, self.base.size, types)
+        entries = [load_entry(entry) for entry in stored] + self._fold.reader.pending
+        return [e.statement for e in entries if e.statement is not None and e.statement.type in types]
 
     def root_at(self, size: int) -> bytes | None:
         """Return the root of the durable log's first `size` leaves."""

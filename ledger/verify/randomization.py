@@ -22,11 +22,8 @@ from ledger.study.lists import (
     PERMUTED_BLOCKS,
     SECOND_STAGE,
     ListEntry,
-    build_list,
     check_slot,
-    list_seed,
-    permuted_blocks,
-    second_stage,
+    draw_list,
     stratum_indexes,
 )
 from ledger.verify.findings import finding
@@ -252,8 +249,15 @@ class RandomizationJudge:
             self._bad("LIST_SEED", "an opened seed is not the one committed to", index)
             return
         try:
-            seed = list_seed(self._origin, made.name, seeds, made.beacon)
-            again = build_list(self._origin, made.name, seed, self._remake(made, seed, data))
+            first = self._lists.get(made.first) if made.first is not None else None
+            again = draw_list(
+                self._origin,
+                made.parameters,
+                seeds=seeds,
+                beacon=made.beacon,
+                block_sizes=data["block_sizes"],
+                first=first.entries if first else (),
+            )
         except LedgerError as error:
             self._bad("LIST_OPENING", error.message, index)
             return
@@ -270,23 +274,3 @@ class RandomizationJudge:
             return
         if made.entries[used.slot] != ListEntry(stratum=used.stratum, arm=used.arm):
             self._bad("ARM_NOT_SLOT", "the opened arm is not its slot's", used.index)
-
-    def _remake(self, made: _List, seed: bytes, data: Mapping[str, Any]) -> tuple[ListEntry, ...]:
-        parameters = made.parameters
-        arms = dict(parameters["arms"])
-        if parameters["algorithm"] == SECOND_STAGE:
-            first = self._lists.get(parameters["first"])
-            return second_stage(
-                seed,
-                first=first.entries if first else (),
-                from_arms=parameters["from_arms"],
-                arms=arms,
-                block_sizes=data["block_sizes"],
-            )
-        return permuted_blocks(
-            seed,
-            arms=arms,
-            strata=parameters["strata"],
-            block_sizes=data["block_sizes"],
-            slots=parameters["slots"],
-        )

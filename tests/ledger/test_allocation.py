@@ -232,12 +232,12 @@ def test_a_request_that_no_slot_fits_draws_none(
 
 
 def test_a_second_stage_is_not_answered_by_the_first_list(small: SmallLedger) -> None:
-    """This version draws the first stage alone, and says so instead of drawing from the wrong list."""
+    """Stage 2 has a list of its own; who is not on treatment has none at all."""
     with_list(small)
     eligible(small, f"{SITE}-001")
     small.ledger.record(request(small, f"{SITE}-001"))
     before = small.ledger.store.head().size
-    with refused("STAGE", field="/data/stage"):
+    with refused("NOT_ON_TREATMENT"):
         small.ledger.record(request(small, f"{SITE}-001", stage=2))
     assert types_from(small, before) == ["command.refused"]
 
