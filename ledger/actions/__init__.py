@@ -24,6 +24,7 @@ from ledger.actions import (  # noqa: F401  importing an area declares its actio
     erasure,
     extension,
     forms,
+    imported,
     infusion,
     inspection,
     laboratory,
