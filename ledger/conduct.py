@@ -41,6 +41,7 @@ from ledger.rules import (
     pharmacy,
     quality,
     refold,
+    safety_desk,
     sealed,
     study,
 )
@@ -101,6 +102,7 @@ class Conduct:
         self.closed = 0
         """How many statements were not judged by `SEALED_RULE`, because what they seal is closed here."""
         self._unseen: set[str] = set()
+        self._cut: set[str] = set()
 
     def judge(self, entry: Entry, authority: Authority) -> tuple[Violation, ...]:
         """Return the rules that a statement breaks at this index, in the order in which they are asked.
@@ -207,8 +209,12 @@ class Conduct:
         A restricted one (pharmacy, safety, access) draws no slot, so it excuses nothing there: else one such
         leaf would let its writer skip slots. Of a pharmacy, whose leaves alone have a site, it hides what a
         breach of `sealed.UNSEEN` in that site's streams rests on.
+
+        A participant's stream is cut from there on: one that was transferred is shown in part to each site.
         """
         self.withheld += 1
+        if entry.leaf.cls == "open":
+            self._cut.add(entry.leaf.stream)
         if entry.leaf.cls == "restricted" and entry.leaf.site:
             self._unseen.add(entry.leaf.site)
         if entry.leaf.cls != "restricted" and not self.study.partial:
@@ -255,8 +261,14 @@ class Conduct:
         if record.spec.references and not all(self._is_earlier(e, record) for e in record.references):
             yield "REFERENCE"
 
+    def _is_cut(self, record: Record) -> bool:
+        """Tell whether earlier statements of a participant are withheld: what rests on them is not judged."""
+        return record.stream.startswith(_PARTICIPANT) and record.statement.tag in self._cut
+
     def _judge_by_area(self, record: Record, authority: Authority) -> Iterator[str]:
-        if record.type in QUALITY:
+        if self._is_cut(record):
+            yield from general.judge_clocks(record, self.study)
+        elif record.type in QUALITY:
             yield from general.judge_clocks(record, self.study)
             yield from self._judge_quality(record)
         elif record.stream.startswith(_PARTICIPANT):
@@ -368,8 +380,10 @@ class Conduct:
     def _fold(self, entry: Entry, record: Record, found: tuple[str, ...]) -> tuple[str, ...]:
         """Fold a record in; return the other streams that its correction or voiding was folded into."""
         if record.type in QUALITY:
-            return self._fold_quality(entry, record, found)
-        if record.stream.startswith(_PARTICIPANT):
+            return () if self._is_cut(record) else self._fold_quality(entry, record, found)
+        if self._is_cut(record):
+            self._add(record, found)
+        elif record.stream.startswith(_PARTICIPANT):
             name = record.stream[len(_PARTICIPANT) :]
             participant = self._participants.get(name) or refold.start(record)
             self._participants[name] = refold.advance(record, participant, self.study, found)
@@ -378,6 +392,10 @@ class Conduct:
         self.study = studyfold.evolve(self.study, record, self._reader.attachment)
         if not record.stream.startswith(_PARTICIPANT):
             self._assure(record)
+            known = self._breaches(record.stream)
+            late = safety_desk.overdue(self.study, record, known)
+            if late:
+                self._set_breaches(record.stream, (*known, *late))
         if record.type in ("delegation.accepted", "training.recorded"):
             self._explain(record)
         return ()
@@ -441,7 +459,7 @@ class Conduct:
     def _bring_out(self, record: Record) -> Iterator[str]:
         """Judge participants again by an approval or training that was corrected or voided (R10)."""
         for name, participant in self._participants.items():
-            if record.site not in (None, participant.site):
+            if record.site is not None and record.site not in participant.sites:
                 continue
             stream = _PARTICIPANT + name
             view = view_of(self._reader.entries_of(stream), record.index)
@@ -466,8 +484,11 @@ class Conduct:
             if not open_:
                 continue
             view = view_of(self._reader.entries_of(_PARTICIPANT + name), record.index)
-            zone = self.study.zone(participant.site)
-            records = {e.event: view.record(e, zone) for e in view.entries if e.event in open_}
+            records = {
+                e.event: view.record(e, self.study.zone(e.statement.site))
+                for e in view.entries
+                if e.event in open_ and e.statement is not None
+            }
             breaches = tuple(
                 refold.explain(b, named, self.study)
                 if b.rule == rule and (named := records.get(b.event)) is not None

@@ -6,8 +6,8 @@ processes can share a ledger. After a failed commit the fold is thrown away and 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
 
 from ledger.authority import INITIAL, Authority
 from ledger.authority import evolve as evolve_authority
@@ -18,10 +18,13 @@ from ledger.envelope import EventHash
 from ledger.errors import StoreError
 from ledger.leaf import parse_leaf
 from ledger.refusals import Refusals
-from ledger.statement import parse_statement
-from ledger.store.port import Reads, StoredEntry
+from ledger.statement import Statement, parse_statement
+from ledger.store.port import NewDisclosure, Reads, StoredEntry
 
 PAGE: Final = 1_000
+
+Open = Callable[[Statement, Sequence[NewDisclosure]], Mapping[str, Any] | None]
+"""Opens the disclosures of a statement; None where one of its sealed values cannot be opened any more."""
 
 
 def load_entry(stored: StoredEntry) -> Entry:
@@ -37,13 +40,16 @@ def load_entry(stored: StoredEntry) -> Entry:
 class StoreReader:
     """What conduct asks of the log: a stream's entries, an event's index, an attachment's bytes.
 
-    `reads` is set to the transaction or snapshot in use, and `pending` to the entries of the open batch, so
-    that answers fit what is being judged.
+    `reads` is set to the transaction or snapshot in use, `pending` to the entries of the open batch and
+    `disclosed` to the sealed values that were handed in with them, so that answers fit what is being judged.
+    `open_` opens what is stored; without it what is sealed stays closed.
     """
 
-    def __init__(self, reads: Reads) -> None:
+    def __init__(self, reads: Reads, open_: Open | None = None) -> None:
         self.reads = reads
         self.pending: list[Entry] = []
+        self.disclosed: dict[str, Mapping[str, Any]] = {}
+        self._open = open_
 
     def entries_of(self, stream: str) -> Sequence[Entry]:
         """Return a stream's entries in order, those of the open batch last."""
@@ -57,10 +63,29 @@ class StoreReader:
                 return entry.index
         return self.reads.index_of_event(event)
 
+    def entry_at(self, index: int) -> Entry | None:
+        """Return the entry of an index, those of the open batch included."""
+        for entry in self.pending:
+            if entry.index == index:
+                return entry
+        stored = self.reads.entry(index)
+        return None if stored is None else load_entry(stored)
+
     def attachment(self, sha256: str) -> bytes | None:
         """Return an attachment's bytes."""
         found = self.reads.attachment(sha256)
         return None if found is None else found.data
+
+    def opened(self, event: str) -> Mapping[str, Any] | None:
+        """Return the values of a statement's sealed paths; None where they are closed here."""
+        handed_in = self.disclosed.get(event)
+        if handed_in is not None or self._open is None:
+            return handed_in
+        index = self.index_of(event)
+        entry = None if index is None else self.entry_at(index)
+        if entry is None or entry.statement is None:
+            return None
+        return self._open(entry.statement, self.reads.disclosures(event))
 
 
 class LogFold:

@@ -342,6 +342,7 @@ def _refuses(violation: Violation, type_: str, entry: Entry) -> bool:
 
 def _is_catalogue_fact(type_: str) -> bool:
     own_schema = {"correction.made", "record.cosigned", "breach.detected", "participant.randomized"}
+    own_schema.add("edit_check.fired")
     return spec(type_, 1).effect is Kind.FACT and type_ not in own_schema
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from ledger.actions.registry import ActionSpec, Effect
-from ledger.rules import general, outside, participants, study
+from ledger.rules import consent, general, outside, participants, study
 from ledger.rules.stream import QUALITY
 
 CLOCKS: Final = ("TIME_IN_FUTURE", "LOCAL_TIME_NONEXISTENT", "LATE_ENTRY", "SIGNED_AT_APART")
@@ -25,13 +25,21 @@ OF_TASKS: Final = ("NOT_DELEGATED", "NOT_TRAINED")
 def general_codes(spec: ActionSpec) -> Iterator[str]:
     """Yield the codes of the general rules that a type is judged by wherever it may stand."""
     yield from CLOCKS
+    yield "SOURCE_UNREGISTERED"
     if "participant" in spec.streams and spec.type not in QUALITY:
         yield from OF_PARTICIPANTS
+        yield "CONSENT_WITHDRAWN"
+    if spec.procedure:
+        yield from sorted(consent.ORDER_CODES)
+        yield "CONSENT_HELD"
     if spec.type not in QUALITY:
         yield from _of_gate(spec)
         yield from _of_study(spec)
     if spec.delegated:
         yield from OF_TASKS
+    yield from _of_locks(spec)
+    if spec.seconds:
+        yield "COSIGNATURE_OVERDUE"
     if spec.references:
         yield "REFERENCE"
 
@@ -45,13 +53,25 @@ def _of_gate(spec: ActionSpec) -> Iterator[str]:
         return
     yield from OF_GATES
     if "participant" in treats:
-        yield "PARTICIPANT_ENDED"
+        yield from ("CONSENT_HELD", "PARTICIPANT_ENDED")
+    if spec.type in consent.CONSENT_GATES:
+        yield from sorted(consent.ORDER_CODES)
     if spec.type in general.HALTED:
         yield "STUDY_HALTED"
     if spec.type in ("participant.registered", "randomization.requested"):
         yield "ENROLMENT_PAUSED"
     if spec.type in general.RECRUITING:
         yield "COMMAND_APPROVAL_MISSING"
+
+
+def _of_locks(spec: ActionSpec) -> Iterator[str]:
+    """Yield what the locks of a participant and of the database ask (R4, R7)."""
+    if not {"participant", "pharmacy"} & set(spec.streams) or spec.type == "breach.detected":
+        return
+    if spec.always_open:
+        yield "LOCK_PASSED"
+    else:
+        yield from ("PARTICIPANT_LOCKED", "DATABASE_LOCKED")
 
 
 def _of_study(spec: ActionSpec) -> Iterator[str]:

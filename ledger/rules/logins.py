@@ -61,8 +61,8 @@ def judge_inspection(case: StudyCase) -> Iterator[str]:
         yield "ID_REUSED"
     if not all(case.authority.holds(person, INSPECTOR, None) for person in data["inspectors"]):
         yield "INSPECTOR_ROLE"
-    same = data["size"] == seen.size
-    if data["size"] > seen.size or (same and parse_base64(data["root"], what="a root") != seen.root):
+    root = parse_base64(data["root"], what="a root", code="DATA")
+    if data["size"] > seen.size or (data["size"] == seen.size and root != seen.root):
         yield "INSPECTION_CHECKPOINT"
 
 

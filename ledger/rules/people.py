@@ -156,9 +156,7 @@ def _reaffirmed(state: StudyState, record: Record, _: Attachments) -> StudyState
 JUDGES: Final[Mapping[str, Judge]] = MappingProxyType(
     {"participant_access.issued": judge_issued, "participant_access.revoked": judge_revoked}
 )
-FOLDS: Final[Mapping[str, Fold]] = MappingProxyType(
-    {}
-)
+FOLDS: Final[Mapping[str, Fold]] = MappingProxyType({})
 STUDY_JUDGES: Final[Mapping[str, StudyJudge]] = MappingProxyType(
     {
         **logins.STUDY_JUDGES,

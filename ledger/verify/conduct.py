@@ -73,13 +73,16 @@ class ConductJudge:
             else:
                 detail = f"{breach.rule} is broken and no breach is recorded"
                 self._report(finding("UNRECORDED_BREACH", detail, index=breach.index))
+        if self._conduct.closed:
+            detail = f"{self._conduct.closed} statements seal what is closed here: SEALED_RULE is not judged"
+            self._report(finding("NOT_JUDGED", detail))
         if self._conduct.withheld:
             detail = f"{self._conduct.withheld} statements are withheld: rules over them are not judged"
             self._report(finding("NOT_JUDGED", detail))
 
     def _may_be_recorded(self, breach: Breach) -> bool:
         """Tell whether the breach's record, which stands in the same stream, may be among the withheld."""
-        entry = self._reader.entry(breach.index)
+        entry = self._reader.entry_at(breach.index)
         return entry is not None and self._withheld.get(entry.leaf.stream, -1) > breach.index
 
     def _settle(self, statement: Statement, index: int) -> None:

@@ -271,8 +271,9 @@ class _Walk:
             self._attachments.judge(parsed.index, statement)
             if parsed.index == 0:
                 self._genesis(statement.data.get("log_keys"))
-        if opened and judged.action is not None and statement is not None:
-            self._opened_form(parsed.index, statement, opened)
+        formed = opened and judged.action is not None and statement is not None
+        if formed and statement is not None and self._has_form(parsed.index, statement, opened):
+            self._reader.open(statement, opened)
         if not parsed.shown:
             self._conduct.withhold(parsed.leaf)
             self._randomization.withhold(parsed.leaf)
@@ -284,14 +285,16 @@ class _Walk:
         if folds or statement is None:
             self._conduct.evolve(judged, before)
 
-    def _opened_form(self, index: int, statement: Statement, opened: Mapping[str, object]) -> None:
-        """Check that opened values have the form that their type gives them."""
+    def _has_form(self, index: int, statement: Statement, opened: Mapping[str, object]) -> bool:
+        """Tell whether opened values have the form that their type gives them."""
         try:
             parse_action(statement, opened)
         except FormatError as error:
             self._report(
                 finding("DISCLOSURE", f"an opened value is not of its form: {error.code}", index=index)
             )
+            return False
+        return True
 
     def _scopes(self, judged: JudgedEntry) -> dict[str, str]:
         """Return the scope of each sealed path; a sealed correction's values have their target's."""
@@ -301,7 +304,7 @@ class _Walk:
         scopes = scopes_of(statement)
         if statement.type == "correction.made" and judged.counts:
             target = self._integrity.events.get(bytes.fromhex(statement.data["statement"]))
-            named = None if target is None else self._reader.entry(target)
+            named = None if target is None else self._reader.entry_at(target)
             if named is not None and named.statement is not None:
                 scope = scopes_of(named.statement).get(statement.data["path"])
                 scopes.update({path: scope for path in ("/data/new", "/data/old") if scope is not None})
