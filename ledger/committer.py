@@ -26,7 +26,6 @@ from ledger.admission import (
     check_witnesses,
     open_disclosures,
     raise_first,
-    raise_form,
     raise_refusing,
 )
 from ledger.authorisation import check_signatures, judge
@@ -132,8 +131,19 @@ class Ledger:
                 outcomes = [self._one(batch, submission) for submission in submissions]
             return [self._with_receipt(batch, outcome) for outcome in outcomes]
 
-    def attest(self, type_: str, stream: str, data: Mapping[str, Any]) -> Recorded:
+    def attest(
+        self,
+        type_: str,
+        stream: str,
+        data: Mapping[str, Any],
+        *,
+        schema: int = 1,
+        sealed: Mapping[str, Any] | None = None,
+    ) -> Recorded:
         """Record a statement of the service itself, such as `export.generated`.
+
+        `sealed` are values by path; a stream of `access/` is that of the month in which it is recorded, and
+        one of a site or participant gives the statement its site.
 
         Raises:
             FormatError, RefusedError, FrozenError, StoreError.
@@ -144,7 +154,9 @@ class Ledger:
             with self._batch() as batch:
                 # The month is that of `at`, which may be later than the caller's clock (catalogue A).
                 name = f"{ACCESS}{batch.at[:7]}" if stream.startswith(ACCESS) else stream
-                self._attest(batch, followed, type_, name, data)
+                self._attest(
+                    batch, followed, type_, name, data, schema=schema, sealed=sealed, site=self._site_of(name)
+                )
             first, *others = followed.indexes
             recorded = Recorded(
                 index=first,
@@ -155,6 +167,14 @@ class Ledger:
                 added=tuple(others),
             )
             return self._receipted(batch, recorded)
+
+    def _site_of(self, stream: str) -> str | None:
+        """Return the site that statements of a stream name (record-format.md §2)."""
+        kind, _, name = stream.partition("/")
+        if kind in ("site", "pharmacy"):
+            return name
+        participant = self._fold.conduct.state(name) if kind == "participant" else None
+        return None if participant is None else participant.site
 
     def access_stream(self) -> str:
         """Name the stream of views, exports and refusals of the present month."""
@@ -205,6 +225,8 @@ class Ledger:
                 return
             self._closed = True
         try:
+            with suppress(LedgerError):  # a count that cannot be recorded keeps nothing from ending
+                self._sum_up_all()
             if not self.startup.frozen:
                 self.publish()
         finally:
@@ -442,7 +464,8 @@ class Ledger:
         entry = batch.candidate(submission)
         raise_first((*judge(fold.authority, entry), *fold.chain.check(entry, batch.root_at)))
         violations = fold.conduct.judge(entry, fold.authority)
-        raise_form(violations)
+        opened = open_disclosures(submission)
+        raise_refusing(parse_action(submission.statement, opened), violations)
         followed.indexes.append(entry.index)
         judged = _Judged(
             entry=entry,
@@ -500,6 +523,7 @@ class Ledger:
         if not self._fold.refusals.admits(who, batch.at_us):
             self.refused_beyond[who] = self.refused_beyond.get(who, 0) + 1
             return
+        self._sum_up(batch, who)
         data = {
             "payload_hmac": payload_hmac(self.service.secret, statement.body),
             "rule": error.code,
@@ -507,6 +531,23 @@ class Ledger:
             "who": who,
         }
         self._attest(batch, _Followed(), "command.refused", f"{ACCESS}{batch.at[:7]}", data)
+
+    def _sum_up(self, batch: Batch, who: str) -> None:
+        """Record how many refusals of a person were only counted since the last one that was recorded."""
+        count, since = self.refused_beyond.pop(who, 0), self._fold.refusals.last(who)
+        if count and since is not None:
+            data = {"count": count, "since": since, "who": who}
+            stream = f"{ACCESS}{batch.at[:7]}"
+            self._attest(batch, _Followed(), "command.refused", stream, data, schema=2)
+
+    def _sum_up_all(self) -> None:
+        """Record what was counted of every person, before a clean stop."""
+        if self.startup.frozen or not self.refused_beyond:
+            return
+        with self._lock, self._batch() as batch:
+            if self._may_attest(batch.size):
+                for who in sorted(self.refused_beyond):
+                    self._sum_up(batch, who)
 
     def _with_receipt(self, batch: Batch, outcome: Outcome) -> Outcome:
         return outcome if isinstance(outcome, LedgerError) else self._receipted(batch, outcome)

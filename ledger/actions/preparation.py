@@ -13,7 +13,7 @@ Every infusion visit writes the same sequence here, in every arm (R8):
 Where nothing was wasted the waste is recorded all the same, with zero for every product. A dose that comes
 back unused adds `dose.returned`, for a reason of the bedside, which does not know the arm.
 
-To void one of these asks for no investigator's co-signature, unlike dosing at the bedside: the investigator is
+To void one of these asks for no co-signature of the investigator, unlike dosing at the bedside: that one is
 blind and does not see this stream.
 """
 

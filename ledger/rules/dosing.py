@@ -1,6 +1,7 @@
 """Infusions: order, dose at the bedside, start, and the state machine after it (catalogue E).
 
-The bedside knows a label, a volume and a rate, equal in every arm; nothing here reads a sealed value.
+The bedside knows a label, a volume and a rate, equal in every arm; nothing here reads a sealed value. Whose
+dose a label belongs to, the pharmacy knows: where its books are not shown, that is not judged.
 Starting is a gate and can be refused; interrupting, stopping and completing tell what happened and never are.
 """
 
@@ -14,17 +15,19 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from ledger.participant import Infusion, Order, Participant, ReceivedDose, Segment
+from ledger.rules import bedside
+from ledger.rules.bedside import staffed, volume_ml
 from ledger.rules.case import Case, Fold, Judge
 from ledger.rules.record import HOUR_US, MINUTE_US, span
 from ledger.times import Interval, local_date
 
-VOLUME_UNIT: Final = "mL"
 RATE_UNIT: Final = "mL/h"
 TIME_TOLERANCE_US: Final = 5 * MINUTE_US
 HUNDRED: Final = Decimal(100)
 
 _FROM: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
     {
+        "infusion.rate_changed": frozenset({"running"}),
         "infusion.interrupted": frozenset({"running"}),
         "infusion.resumed": frozenset({"interrupted"}),
         "infusion.stopped": frozenset({"running", "interrupted"}),
@@ -36,7 +39,7 @@ _FROM: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
 def judge_ordered(case: Case) -> Iterator[str]:
     """Judge an order: randomized, an infusion of the protocol, a recent weight, a delegated prescriber."""
     record, data, participant = case.record, case.record.data, case.participant
-    yield from _judge_treatment(case)
+    yield from judge_treatment(case)
     signer = record.statement.actor.id
     if not case.study.delegated(signer, record.type, case.site, record.occurred, record.index):
         yield "PRESCRIBER_NOT_DELEGATED"
@@ -50,7 +53,7 @@ def judge_started(case: Case) -> Iterator[str]:
     """Judge a start: ordered, the right label in time, nothing else running, the least gap kept."""
     data, participant = case.record.data, case.participant
     number = data["infusion"]
-    yield from _judge_treatment(case)
+    yield from judge_treatment(case)
     if not any(order.infusion == number for order in participant.orders):
         yield "ORDER_MISSING"
     if any(infusion.number == number for infusion in participant.infusions):
@@ -60,19 +63,32 @@ def judge_started(case: Case) -> Iterator[str]:
     if _is_too_soon(case):
         yield "INFUSION_GAP"
     yield from _judge_label(case)
+    yield from bedside.judge_check(case)
 
 
-def _judge_treatment(case: Case) -> Iterator[str]:
+def judge_treatment(case: Case) -> Iterator[str]:
+    """Judge what ordering, dispensing and starting need alike: nothing speaks against this infusion."""
     if not case.participant.randomized:
         yield "NOT_RANDOMIZED"
     if case.participant.held_at(case.record.now.earliest_us):
         yield "ON_HOLD"
     if case.definition is None or case.definition.infusion(case.record.data["infusion"]) is None:
         yield "INFUSION_UNKNOWN"
+    yield from bedside.judge_planned(case)
+
+
+def is_of_another(case: Case) -> bool:
+    """Tell whether the pharmacy gave this label to another participant or infusion."""
+    data = case.record.data
+    pharmacy = case.study.pharmacies.get(case.site)
+    dose = None if pharmacy is None else pharmacy.dose(data["label"], case.record.index)
+    return dose is not None and (dose.participant, dose.infusion) != (case.participant.id, data["infusion"])
 
 
 def _judge_label(case: Case) -> Iterator[str]:
     data = case.record.data
+    if is_of_another(case):
+        yield "LABEL_OF_ANOTHER"
     dose = next((d for d in reversed(case.participant.received) if d.infusion == data["infusion"]), None)
     if dose is None or dose.label != data["label"]:
         yield "LABEL_MISMATCH"
@@ -104,15 +120,17 @@ def judge_step(case: Case) -> Iterator[str]:
     if infusion is None or infusion.state not in _FROM[case.record.type]:
         yield "INFUSION_STATE"
     if case.record.type == "infusion.completed" and case.definition is not None:
-        planned = case.definition.infusion_volume_ml
+        planned = bedside.planned_ml(case)
         if not _is_close(volume_ml(case.record.data["volume"]), planned, _tolerance_ml(case)):
             yield "DOSE_OUT_OF_TOLERANCE"
 
 
 def judge_received(case: Case) -> Iterator[str]:
-    """Judge a dose received: for an infusion of the protocol."""
+    """Judge a dose received: for an infusion of the protocol, with the label of this participant's dose."""
     if case.definition is None or case.definition.infusion(case.record.data["infusion"]) is None:
         yield "INFUSION_UNKNOWN"
+    if is_of_another(case):
+        yield "LABEL_OF_ANOTHER"
 
 
 def judge_administered(case: Case) -> Iterator[str]:
@@ -175,11 +193,6 @@ def _are_apart(one: Interval, other: Interval) -> bool:
     )
 
 
-def volume_ml(quantity: Mapping[str, Any]) -> Decimal | None:
-    """Return a volume in mL; None in another unit, which is never converted silently."""
-    return Decimal(quantity["value"]) if quantity["unit"] == VOLUME_UNIT else None
-
-
 def rate_ml_h(quantity: Mapping[str, Any]) -> Decimal | None:
     """Return a rate in mL/h; None in another unit."""
     return Decimal(quantity["value"]) if quantity["unit"] == RATE_UNIT else None
@@ -232,15 +245,15 @@ def fold_started(case: Case) -> Participant:
     day1 = participant.day1
     if record.data["infusion"] == 1:
         day1 = local_date(record.occurred.earliest_us, case.zone)
-    return _staffed(replace(participant, infusions=(*participant.infusions, infusion), day1=day1), case)
+    return staffed(replace(participant, infusions=(*participant.infusions, infusion), day1=day1), case)
 
 
 def fold_step(case: Case) -> Participant:
-    """Carry an infusion on: interrupted, resumed, stopped or completed."""
+    """Carry an infusion on: at another rate, interrupted, resumed, stopped or completed."""
     record, participant = case.record, case.participant
     infusion = find(participant, record.data["infusion"])
     if infusion is None:
-        return _staffed(participant, case)
+        return staffed(participant, case)
     rate = record.data.get("rate")
     volume = record.data.get("volume")
     pumped = None if rate is None else rate_ml_h(rate)
@@ -255,11 +268,12 @@ def fold_step(case: Case) -> Participant:
     ended = participant.treatment_ended
     if changed.ended is not None and case.definition is not None:
         ended = ended or infusion.number == max(v.infusion or 0 for v in case.definition.visits)
-    return _staffed(replace(participant, infusions=infusions, treatment_ended=ended), case)
+    return staffed(replace(participant, infusions=infusions, treatment_ended=ended), case)
 
 
 _STATES: Final[Mapping[str, Any]] = MappingProxyType(
     {
+        "infusion.rate_changed": "running",
         "infusion.interrupted": "interrupted",
         "infusion.resumed": "running",
         "infusion.stopped": "stopped",
@@ -270,12 +284,7 @@ _STATES: Final[Mapping[str, Any]] = MappingProxyType(
 
 def fold_staff(case: Case) -> Participant:
     """Remember who took part: no blinded rater of this participant any more."""
-    return _staffed(case.participant, case)
-
-
-def _staffed(participant: Participant, case: Case) -> Participant:
-    staff = participant.infusion_staff | {case.record.performer, case.record.statement.actor.id}
-    return participant if staff == participant.infusion_staff else replace(participant, infusion_staff=staff)
+    return staffed(case.participant, case)
 
 
 JUDGES: Final[Mapping[str, Judge]] = MappingProxyType(
@@ -285,6 +294,7 @@ JUDGES: Final[Mapping[str, Judge]] = MappingProxyType(
         "infusion.started": judge_started,
         **dict.fromkeys(_FROM, judge_step),
         "dose.administered": judge_administered,
+        **bedside.JUDGES,
     }
 )
 FOLDS: Final[Mapping[str, Fold]] = MappingProxyType(
@@ -294,6 +304,24 @@ FOLDS: Final[Mapping[str, Fold]] = MappingProxyType(
         "infusion.started": fold_started,
         **dict.fromkeys(_FROM, fold_step),
         "dose.administered": fold_staff,
+        **bedside.FOLDS,
     }
 )
-ASKED: Final[Mapping[str, str]] = MappingProxyType({})
+_TREATMENT: Final = "NOT_RANDOMIZED ON_HOLD INFUSION_UNKNOWN DOSING_DISCONTINUED DOSE_OMITTED"
+ASKED: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "infusion.ordered": f"{_TREATMENT} PRESCRIBER_NOT_DELEGATED ORDER_REPEATED WEIGHT_OUTDATED",
+        "infusion.started": (
+            f"{_TREATMENT} CHECK_FAILED CHECK_MISSING ORDER_MISSING INFUSION_REPEATED INFUSION_RUNNING "
+            "INFUSION_GAP LABEL_OF_ANOTHER LABEL_MISMATCH DOSE_EXPIRED"
+        ),
+        "infusion.rate_changed": "INFUSION_STATE",
+        "infusion.interrupted": "INFUSION_STATE",
+        "infusion.resumed": "INFUSION_STATE",
+        "infusion.stopped": "INFUSION_STATE",
+        "infusion.completed": "INFUSION_STATE DOSE_OUT_OF_TOLERANCE",
+        "dose.received": "INFUSION_UNKNOWN LABEL_OF_ANOTHER",
+        "dose.administered": "DOSE_WITHOUT_INFUSION DOSE_DIFFERS",
+        **bedside.ASKED,
+    }
+)
