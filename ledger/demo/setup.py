@@ -24,6 +24,7 @@ from ledger.actions.fields import Attachment, Source
 from ledger.actions.ledger_policy import PolicyChanged
 from ledger.actions.registry import Action
 from ledger.actions.sites import (
+    CommandApprovalRecorded,
     DelegationAccepted,
     DelegationGranted,
     InvestigatorDesignated,
@@ -251,6 +252,16 @@ class Setup:
         self.approve_forms(FIRST_FORM, APPROVED)
         for site in definition.sites:
             self.approve_site(site, APPROVED, APPROVED_UNTIL)
+            if definition.command_approval:
+                self._approve_recruiting(site)
+
+    def _approve_recruiting(self, site: str) -> None:
+        approval = CommandApprovalRecorded(
+            reference=f"DEMO-CMD-{OPENING.year}-{site}",
+            from_=APPROVED.isoformat(),
+            source=Source(kind="paper", reference="letter of the command"),
+        )
+        self.say(ADMINISTRATOR, approval, f"site/{site}")
 
     def _train(self) -> None:
         for person in list(self.stage.people.values()):

@@ -69,7 +69,7 @@ def judge_retired(case: StudyCase) -> Iterator[str]:
     data = case.record.data
     named = [f for f in case.study.forms if (f.version, f.language) == (data["version"], data["language"])]
     if not named:
-        yield "CONSENT_FORM_UNKNOWN"
+        yield "CONSENT_FORM_NOT_APPROVED"
     if any(form.retired is not None for form in named):
         yield "CONSENT_FORM_RETIRED"
 
@@ -193,7 +193,7 @@ ASKED: Final[Mapping[str, str]] = MappingProxyType(
     {
         "amendment.activated": "SITE_UNKNOWN PROTOCOL_UNKNOWN AMENDMENT_NOT_LATER AMENDMENT_NOT_APPROVED "
         "AMENDMENT_WITHOUT_FORM AMENDMENT_UNTRAINED REFERENCE",
-        "consent_form.retired": "CONSENT_FORM_UNKNOWN CONSENT_FORM_RETIRED",
+        "consent_form.retired": "CONSENT_FORM_NOT_APPROVED CONSENT_FORM_RETIRED",
         "enrolment.opened": "PROTOCOL_UNKNOWN SITE_UNKNOWN STUDY_HALTED ENROLMENT_OPENED_TWICE",
         "enrolment.paused": "SITE_UNKNOWN",
         "study.halted": "",

@@ -229,6 +229,16 @@ def _study(made: SmallLedger) -> None:
         "source": {"kind": "paper"},
     }
     made.say("irb", "admin", "sponsor_administrator", "verification", "irb_approval.recorded", site, approval)
+    command = {"reference": "CMD-1", "from": "2024-06-01", "source": {"kind": "paper"}}
+    made.say(
+        "command",
+        "admin",
+        "sponsor_administrator",
+        "verification",
+        "command_approval.recorded",
+        site,
+        command,
+    )
     designated = {"site": SITE, "person": "aruiz", "from": "2024-06-02"}
     made.say("investigator", *admin, "investigator.designated", site, designated)
     granted = {

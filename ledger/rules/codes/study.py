@@ -11,6 +11,7 @@ AMENDMENT_NOT_LATER      refuse B    a version is activated at a site where an e
 AMENDMENT_NOT_APPROVED   refuse B    an amendment is activated with the site's approval of it in force
 AMENDMENT_WITHOUT_FORM   refuse B    an amendment that needs re-consent is activated with a newer consent form
 AMENDMENT_UNTRAINED      refuse B    an amendment is activated when the site's staff are trained on it
+CONSENT_FORM_NOT_APPROVED refuse B   a consent form that is retired is an approved one
 CONSENT_FORM_RETIRED     refuse B    a consent form is retired once
 DEFINITION_INVALID       refuse B    the definition attached can be read and is of the version named
 SITE_UNKNOWN             refuse B    the site is one of the protocol's
