@@ -18,6 +18,7 @@ from ledger.recorded import Recorded, receipt_of
 from ledger.refusals import HOUR_US, PER_HOUR, payload_hmac
 from ledger.sources import SeededSources, SystemSources
 from ledger.statement import parse_statement
+from ledger.store.sqlite import SqliteStore
 from tests.ledger.small_ledger import SECOND, SITE, SmallLedger, seed
 from tests.ledger.write_path import (
     STREAM,
@@ -318,11 +319,30 @@ def test_at_most_twenty_refusals_an_hour_are_recorded_for_a_person(small: SmallL
     with pytest.raises(RefusedError):
         small.ledger.record(cap(small, "aruiz"))
     assert len(types_from(small, before)) == PER_HOUR + 1
+    last = small.ledger.store.head().size - 2
     small.sources.advance(HOUR_US)
     with pytest.raises(RefusedError):
         small.ledger.record(cap(small))
-    assert len(types_from(small, before)) == PER_HOUR + 2
+    *_, summed, _ = small.ledger.store.entries(before, before + PER_HOUR + 3)
+    assert (summed.type, summed.schema) == ("command.refused", 2)
+    assert parse_statement(summed.statement).data == {"count": 3, "since": last, "who": "bchan"}
+    assert small.ledger.refused_beyond == {}
     check_whole(small)
+
+
+def test_what_was_only_counted_is_summed_up_at_a_clean_stop(small: SmallLedger) -> None:
+    """The number of refusals beyond the limit does not end with the process."""
+    for _ in range(PER_HOUR + 2):
+        with refused("ROLE_NOT_ALLOWED"):
+            small.ledger.record(cap(small))
+    store = small.ledger.store
+    assert isinstance(store, SqliteStore)
+    small.ledger.close()
+    again = SqliteStore.open(store.path)
+    newest = again.entry(again.head().size - 1)
+    again.close()
+    assert newest is not None
+    assert parse_statement(newest.statement).data["count"] == 2
 
 
 def test_a_restart_does_not_lift_the_limit(small: SmallLedger, tmp_path: Path) -> None:
