@@ -236,11 +236,32 @@ def _on_key_revoked(authority: Authority, entry: Entry, statement: Statement) ->
     return []
 
 
-def _on_refused(authority: Authority, _: Entry, statement: Statement) -> list[Problem]:
-    """Require a refusal to be of someone whom the log knows: no other is recorded (interfaces.md)."""
-    if not authority.used(statement.data["who"]):
+def _on_someone(authority: Authority, _: Entry, statement: Statement) -> list[Problem]:
+    """Require a refusal, login or view to be of someone whom the log knows; an inspector's is sealed."""
+    who = statement.data.get("who")
+    if who is not None and not authority.used(who):
         return [problem("PERSON_UNKNOWN", "the log knows nobody of this id", "/data/who")]
     return []
+
+
+def _on_view(authority: Authority, entry: Entry, statement: Statement) -> list[Problem]:
+    """Require a view to be of a tree that there was, besides."""
+    problems = _on_someone(authority, entry, statement)
+    view = statement.data.get("view")
+    if view is not None and view["size"] > entry.index:
+        problems.append(problem("INDEX", "a view is recorded after it was given", "/data/view/size"))
+    return problems
+
+
+def _on_measured(_: Authority, entry: Entry, statement: Statement) -> list[Problem]:
+    """Require a backup, restore or certified copy to be of a tree that there was."""
+    if statement.data["size"] > entry.index:
+        return [problem("INDEX", "it is recorded after it was made", "/data/size")]
+    return []
+
+
+def _on_copy(authority: Authority, entry: Entry, statement: Statement) -> list[Problem]:
+    return [*_on_someone(authority, entry, statement), *_on_measured(authority, entry, statement)]
 
 
 def _on_export(authority: Authority, entry: Entry, statement: Statement) -> list[Problem]:
@@ -308,7 +329,7 @@ def _on_transferred(authority: Authority, entry: Entry, statement: Statement) ->
     if entitled:
         return []
     return [
-        problem("TRANSFER_SIGNERS", "the investigator who takes over signs too, and nobody else", "/with")
+        problem("TRANSFER_SIGNERS", "the investigator who takes over signs too, nobody else", "/with")
     ]
 
 
@@ -325,7 +346,17 @@ FIXED_LINES: Final[Mapping[str, Callable[[Authority, Entry, Statement], list[Pro
     "key.rotated": _on_rotated,
     "key.holder_confirmed": _on_confirmed,
     "key.revoked": _on_key_revoked,
-    "command.refused": _on_refused,
+    "command.refused": _on_someone,
+    "login.succeeded": _on_someone,
+    "login.failed": _on_someone,
+    "login.locked": _on_someone,
+    "session.ended": _on_someone,
+    "edit_check.fired": _on_someone,
+    "record.viewed": _on_view,
+    "trail.viewed": _on_view,
+    "certified_copy.issued": _on_copy,
+    "backup.taken": _on_measured,
+    "restore.tested": _on_measured,
     "export.generated": _on_export,
     "participant.transferred": _on_transferred,
 }
