@@ -168,9 +168,10 @@ def _is_reroll(other: RandomizationList, list_: RandomizationList) -> bool:
     return other.name != list_.name and other.parameters is not None and same and other.begun < list_.begun
 
 
-def judge_opened(_: StudyCase) -> Iterator[str]:
-    """Judge the opening of a list: after the database is locked, which this version cannot do yet."""
-    yield "DATABASE_NOT_LOCKED"
+def judge_opened(case: StudyCase) -> Iterator[str]:
+    """Judge the opening of a list: after the database is locked."""
+    if not case.study.locked(case.record.index):
+        yield "DATABASE_NOT_LOCKED"
 
 
 def _list(case: StudyCase) -> RandomizationList | None:
@@ -213,5 +214,11 @@ ASKED: Final[Mapping[str, str]] = MappingProxyType(
         "study.registered": "STUDY_REGISTERED_TWICE",
         "protocol.approved": "ID_REUSED DEFINITION_INVALID",
         "consent_form.approved": "PROTOCOL_UNKNOWN ID_REUSED",
+        "randomization.seed_committed": "LIST_COMMITTED LIST_CONTRIBUTORS",
+        "randomization.parameters_committed": "LIST_COMMITTED REFERENCE LIST_PARAMETERS "
+        "LIST_CONTRIBUTORS LIST_BEFORE_BEACON PROTOCOL_UNKNOWN",
+        "randomization.list_committed": "LIST_COMMITTED LIST_AFTER_ENROLMENT LIST_BEFORE_BEACON "
+        "LIST_PARAMETERS LIST_REROLLED",
+        "randomization.list_opened": "DATABASE_NOT_LOCKED",
     }
 )

@@ -6,34 +6,28 @@ from typing import Any
 
 import pytest
 
+from tests.given_sites import AT_SITE, protocol
 from tests.scenario import (
     DEFINITION,
-    PROTOCOL,
     SITE,
     Story,
+    breaks,
     committed,
     delegation,
     form,
     given_active_site,
-    given_consented,
     given_enrolling,
     given_registered,
     given_site,
     given_study,
     irb,
+    keeps,
     parameters,
     seed,
 )
 
-AT = f"site/{SITE}"
 REGISTRATION = {"registry_id": "N", "title": "T", "phase": "4", "sponsor": "S", "planned_enrolment": 1}
 LIST = "randomization/main"
-
-
-def protocol(story: Story, version: str = PROTOCOL, data: bytes = DEFINITION) -> dict[str, Any]:
-    """Return the data of a protocol's approval."""
-    attached = story.attach(data)
-    return {"version": version, "definition": attached, "irb_reference": "IRB-2", "reconsent": False}
 
 
 def test_the_study_is_registered_first() -> None:
@@ -43,6 +37,8 @@ def test_the_study_is_registered_first() -> None:
     assert told.refused == "STUDY_NOT_REGISTERED"
 
 
+@keeps("study.registered")
+@breaks("study.registered", "STUDY_REGISTERED_TWICE")
 def test_the_study_is_registered_once() -> None:
     """A ledger is of one study."""
     story = given_study()
@@ -56,6 +52,7 @@ def test_a_participant_is_registered_in_a_registered_study() -> None:
     assert told.refused == "STUDY_NOT_REGISTERED"
 
 
+@breaks("protocol.approved", "ID_REUSED")
 def test_a_protocol_version_is_approved_once() -> None:
     """The same version is not approved again."""
     story = given_study()
@@ -66,6 +63,7 @@ def test_a_protocol_version_is_approved_once() -> None:
 @pytest.mark.parametrize(
     ("version", "data"), [("2.0", DEFINITION), ("1.0", b"{}")], ids=["another version", "unreadable"]
 )
+@breaks("protocol.approved", "DEFINITION_INVALID")
 def test_a_protocol_has_a_definition_of_its_version(version: str, data: bytes) -> None:
     """A definition that cannot be read, or is of another version, refuses the approval."""
     story = Story()
@@ -74,18 +72,7 @@ def test_a_protocol_has_a_definition_of_its_version(version: str, data: bytes) -
     assert told.refused == "DEFINITION_INVALID"
 
 
-def test_a_newer_version_supersedes() -> None:
-    """What is done under the old version after a new one is approved is flagged."""
-    story = given_consented()
-    newer = DEFINITION.replace(
-        b'"version":{"source":"X","value":"1.0"}', b'"version":{"source":"X","value":"2.0"}'
-    )
-    assert newer != DEFINITION
-    story.given("protocol.approved", protocol(story, "2.0", newer), by="sponsor", stream="study")
-    told = story.when("visit.started", {"visit": "screening", "mode": "in_person"}, protocol="1.0")
-    assert told.codes == ("PROTOCOL_SUPERSEDED",)
-
-
+@breaks("consent_form.approved", "PROTOCOL_UNKNOWN")
 def test_a_consent_form_has_a_protocol() -> None:
     """A form is approved under an approved protocol."""
     story = Story()
@@ -94,6 +81,8 @@ def test_a_consent_form_has_a_protocol() -> None:
     assert told.refused == "PROTOCOL_UNKNOWN"
 
 
+@keeps("consent_form.approved")
+@breaks("consent_form.approved", "ID_REUSED")
 def test_a_consent_form_version_is_approved_once() -> None:
     """The same version and language is not approved again; another language is."""
     story = given_site()
@@ -113,78 +102,88 @@ def test_a_site_is_the_protocols() -> None:
     assert story.conduct.unrecorded() == ()
 
 
+@breaks("investigator.designated", "INVESTIGATOR_ROLE")
 def test_an_investigator_holds_the_role() -> None:
     """A coordinator is not designated."""
     story = given_study()
     data = {"site": SITE, "person": "cora", "from": "2025-01-06"}
-    told = story.when("investigator.designated", data, by="sponsor", stream=AT)
+    told = story.when("investigator.designated", data, by="sponsor", stream=AT_SITE)
     assert told.refused == "INVESTIGATOR_ROLE"
 
 
+@breaks("investigator.designated", "SITE_UNKNOWN")
 def test_a_designation_names_the_site_of_its_stream() -> None:
     """Data and stream name the same site."""
     story = given_study()
     data = {"site": "SD-02", "person": "ines", "from": "2025-01-06"}
-    told = story.when("investigator.designated", data, by="sponsor", stream=AT)
+    told = story.when("investigator.designated", data, by="sponsor", stream=AT_SITE)
     assert told.refused == "SITE_UNKNOWN"
 
 
+@breaks("investigator.designated", "INVESTIGATOR_PRESENT")
 def test_a_site_has_one_principal_investigator() -> None:
     """A second designation is refused: there is a hand-over for that."""
     story = given_site()
     data = {"site": SITE, "person": "other", "from": "2025-01-06"}
-    told = story.when("investigator.designated", data, by="sponsor", stream=AT)
+    told = story.when("investigator.designated", data, by="sponsor", stream=AT_SITE)
     assert told.refused == "INVESTIGATOR_PRESENT"
 
 
+@breaks("delegation.granted", "NOT_SITE_INVESTIGATOR")
+@breaks("delegation.ended", "NOT_SITE_INVESTIGATOR")
 def test_only_the_sites_investigator_delegates() -> None:
     """The investigator of another site neither delegates nor ends a delegation here."""
     story = given_site()
-    told = story.when("delegation.granted", delegation("new"), by="other", stream=AT)
+    told = story.when("delegation.granted", delegation("new"), by="other", stream=AT_SITE)
     assert told.refused == "NOT_SITE_INVESTIGATOR"
-    granted = story.given("delegation.granted", delegation("new"), by="ines", stream=AT)
-    told = story.when("delegation.ended", {"delegation": granted.event}, by="other", stream=AT)
+    granted = story.given("delegation.granted", delegation("new"), by="ines", stream=AT_SITE)
+    told = story.when("delegation.ended", {"delegation": granted.event}, by="other", stream=AT_SITE)
     assert told.codes == ("NOT_SITE_INVESTIGATOR",)
 
 
+@breaks("delegation.granted", "SITE_UNKNOWN")
 def test_a_delegation_names_the_site_of_its_stream() -> None:
     """Data and stream name the same site."""
     story = given_site()
-    told = story.when("delegation.granted", {**delegation("new"), "site": "SD-02"}, by="ines", stream=AT)
+    told = story.when("delegation.granted", {**delegation("new"), "site": "SD-02"}, by="ines", stream=AT_SITE)
     assert told.refused == "SITE_UNKNOWN"
 
 
+@breaks("delegation.accepted", "NOT_THE_DELEGATE")
 def test_the_delegate_accepts() -> None:
     """An acceptance by another person is recorded and flagged, and gives no task."""
     story = given_site()
-    granted = story.given("delegation.granted", delegation("new"), by="ines", stream=AT)
-    told = story.when("delegation.accepted", {"delegation": granted.event}, by="cora", stream=AT)
+    granted = story.given("delegation.granted", delegation("new"), by="ines", stream=AT_SITE)
+    told = story.when("delegation.accepted", {"delegation": granted.event}, by="cora", stream=AT_SITE)
     assert told.codes == ("NOT_THE_DELEGATE",)
     site = story.conduct.study.site(SITE)
     assert next(d for d in site.delegations if d.event == granted.event).accepted is None
 
 
+@breaks("delegation.accepted", "DELEGATION_ENDED")
 def test_a_delegation_is_accepted_before_its_end() -> None:
     """An acceptance after the end is flagged."""
     story = given_site()
-    granted = story.given("delegation.granted", delegation("new"), by="ines", stream=AT)
-    story.given("delegation.ended", {"delegation": granted.event}, by="ines", stream=AT)
-    told = story.when("delegation.accepted", {"delegation": granted.event}, by="new", stream=AT)
+    granted = story.given("delegation.granted", delegation("new"), by="ines", stream=AT_SITE)
+    story.given("delegation.ended", {"delegation": granted.event}, by="ines", stream=AT_SITE)
+    told = story.when("delegation.accepted", {"delegation": granted.event}, by="new", stream=AT_SITE)
     assert told.codes == ("DELEGATION_ENDED",)
 
 
+@breaks("delegation.ended", "DELEGATION_ENDED")
 def test_a_delegation_ends_once() -> None:
     """A second end is flagged, and the first one stands."""
     story = given_site()
-    granted = story.given("delegation.granted", delegation("new"), by="ines", stream=AT)
-    ended = story.given("delegation.ended", {"delegation": granted.event}, by="ines", stream=AT)
-    told = story.when("delegation.ended", {"delegation": granted.event}, by="ines", stream=AT)
+    granted = story.given("delegation.granted", delegation("new"), by="ines", stream=AT_SITE)
+    ended = story.given("delegation.ended", {"delegation": granted.event}, by="ines", stream=AT_SITE)
+    told = story.when("delegation.ended", {"delegation": granted.event}, by="ines", stream=AT_SITE)
     assert told.codes == ("DELEGATION_ENDED",)
     named = story.conduct.study.delegation(SITE, granted.event)
     assert named is not None
     assert named.ended == ended.index
 
 
+@breaks("randomization.parameters_committed", "PROTOCOL_UNKNOWN")
 def test_lists_and_enrolment_need_a_protocol() -> None:
     """Before a protocol is approved neither parameters nor enrolment stand on anything."""
     story = Story()
@@ -197,28 +196,32 @@ def test_lists_and_enrolment_need_a_protocol() -> None:
     assert told.refused == "PROTOCOL_UNKNOWN"
 
 
+@breaks("delegation.accepted", "REFERENCE")
+@breaks("delegation.ended", "REFERENCE")
 def test_an_acceptance_names_a_delegation() -> None:
     """A statement that is no delegation of this site cannot be accepted or ended."""
     story = given_site()
     for type_, by in (("delegation.accepted", "new"), ("delegation.ended", "ines")):
-        told = story.when(type_, {"delegation": "00" * 32}, by=by, stream=AT)
+        told = story.when(type_, {"delegation": "00" * 32}, by=by, stream=AT_SITE)
         assert told.refused == "REFERENCE"
 
 
 ACTIVATION = {"from": "2025-01-06", "checklist": ["all"]}
 
 
+@breaks("site.activated", "SITE_NOT_INITIATED", "SITE_CHECKLIST")
 def test_activation_needs_initiation() -> None:
     """A site that nobody initiated is not activated."""
     story = given_study()
-    told = story.when("site.activated", ACTIVATION, by="sponsor", stream=AT)
+    told = story.when("site.activated", ACTIVATION, by="sponsor", stream=AT_SITE)
     assert told.codes == ("SITE_NOT_INITIATED", "SITE_CHECKLIST")
 
 
+@breaks("site.activated", "SITE_ALREADY_ACTIVE")
 def test_activation_happens_once() -> None:
     """An active site is not activated again."""
     story = given_active_site()
-    told = story.when("site.activated", ACTIVATION, by="sponsor", stream=AT)
+    told = story.when("site.activated", ACTIVATION, by="sponsor", stream=AT_SITE)
     assert told.refused == "SITE_ALREADY_ACTIVE"
 
 
@@ -228,32 +231,23 @@ def test_activation_happens_once() -> None:
 def test_activation_needs_its_checklist(lacking: str) -> None:
     """Without approval, investigator or accepted delegation a site is not activated."""
     story = given_study()
-    story.given("site.initiated", {"date": "2025-01-06", "checklist": ["drug"]}, by="sponsor", stream=AT)
+    story.given("site.initiated", {"date": "2025-01-06", "checklist": ["drug"]}, by="sponsor", stream=AT_SITE)
     if lacking != "irb_approval.recorded":
-        story.given("irb_approval.recorded", irb(), by="ines", stream=AT)
+        story.given("irb_approval.recorded", irb(), by="ines", stream=AT_SITE)
     if lacking != "investigator.designated":
         data = {"site": SITE, "person": "ines", "from": "2025-01-06"}
-        story.given("investigator.designated", data, by="sponsor", stream=AT)
-        granted = story.given("delegation.granted", delegation("cora"), by="ines", stream=AT)
+        story.given("investigator.designated", data, by="sponsor", stream=AT_SITE)
+        granted = story.given("delegation.granted", delegation("cora"), by="ines", stream=AT_SITE)
         if lacking != "delegation.accepted":
-            story.given("delegation.accepted", {"delegation": granted.event}, by="cora", stream=AT)
-    assert story.when("site.activated", ACTIVATION, by="sponsor", stream=AT).refused == "SITE_CHECKLIST"
-
-
-def test_enrolment_is_opened_once_at_known_sites() -> None:
-    """A second opening, or one at a site that is not the protocol's, is refused."""
-    story = given_active_site()
-    told = story.when("enrolment.opened", {"cap": 1, "sites": ["ZZ-99"]}, by="sponsor", stream="study")
-    assert told.refused == "SITE_UNKNOWN"
-    story = given_enrolling()
-    told = story.when("enrolment.opened", {"cap": 1, "sites": ["*"]}, by="sponsor", stream="study")
-    assert told.refused == "ENROLMENT_OPENED_TWICE"
+            story.given("delegation.accepted", {"delegation": granted.event}, by="cora", stream=AT_SITE)
+    assert story.when("site.activated", ACTIVATION, by="sponsor", stream=AT_SITE).refused == "SITE_CHECKLIST"
 
 
 def _seeds(story: Story, name: str, *people: str) -> list[str]:
     return [str(seed(story, name, person).event) for person in people]
 
 
+@breaks("randomization.parameters_committed", "LIST_CONTRIBUTORS")
 def test_a_list_has_contributors_of_different_organisations() -> None:
     """One contributor, or two of one organisation, are not enough."""
     story = given_active_site()
@@ -264,6 +258,7 @@ def test_a_list_has_contributors_of_different_organisations() -> None:
     assert told.refused == "LIST_CONTRIBUTORS"
 
 
+@breaks("randomization.seed_committed", "LIST_CONTRIBUTORS")
 def test_a_person_contributes_one_seed() -> None:
     """A second seed of the same person is refused."""
     story = given_active_site()
@@ -271,6 +266,7 @@ def test_a_person_contributes_one_seed() -> None:
     assert seed(story, "main", "sponsor").refused == "LIST_CONTRIBUTORS"
 
 
+@breaks("randomization.parameters_committed", "REFERENCE", "LIST_PARAMETERS")
 def test_parameters_name_every_committed_seed() -> None:
     """Leaving a committed seed out, or naming one that is none, is refused."""
     story = given_active_site()
@@ -283,6 +279,7 @@ def test_parameters_name_every_committed_seed() -> None:
     assert told.refused == "LIST_PARAMETERS"
 
 
+@breaks("randomization.parameters_committed", "LIST_BEFORE_BEACON")
 def test_the_beacon_is_still_to_come() -> None:
     """A tree size that the log has reached already is no beacon."""
     story = given_active_site()
@@ -321,6 +318,10 @@ def _commit(story: Story, name: str = "main", **more: Any) -> None:
     story.given("randomization.parameters_committed", data, by="sponsor", stream=f"randomization/{name}")
 
 
+@keeps("randomization.seed_committed", "randomization.parameters_committed", "randomization.list_committed")
+@breaks("randomization.seed_committed", "LIST_COMMITTED")
+@breaks("randomization.parameters_committed", "LIST_COMMITTED")
+@breaks("randomization.list_committed", "LIST_COMMITTED")
 def test_a_list_is_committed_after_its_parameters_and_once() -> None:
     """Without parameters, or a second time, a list is refused; so are parameters and seeds after it."""
     story = given_active_site()
@@ -335,6 +336,7 @@ def test_a_list_is_committed_after_its_parameters_and_once() -> None:
     assert told.refused == "LIST_COMMITTED"
 
 
+@breaks("randomization.list_committed", "LIST_PARAMETERS")
 def test_a_list_has_its_size() -> None:
     """Slots times strata, no more and no less."""
     story = given_active_site()
@@ -343,6 +345,7 @@ def test_a_list_has_its_size() -> None:
     assert told.refused == "LIST_PARAMETERS"
 
 
+@breaks("randomization.list_committed", "LIST_BEFORE_BEACON")
 def test_a_list_waits_for_its_beacon() -> None:
     """Before the tree has the beacon's size the list cannot have been made."""
     story = given_active_site()
@@ -351,6 +354,7 @@ def test_a_list_waits_for_its_beacon() -> None:
     assert told.refused == "LIST_BEFORE_BEACON"
 
 
+@breaks("randomization.list_committed", "LIST_AFTER_ENROLMENT")
 def test_a_list_stands_before_the_first_enrolment() -> None:
     """After a participant is registered no list is committed."""
     story = given_active_site()
@@ -360,6 +364,7 @@ def test_a_list_stands_before_the_first_enrolment() -> None:
     assert told.refused == "LIST_AFTER_ENROLMENT"
 
 
+@breaks("randomization.list_committed", "LIST_REROLLED")
 def test_a_list_made_again_is_flagged() -> None:
     """A failed start stays visible: the same list under another name is a breach."""
     story = given_active_site()
@@ -371,55 +376,10 @@ def test_a_list_made_again_is_flagged() -> None:
     assert (told.refused, told.codes) == (None, ("LIST_REROLLED",))
 
 
+@breaks("randomization.list_opened", "DATABASE_NOT_LOCKED")
 def test_a_list_is_opened_after_the_lock() -> None:
     """While the database is not locked nothing of a list is opened."""
     story = given_enrolling()
     data = {"block_sizes": [6, 9], "list": "main", "seeds": ["A" * 43 + "=", "B" * 42 + "A="]}
     told = story.when("randomization.list_opened", data, by="sponsor", stream=LIST)
     assert told.refused == "DATABASE_NOT_LOCKED"
-
-
-DIGESTS = ["A" * 43, "B" * 42 + "A"]
-
-
-def _approve(story: Story, by: str, statement: str) -> str:
-    data = {"digests": DIGESTS, "legal_basis": "gdpr_17", "statement": statement}
-    return str(story.given("erasure.approved", data, by=by, stream="study").event)
-
-
-@pytest.mark.parametrize(
-    ("people", "code"),
-    [
-        (("sponsor", "ines"), None),
-        (("sponsor", "monitor"), "ERASURE_APPROVALS"),
-        (("ines", "ines"), "SAME_PERSON"),
-    ],
-    ids=["sponsor and site", "sponsor alone", "one person"],
-)
-def test_erasure_has_two_approvals(people: tuple[str, str], code: str | None) -> None:
-    """Two different people approve, one of them not of the sponsor."""
-    story = given_registered()
-    named = str(story.log[-1].event)
-    approvals = [_approve(story, by, named) for by in people]
-    data = {"approvals": approvals, "digests": DIGESTS, "statement": named}
-    told = story.when("personal_data.erased", data, by="service", stream="study")
-    assert told.refused == code
-
-
-def test_an_approval_of_other_digests_does_not_count() -> None:
-    """What is erased is what was approved."""
-    story = given_registered()
-    named = str(story.log[-1].event)
-    approvals = [_approve(story, by, named) for by in ("sponsor", "ines")]
-    data = {"approvals": approvals, "digests": ["C" * 42 + "A"], "statement": named}
-    told = story.when("personal_data.erased", data, by="service", stream="study")
-    assert "ERASURE_APPROVALS" in told.codes
-
-
-def test_erasure_names_earlier_statements() -> None:
-    """An approval of a statement that the log does not have, or an unknown approval, is refused."""
-    story = given_registered()
-    data = {"digests": DIGESTS, "legal_basis": "gdpr_17", "statement": "00" * 32}
-    assert story.when("erasure.approved", data, by="ines", stream="study").refused == "REFERENCE"
-    data = {"approvals": ["00" * 32, "11" * 32], "digests": DIGESTS, "statement": str(story.log[-1].event)}
-    assert story.when("personal_data.erased", data, by="service", stream="study").refused == "REFERENCE"
