@@ -66,6 +66,7 @@ PEOPLE = {
     "rater": ("Site SA-01", "blinded_rater"),
     "new": ("Site SA-01", "coordinator"),
     "monitor": ("Sponsor", "blinded_monitor"),
+    "unmon": ("Sponsor", "unblinded_monitor"),
     "other": ("Site SD-02", "investigator"),
     "oncall": ("On-call Unblinding", "on_call_unblinding"),
     "keeper": ("Site SA-01", "unblinded_pharmacist"),

@@ -19,11 +19,13 @@ from ledger.participant import Participant
 from ledger.rules.about import About, AboutJudge
 from ledger.rules.case import StudyCase
 from ledger.rules.record import Record
+from ledger.rules.seconds import is_pending
 from ledger.rules.stream import QUALITY
 from ledger.state.assurance import Assurance, Lock
 from ledger.studystate import StudyState
 
 _LOCKED_STREAMS: Final = ("participant/", "pharmacy/")
+_LOCKING: Final = frozenset({"participant.locked", "participant.unlocked"})
 _NOTHING: Final = Assurance()
 
 
@@ -39,9 +41,9 @@ def database_locked(study: StudyState, before: int) -> bool:
 
 def judge_record(record: Record, own: Assurance, study: StudyState) -> Iterator[str]:
     """Judge any record of a participant's or a pharmacy's stream by the locks that stand (R4, R7)."""
-    if not record.stream.startswith(_LOCKED_STREAMS) or record.type == "participant.locked":
+    if not record.stream.startswith(_LOCKED_STREAMS):
         return
-    locked = own.locked(record.index) is not None and record.type != "participant.unlocked"
+    locked = own.locked(record.index) is not None and record.type not in _LOCKING
     database = database_locked(study, record.index)
     if not (locked or database):
         return
@@ -87,6 +89,30 @@ def _participant_locked(case: About) -> Iterator[str]:
         yield "QUERIES_OPEN"
     if own.pending or (participant is not None and participant.pending):
         yield "SECOND_PERSON_MISSING"
+    if participant is not None and not _is_safe(participant):
+        yield "SAFETY_NOT_RECONCILED"
+    if participant is not None and not case.withheld and not _is_accounted(participant, case.study):
+        yield "PHARMACY_NOT_RECONCILED"
+
+
+def _is_safe(participant: Participant) -> bool:
+    """Tell whether every serious event is reported and closed, and nothing is due or unacknowledged."""
+    cases = (c for c in participant.safety.cases.values() if c.serious and c.nullified is None)
+    closed = all(c.reported is not None and c.closed is not None for c in cases)
+    alerts = participant.observing.alerts.values()
+    return closed and not participant.safety.waiting and all(index is not None for index in alerts)
+
+
+def _is_accounted(participant: Participant, study: StudyState) -> bool:
+    """Tell whether each dose that was prepared for a participant was dispensed or wasted, and is cosigned."""
+    for site, pharmacy in study.pharmacies.items():
+        own = study.assurance.get(f"pharmacy/{site}", _NOTHING)
+        for dose in pharmacy.doses.values():
+            if dose.participant != participant.id:
+                continue
+            if (dose.dispensed is None and dose.wasted is None) or is_pending(own, dose.event):
+                return False
+    return True
 
 
 def _is_endorsed(own: Assurance, event: str) -> bool:
@@ -111,6 +137,9 @@ def judge_database(case: StudyCase, participants: Iterable[Participant], *, with
     named = any(review.event == record.data["review"] for review in own.reviews)
     if not named or covered_until(own) < newest:
         yield "TRAIL_NOT_REVIEWED"
+    opened = (each.event for each in case.study.unblinding.opened if each.index < record.index)
+    if not withheld and digest_of(opened) != record.data["unblinded_sha256"]:
+        yield "UNBLINDED_NOT_LISTED"
 
 
 def judge_database_unlocked(case: StudyCase) -> Iterator[str]:
@@ -146,9 +175,10 @@ ASKED: Final[Mapping[str, str]] = MappingProxyType(
     {
         "form.frozen": "REFERENCE LOCK_STATE",
         "form.unfrozen": "LOCK_STATE",
-        "participant.locked": "LOCK_STATE NOT_ENDORSED QUERIES_OPEN SECOND_PERSON_MISSING",
+        "participant.locked": "LOCK_STATE NOT_ENDORSED QUERIES_OPEN SECOND_PERSON_MISSING "
+        "SAFETY_NOT_RECONCILED PHARMACY_NOT_RECONCILED DATABASE_LOCKED",
         "participant.unlocked": "LOCK_STATE DATABASE_LOCKED",
-        "database.locked": "LOCK_STATE PARTICIPANTS_NOT_LOCKED TRAIL_NOT_REVIEWED",
+        "database.locked": "LOCK_STATE PARTICIPANTS_NOT_LOCKED TRAIL_NOT_REVIEWED UNBLINDED_NOT_LISTED",
         "database.unlocked": "LOCK_STATE",
     }
 )

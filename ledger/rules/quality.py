@@ -67,7 +67,6 @@ def _judge_correction(case: About) -> Iterator[str]:
 def _judge_change(case: About) -> Iterator[str]:
     """Judge a change of a value, made or proposed."""
     record, view, target = case.record, case.view, case.target
-    statement, zone = record.statement, case.study.zone(record.site)
     if target is None:
         yield "REFERENCE"
         return
@@ -76,10 +75,11 @@ def _judge_change(case: About) -> Iterator[str]:
         yield "CORRECTION_TARGET"
         return
     sealed = spec.scope_at(record.data["path"]) is not None
-    if sealed != (statement.schema == 2):
+    if sealed != (record.statement.schema == 2):
         yield "CORRECTION_SEALED"
     elif not sealed:
-        yield from _judge_values(record, target, spec, view, zone)
+        # The zone of the site at which it was recorded: the participant may have been transferred since.
+        yield from _judge_values(record, target, spec, view, case.study.zone(target.site))
 
 
 def _can_be_corrected(target: Statement, spec: ActionSpec) -> bool:

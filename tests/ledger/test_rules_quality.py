@@ -34,7 +34,7 @@ from tests.scenario import (
 )
 
 PULSE = "/data/measurements/0/quantity/value"
-CHART = {"id": "chart", "kind": "system", "source": "chart page 3"}
+CHART = {"id": "cora", "kind": "person", "source": "chart page 3"}
 
 
 def correct(story: Story, target: Told, path: str, old: Any, new: Any, **said: Any) -> Told:
