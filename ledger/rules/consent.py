@@ -230,6 +230,5 @@ ASKED: Final[Mapping[str, str]] = MappingProxyType(
         "consent.withdrawn": "",
         "authorization.revoked": "",
         "participant.informed": "",
-        **dict.fromkeys(sorted(CONSENT_GATES), "CONSENT_HELD"),
     }
 )

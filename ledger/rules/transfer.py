@@ -1,7 +1,7 @@
 """Transfer to another site, and one person under two ids (catalogue C).
 
 From the index after the transfer every statement of the stream stands under the site that took over, which is
-how `chain` reads it too; so the site is taken from the statement as it was signed, corrected or not.
+how `chain` reads it too. So a transfer is neither voided nor corrected: a way back is another transfer.
 That both investigators signed is `control`. Id, stream, stratum and allocation are no part of it.
 """
 
@@ -58,7 +58,7 @@ def _signed(case: Case, there: str) -> Interval:
 def fold_transferred(case: Case) -> Participant:
     """Move the participant: the site from here on, with the consent that was given there."""
     record, participant = case.record, case.participant
-    there = record.statement.data["to"]
+    there = record.data["to"]
     signed = record.data["consent"]
     consent = Consent(
         index=record.index,

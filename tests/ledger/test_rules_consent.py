@@ -6,19 +6,25 @@ import pytest
 
 from ledger.participant import Status
 from tests.scenario import (
+    PARTICIPANT,
     REQUEST,
     VITALS,
+    Story,
     adverse_event,
+    breaks,
     consent,
     form,
     given_at_bedside,
     given_consented,
     given_eligible,
+    given_enrolling,
     given_registered,
+    keeps,
     start,
 )
 
 
+@keeps("participant.registered", "consent.obtained")
 def test_consent_makes_a_participant_consented() -> None:
     """The status follows the consent."""
     story = given_registered()
@@ -27,6 +33,7 @@ def test_consent_makes_a_participant_consented() -> None:
     assert story.participant.status is Status.CONSENTED
 
 
+@breaks("consent.obtained", "CONSENT_FORM_UNKNOWN")
 def test_an_unknown_form_is_flagged() -> None:
     """A consent on a form that nobody approved is a fact and a breach."""
     story = given_registered()
@@ -41,6 +48,7 @@ def test_another_document_under_the_same_version_is_flagged() -> None:
     assert told.codes == ("CONSENT_FORM_UNKNOWN",)
 
 
+@breaks("consent.obtained", "CONSENT_FORM_INEFFECTIVE")
 def test_a_superseded_form_is_flagged() -> None:
     """With version 2 in effect since the day before, version 1 is the wrong one."""
     story = given_registered()
@@ -69,6 +77,7 @@ def test_a_form_of_another_site_is_flagged() -> None:
     assert told.codes == ("CONSENT_FORM_INEFFECTIVE",)
 
 
+@breaks("consent.obtained", "CONSENT_INCOMPLETE")
 @pytest.mark.parametrize("lacking", ["authorization", "copy_given"])
 def test_an_incomplete_consent_is_flagged(lacking: str) -> None:
     """Without authorization or a copy for the participant the consent is a breach."""
@@ -84,6 +93,7 @@ def test_the_consenter_is_judged() -> None:
     assert told.codes == ("NOT_DELEGATED", "NOT_TRAINED")
 
 
+@breaks("vital_signs.recorded", "CONSENT_MISSING")
 def test_a_procedure_without_consent_is_a_breach() -> None:
     """Vital signs of somebody who has not consented are recorded, with their breach."""
     story = given_registered()
@@ -91,6 +101,7 @@ def test_a_procedure_without_consent_is_a_breach() -> None:
     assert (told.refused, told.codes) == (None, ("CONSENT_MISSING",))
 
 
+@breaks("vital_signs.recorded", "PROCEDURE_BEFORE_CONSENT")
 def test_a_procedure_before_consent_is_a_breach() -> None:
     """Taken before the consent was signed: a breach by clinical times, whatever the order of entries."""
     story = given_consented()
@@ -98,6 +109,7 @@ def test_a_procedure_before_consent_is_a_breach() -> None:
     assert told.codes == ("PROCEDURE_BEFORE_CONSENT",)
 
 
+@breaks("vital_signs.recorded", "CONSENT_ORDER_UNCLEAR")
 def test_a_date_only_cannot_tell() -> None:
     """Consent and procedure on the same day, one without a time: the order is unclear."""
     story = given_registered()
@@ -135,6 +147,7 @@ def test_a_late_date_only_consent_leaves_the_order_unclear() -> None:
     assert entered.caused == (("CONSENT_ORDER_UNCLEAR", vitals.event),)
 
 
+@breaks("eligibility.confirmed", "CONSENT_MISSING")
 def test_gates_need_the_consent_in_the_log() -> None:
     """Eligibility cannot be confirmed for somebody without consent."""
     story = given_registered()
@@ -177,6 +190,7 @@ def test_a_withdrawal_blocks_its_scope_and_no_more(scope: str) -> None:
     assert "CONSENT_WITHDRAWN" not in story.when(free, DATA[free]).codes
 
 
+@keeps("consent.withdrawn")
 def test_a_withdrawal_does_not_reach_back() -> None:
     """What was collected before, entered later, is covered."""
     story = given_consented()
@@ -196,6 +210,8 @@ def test_a_withdrawal_is_never_refused_and_safety_stays_possible() -> None:
     story.given("adverse_event.reported", adverse_event())
 
 
+@breaks("contact.attempted", "CONSENT_WITHDRAWN")
+@breaks("survival_status.recorded", "CONSENT_WITHDRAWN")
 def test_contact_withdrawn_blocks_phone_visits() -> None:
     """A phone visit after contact was withdrawn is a breach, a visit in person is not."""
     story = given_consented()
@@ -204,6 +220,9 @@ def test_contact_withdrawn_blocks_phone_visits() -> None:
     story.given("visit.started", {"visit": "screening", "mode": "in_person"})
     told = story.when("visit.started", {"visit": "unscheduled", "mode": "phone"})
     assert told.codes == ("CONSENT_WITHDRAWN",)
+    assert story.when("contact.attempted", {"method": "phone"}).codes == ("CONSENT_WITHDRAWN",)
+    asked = {"status": "alive", "as_of": "2025-01", "known_from": "next_of_kin"}
+    assert story.when("survival_status.recorded", asked).codes == ("CONSENT_WITHDRAWN",)
 
 
 def test_record_access_withdrawn_blocks_health_records() -> None:
@@ -217,6 +236,7 @@ def test_record_access_withdrawn_blocks_health_records() -> None:
     )
 
 
+@breaks("randomization.requested", "CONSENT_WITHDRAWN")
 def test_treatment_withdrawn_refuses_gates() -> None:
     """Nobody is randomized or infused whose consent to treatment was withdrawn."""
     story = given_eligible()
@@ -224,6 +244,7 @@ def test_treatment_withdrawn_refuses_gates() -> None:
     assert story.when("randomization.requested", REQUEST).refused == "CONSENT_WITHDRAWN"
 
 
+@breaks("infusion.started", "CONSENT_WITHDRAWN")
 def test_treatment_withdrawn_stops_the_next_infusion() -> None:
     """A dose at the bedside is not started after the withdrawal."""
     story = given_at_bedside()
@@ -239,3 +260,63 @@ def test_consent_given_again_counts() -> None:
     story.given("consent.obtained", consent(story))
     story.wait(hours=1)
     story.given("vital_signs.recorded", VITALS)
+
+
+@breaks("participant.registered", "ID_REUSED", "PARTICIPANT_ID")
+def test_an_id_is_registered_once_and_in_its_own_stream() -> None:
+    """The same id again, and another id than the stream's, are refused."""
+    story = given_registered()
+    assert story.when("participant.registered", {"participant": PARTICIPANT}).refused == "ID_REUSED"
+    told = story.when("participant.registered", {"participant": "P9"}, stream="participant/P8")
+    assert told.refused == "PARTICIPANT_ID"
+
+
+@breaks("participant.registered", "CLASS_STREAM")
+def test_the_id_of_an_account_is_no_participants() -> None:
+    """A participant id that a person's account has would name the participant in a control statement."""
+    story = given_enrolling()
+    told = story.when("participant.registered", {"participant": "cora"}, stream="participant/cora")
+    assert told.refused == "CLASS_STREAM"
+
+
+@breaks("participant.registered", "STUDY_NOT_REGISTERED")
+def test_nobody_is_registered_before_the_study() -> None:
+    """A registration comes after that of the study."""
+    told = Story().when("participant.registered", {"participant": PARTICIPANT})
+    assert "STUDY_NOT_REGISTERED" in told.codes
+
+
+@keeps("survival_status.recorded")
+def test_a_public_record_stays_open_after_everything_was_withdrawn() -> None:
+    """Whether a participant lives may be looked up in public records after any withdrawal."""
+    story = given_consented()
+    scopes = ["study_treatment", "visits_and_procedures", "contact", "record_access", "future_data"]
+    story.given("consent.withdrawn", {"scopes": scopes, "effective": story.now})
+    story.wait(days=1)
+    looked_up = {"status": "alive", "as_of": "2025-01", "known_from": "public_record"}
+    story.given("survival_status.recorded", looked_up)
+
+
+@keeps("demographics.recorded", "medical_history.recorded", "prior_therapy.recorded", "participant.informed")
+def test_what_is_told_after_consent_breaks_nothing() -> None:
+    """History, therapies, demographics, and what the participant is told of results."""
+    story = given_consented()
+    story.given("demographics.recorded", {})
+    story.given("medical_history.recorded", {"ongoing": True, "onset": "2019"})
+    story.given("prior_therapy.recorded", {"class": "anticonvulsant", "ongoing": False, "end": "2024"})
+    story.given("participant.informed", {"of": "individual_results", "informed_by": "sub"})
+
+
+@pytest.mark.parametrize(
+    ("type_", "data"),
+    [
+        ("medical_history.recorded", {"ongoing": True}),
+        ("prior_therapy.recorded", {"class": "opioid", "ongoing": True}),
+        ("pregnancy_test.performed", {"specimen": "urine", "result": "negative"}),
+        ("childbearing_potential.changed", {"potential": "no", "code": "postmenopausal"}),
+    ],
+)
+def test_every_procedure_depends_on_consent(type_: str, data: dict[str, object]) -> None:
+    """Whatever is done to a participant or collected of one before consent is a breach."""
+    story = given_registered()
+    assert story.when(type_, data).codes == ("CONSENT_MISSING",)
