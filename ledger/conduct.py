@@ -58,6 +58,7 @@ from ledger.studystate import StudyState
 __all__ = ["Conduct", "Effect", "Reader", "Rule", "Violation", "codes", "criteria_digest"]
 
 _PARTICIPANT: Final = "participant/"
+_PHARMACY: Final = "pharmacy/"
 Guard = tuple[str, str]
 
 
@@ -409,9 +410,10 @@ class Conduct:
             self._set_breaches(record.stream, (*breaches, *new))
 
     def _add(self, record: Record, found: Iterable[str]) -> None:
-        new = tuple(
+        breaches = (
             Breach(event=record.event, rule=code, index=record.index, found=record.index) for code in found
         )
+        new = tuple(refold.explain(breach, record, self.study) for breach in breaches)
         if new:
             self._set_breaches(record.stream, (*self._breaches(record.stream), *new))
 
@@ -479,11 +481,13 @@ class Conduct:
     def _explain(self, record: Record) -> None:
         """Let a delegation or training that came too late explain the breaches that it covers."""
         rule = "NOT_DELEGATED" if record.type == "delegation.accepted" else "NOT_TRAINED"
-        for name, participant in self._participants.items():
-            open_ = {b.event for b in participant.open_breaches if b.rule == rule and b.explained is None}
+        pharmacies = [stream for stream in self._others if stream.startswith(_PHARMACY)]
+        for stream in (*(_PARTICIPANT + name for name in self._participants), *pharmacies):
+            found = self._breaches(stream)
+            open_ = {b.event for b in found if b.rule == rule and b.is_open and b.explained is None}
             if not open_:
                 continue
-            view = view_of(self._reader.entries_of(_PARTICIPANT + name), record.index)
+            view = view_of(self._reader.entries_of(stream), record.index)
             records = {
                 e.event: view.record(e, self.study.zone(e.statement.site))
                 for e in view.entries
@@ -493,9 +497,9 @@ class Conduct:
                 refold.explain(b, named, self.study)
                 if b.rule == rule and (named := records.get(b.event)) is not None
                 else b
-                for b in participant.breaches
+                for b in found
             )
-            self._participants[name] = replace(participant, breaches=breaches)
+            self._set_breaches(stream, breaches)
 
 
 def _mark(breaches: tuple[Breach, ...], record: Record) -> tuple[Breach, ...]:

@@ -24,8 +24,8 @@ MINUTE_US: Final = 60_000_000
 HOUR_US: Final = 60 * MINUTE_US
 DAY_US: Final = 24 * HOUR_US
 
-PERFORMERS: Final = ("consenter", "rater", "preparer", "checker", "performer")
-"""Members of data that name who performed what is recorded."""
+PERFORMERS: Final = ("consenter", "clinician", "performer")
+"""Members of data that name who performed what is recorded: a rater or preparer is its `performer`."""
 
 _WITH_GATES: Final = ("participant/", "pharmacy/")
 
@@ -82,7 +82,7 @@ class Record:
 
     @property
     def performers(self) -> tuple[str, ...]:
-        """Return everybody named as having done it, as consenter, rater, preparer or otherwise (R2b).
+        """Return everybody named as having done it (R2b).
 
         A name replaces the signer, who then only wrote it down.
         """
