@@ -2,7 +2,7 @@
 
 The books are kept lot by lot and unit by unit; a quantity in another unit is another account and never
 converted. `balances` follows from plain movements alone. `drawn`, what doses took out, is sealed: it is here
-where the reader opens it, for `SEALED_RULE` and nothing else.
+where the reader opens it, for `SEALED_RULE` and nothing else; two states are equal whatever opens in them.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ class Dose:
     infusion: int
     preparers: frozenset[str]
     beyond_use: Interval
-    lines: tuple[Line, ...] | None = field(default=None, repr=False)
+    lines: tuple[Line, ...] | None = field(default=None, repr=False, compare=False)
     dispensed: int | None = None
     wasted: int | None = None
     waste: EventHash | None = None
@@ -117,8 +117,8 @@ class Pharmacy:
     kits: Mapping[str, Kit] = field(default_factory=_empty)
     doses: Mapping[str, Dose] = field(default_factory=_empty)
     balances: Mapping[Account, Decimal] = field(default_factory=_empty)
-    drawn: Mapping[Account, Decimal] = field(default_factory=_empty, repr=False)
-    closed: bool = False
+    drawn: Mapping[Account, Decimal] = field(default_factory=_empty, repr=False, compare=False)
+    closed: bool = field(default=False, compare=False)
     due: tuple[Due, ...] = ()
     seconds: Mapping[str, tuple[Second, ...]] = field(default_factory=_empty)
 

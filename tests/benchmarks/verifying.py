@@ -9,9 +9,9 @@ entries, are a row of their own.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from nacl.signing import VerifyKey
 
@@ -19,7 +19,7 @@ from ledger.authority import INITIAL
 from ledger.authority import evolve as evolve_authority
 from ledger.committer import Ledger
 from ledger.conduct import Conduct
-from ledger.entry import Entry
+from ledger.entry import Entry, Index
 from ledger.envelope import EventHash, pae
 from ledger.fold import load_entry
 from ledger.policy import parse_policy

@@ -9,11 +9,14 @@ import pytest
 from ledger.participant import Status
 from tests.scenario import (
     DAY1,
+    breaks,
     completed,
     given_at_bedside,
+    given_eligible,
     given_infused,
     given_randomized,
     given_running,
+    keeps,
     order,
     received,
     start,
@@ -34,6 +37,7 @@ def _dose(story: Any, volume: str = "250", percent: str = "100", **more: Any) ->
     }  # fmt: skip
 
 
+@keeps("infusion.ordered", "infusion.started", "infusion.completed", "dose.received", "dose.administered")
 def test_an_infusion_runs_its_course() -> None:
     """Ordered, received, started and completed: on treatment, and nothing is broken."""
     story = given_infused()
@@ -42,6 +46,7 @@ def test_an_infusion_runs_its_course() -> None:
     story.given("dose.administered", _dose(story), by="nurse")
 
 
+@breaks("infusion.ordered", "WEIGHT_OUTDATED")
 @pytest.mark.parametrize("weighed", ["2025-01-05", "2025-02-04"], ids=["29 days ago", "tomorrow"])
 def test_the_weight_is_recent(weighed: str) -> None:
     """A weight older than its days, or of a day to come, refuses the order."""
@@ -56,6 +61,7 @@ def test_a_weight_of_28_days_ago_is_recent() -> None:
     story.given("infusion.ordered", order(story, weight_date="2025-01-06"), by="sub")
 
 
+@breaks("infusion.ordered", "PRESCRIBER_NOT_DELEGATED")
 def test_the_prescriber_is_delegated() -> None:
     """A physician of another site does not order here."""
     story = _ready()
@@ -63,6 +69,8 @@ def test_the_prescriber_is_delegated() -> None:
     assert told.refused == "PRESCRIBER_NOT_DELEGATED"
 
 
+@breaks("infusion.ordered", "INFUSION_UNKNOWN")
+@breaks("dose.received", "INFUSION_UNKNOWN")
 def test_an_infusion_is_one_of_the_protocols() -> None:
     """There are fourteen infusions, and no fifteenth."""
     story = _ready()
@@ -70,12 +78,14 @@ def test_an_infusion_is_one_of_the_protocols() -> None:
     assert story.when("dose.received", received(story, 15), by="nurse").codes == ("INFUSION_UNKNOWN",)
 
 
+@breaks("infusion.ordered", "ORDER_REPEATED")
 def test_an_infusion_that_was_started_is_not_ordered_again() -> None:
     """The same number is not ordered twice once it runs."""
     story = given_running()
     assert story.when("infusion.ordered", order(story), by="sub").refused == "ORDER_REPEATED"
 
 
+@breaks("infusion.started", "ORDER_MISSING")
 def test_an_infusion_is_ordered_before_it_starts() -> None:
     """Without an order the start is refused."""
     story = _ready()
@@ -83,6 +93,7 @@ def test_an_infusion_is_ordered_before_it_starts() -> None:
     assert story.when("infusion.started", start(), by="nurse").refused == "ORDER_MISSING"
 
 
+@breaks("infusion.started", "LABEL_MISMATCH")
 @pytest.mark.parametrize("dose", [None, {"label": "WRONG"}], ids=["no dose", "another label"])
 def test_the_label_is_that_of_the_dose_received(dose: dict[str, Any] | None) -> None:
     """Without a dose at the bedside, or with another label on it, the start is refused."""
@@ -93,6 +104,7 @@ def test_the_label_is_that_of_the_dose_received(dose: dict[str, Any] | None) -> 
     assert story.when("infusion.started", start(), by="nurse").refused == "LABEL_MISMATCH"
 
 
+@breaks("infusion.started", "DOSE_EXPIRED")
 def test_a_dose_is_used_in_time() -> None:
     """After its beyond-use time the dose is not started."""
     story = given_at_bedside()
@@ -100,6 +112,7 @@ def test_a_dose_is_used_in_time() -> None:
     assert story.when("infusion.started", start(), by="nurse").refused == "DOSE_EXPIRED"
 
 
+@breaks("infusion.started", "INFUSION_REPEATED")
 def test_an_infusion_is_started_once() -> None:
     """The same number is not started again."""
     story = given_infused()
@@ -108,6 +121,7 @@ def test_an_infusion_is_started_once() -> None:
     assert "INFUSION_REPEATED" in told.codes
 
 
+@breaks("infusion.started", "INFUSION_RUNNING")
 def test_one_infusion_runs_at_a_time() -> None:
     """The second is not started while the first runs."""
     story = given_running()
@@ -116,6 +130,7 @@ def test_one_infusion_runs_at_a_time() -> None:
     assert told.refused == "INFUSION_RUNNING"
 
 
+@breaks("infusion.started", "INFUSION_GAP")
 def test_the_least_gap_is_elapsed_time() -> None:
     """35 hours after the end of the first the second waits, after 36 it starts."""
     story = given_infused()
@@ -126,6 +141,7 @@ def test_the_least_gap_is_elapsed_time() -> None:
     story.given("infusion.started", start(2), by="nurse")
 
 
+@breaks("infusion.started", "ON_HOLD")
 def test_a_prohibited_medication_holds_the_start() -> None:
     """Found on the day, it makes the start wait."""
     story = given_at_bedside()
@@ -166,6 +182,7 @@ def test_the_state_machine(path: list[str], broken: str | None) -> None:
     assert told.codes == (("INFUSION_STATE",) if broken else ())
 
 
+@breaks("infusion.stopped", "INFUSION_STATE")
 def test_an_infusion_that_never_started_has_no_steps() -> None:
     """A step of an infusion without a start is recorded and flagged."""
     story = given_at_bedside()
@@ -181,6 +198,7 @@ def test_a_completed_infusion_gave_its_volume(volume: str, broken: bool) -> None
     assert told.codes == (("DOSE_OUT_OF_TOLERANCE",) if broken else ())
 
 
+@breaks("infusion.completed", "DOSE_OUT_OF_TOLERANCE")
 def test_a_volume_in_another_unit_is_not_compared_silently() -> None:
     """A completed volume in litres is flagged instead of converted."""
     story = given_running()
@@ -190,6 +208,7 @@ def test_a_volume_in_another_unit_is_not_compared_silently() -> None:
     assert told.codes == ("DOSE_OUT_OF_TOLERANCE",)
 
 
+@breaks("dose.administered", "DOSE_DIFFERS")
 @pytest.mark.parametrize(
     "changed",
     [
@@ -215,6 +234,7 @@ def test_a_dose_is_compared_with_rate_and_time() -> None:
     assert told.codes == ("DOSE_DIFFERS",)
 
 
+@keeps("infusion.interrupted", "infusion.resumed", "infusion.completed")
 def test_an_interrupted_infusion_adds_up_its_segments() -> None:
     """Ten minutes, a pause, thirty minutes: 250 mL in all."""
     story = given_running()
@@ -228,6 +248,7 @@ def test_an_interrupted_infusion_adds_up_its_segments() -> None:
     story.given("dose.administered", _dose(story, start=story.ago(minutes=60)), by="nurse")
 
 
+@breaks("dose.administered", "DOSE_WITHOUT_INFUSION")
 def test_a_dose_without_infusion_is_flagged() -> None:
     """What was given belongs to an infusion that was started."""
     story = given_at_bedside()
@@ -236,7 +257,38 @@ def test_a_dose_without_infusion_is_flagged() -> None:
     assert story.when("dose.administered", dose, by="nurse").codes == ("DOSE_WITHOUT_INFUSION",)
 
 
+@keeps("dose.held")
 def test_a_held_dose_breaks_nothing() -> None:
     """A dose may always be held (R7)."""
     story = given_at_bedside()
     story.given("dose.held", {"infusion": 1, "code": "blood_pressure", "decided_by": "sub"}, by="nurse")
+
+
+@keeps("infusion.stopped")
+@breaks("infusion.interrupted", "INFUSION_STATE")
+@breaks("infusion.resumed", "INFUSION_STATE")
+@breaks("infusion.completed", "INFUSION_STATE")
+def test_nothing_goes_on_after_a_stop() -> None:
+    """What is said of an infusion after it was stopped is recorded and flagged."""
+    for step in ("infusion.interrupted", "infusion.resumed", "infusion.completed"):
+        story = given_running()
+        story.given("infusion.stopped", STEPS["infusion.stopped"], by="nurse")
+        assert story.when(step, STEPS[step], by="nurse").codes == ("INFUSION_STATE",)
+
+
+@breaks("infusion.ordered", "NOT_RANDOMIZED")
+@breaks("infusion.started", "NOT_RANDOMIZED", "INFUSION_UNKNOWN")
+def test_treatment_needs_randomization() -> None:
+    """Who is eligible and not randomized is neither ordered an infusion nor started on one."""
+    story = given_eligible()
+    assert "NOT_RANDOMIZED" in story.when("infusion.ordered", order(story), by="sub").codes
+    codes = story.when("infusion.started", start(15), by="nurse").codes
+    assert {"NOT_RANDOMIZED", "INFUSION_UNKNOWN"} <= set(codes)
+
+
+@breaks("infusion.ordered", "ON_HOLD")
+def test_a_hold_holds_the_order() -> None:
+    """A prohibited medication makes the order wait too."""
+    story = _ready()
+    story.when("medication.started", {"medication": "M1", "class": "vasopressin", "start": "2025-02"})
+    assert "ON_HOLD" in story.when("infusion.ordered", order(story), by="sub").codes

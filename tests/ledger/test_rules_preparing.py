@@ -392,3 +392,30 @@ def test_a_dose_needs_a_randomized_participant() -> None:
     data = {**dispensing(told), "participant": other, "label": "L7"}
     codes = when(story, "dose.dispensed", data).codes
     assert {"NOT_RANDOMIZED", "CONSENT_MISSING"} <= set(codes)
+
+
+@breaks("dose.dispensed", "CONSENT_HELD")
+def test_a_defect_of_consent_holds_the_dose() -> None:
+    """While the consent is defective and neither renewed nor decided, no dose leaves."""
+    story, prepared = given_checked()
+    consent = story.participant.consents[-1].event
+    story.when("consent.defect_found", {"statement": consent, "defect": "missing_page"})
+    assert "CONSENT_HELD" in when(story, "dose.dispensed", dispensing(prepared)).codes
+
+
+@breaks("dose.dispensed", "PARTICIPANT_ENDED")
+def test_no_dose_leaves_for_who_has_left() -> None:
+    """After withdrawal from the study nothing is dispensed."""
+    story, prepared = given_checked()
+    story.given(
+        "participant.withdrawn", {"date": "2025-02-03", "last_visit": "screening", "code": "participant"}
+    )
+    assert when(story, "dose.dispensed", dispensing(prepared)).refused == "PARTICIPANT_ENDED"
+
+
+@breaks("dose.dispensed", "TREATMENT_ENDED")
+def test_no_dose_leaves_after_treatment() -> None:
+    """Treatment was discontinued: what is prepared stays in the pharmacy."""
+    story, prepared = given_checked()
+    story.given("treatment.discontinued", {"date": "2025-02-03", "reason": "physician"}, by="sub")
+    assert when(story, "dose.dispensed", dispensing(prepared)).refused == "TREATMENT_ENDED"
