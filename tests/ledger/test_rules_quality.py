@@ -11,6 +11,7 @@ from ledger.envelope import EventHash
 from ledger.participant import Status
 from ledger.rules import refold
 from ledger.rules.stream import view_of
+from tests.given_quality import CHART, PULSE, correct, cosign, given_vitals, void
 from tests.scenario import (
     PARTICIPANT,
     REQUEST,
@@ -20,6 +21,7 @@ from tests.scenario import (
     Story,
     Told,
     adverse_event,
+    breaks,
     consent,
     form,
     given_at_bedside,
@@ -30,40 +32,14 @@ from tests.scenario import (
     given_randomized,
     given_registered,
     irb,
+    keeps,
     start,
 )
-
-PULSE = "/data/measurements/0/quantity/value"
-CHART = {"id": "cora", "kind": "person", "source": "chart page 3"}
-
-
-def correct(story: Story, target: Told, path: str, old: Any, new: Any, **said: Any) -> Told:
-    """Correct one value."""
-    said.setdefault("reason", "transcription")
-    data = {"statement": target.event, "path": path, "old": old, "new": new}
-    return story.when("correction.made", data, **said)
-
-
-def void(story: Story, target: Told, code: str = "error", **said: Any) -> Told:
-    """Void a record."""
-    said.setdefault("reason", code)
-    return story.when("record.voided", {"statement": target.event, "code": code}, **said)
-
-
-def cosign(story: Story, target: Told, by: str = "sub") -> Told:
-    """Give the second signature."""
-    return story.when("record.cosigned", {"as": "approver", "statement": target.event}, by=by)
-
-
-def given_vitals(**said: Any) -> tuple[Story, Told]:
-    """Return vital signs that break nothing."""
-    story = given_consented()
-    return story, story.given("vital_signs.recorded", VITALS, **said)
-
 
 # The form of a correction
 
 
+@keeps("correction.made")
 def test_a_correction_is_accepted() -> None:
     """Old value, new value and a reason: a correction breaks nothing and causes nothing."""
     story, vitals = given_vitals()
@@ -71,6 +47,7 @@ def test_a_correction_is_accepted() -> None:
     assert (told.refused, told.codes, told.caused) == (None, (), ())
 
 
+@breaks("correction.made", "CORRECTION_OLD_MISMATCH")
 def test_a_correction_starts_from_the_present_value() -> None:
     """After a first correction, old is what it made of the value, not what was first written."""
     story, vitals = given_vitals()
@@ -86,6 +63,7 @@ def test_old_is_compared_as_json() -> None:
     assert correct(story, event, "/data/grade", True, 2).refused == "CORRECTION_OLD_MISMATCH"
 
 
+@breaks("correction.made", "CORRECTION_TARGET")
 def test_a_correction_names_the_original() -> None:
     """A correction of a correction names the statement that both correct."""
     story, vitals = given_vitals()
@@ -93,6 +71,7 @@ def test_a_correction_names_the_original() -> None:
     assert correct(story, first, "/data/new", "73", "74").refused == "CORRECTION_TARGET"
 
 
+@breaks("correction.made", "REFERENCE")
 def test_a_correction_names_an_earlier_statement_of_its_stream() -> None:
     """An event of another stream, or none, is no target."""
     story, _ = given_vitals()
@@ -101,6 +80,7 @@ def test_a_correction_names_an_earlier_statement_of_its_stream() -> None:
     assert correct(story, other, "/data/from", "2025-01-06", "2025-01-07").refused == "REFERENCE"
 
 
+@breaks("correction.made", "CORRECTION_PATH")
 @pytest.mark.parametrize(
     "path", ["/data/measurements/7/quantity/value", "/data/nothing/here", "/data/visit/x"]
 )
@@ -110,6 +90,7 @@ def test_a_path_leads_somewhere(path: str) -> None:
     assert correct(story, vitals, path, None, "1").refused == "CORRECTION_PATH"
 
 
+@breaks("correction.made", "CORRECTION_MALFORMED")
 @pytest.mark.parametrize(
     ("path", "old", "new"),
     [
@@ -144,6 +125,7 @@ def test_the_originator_can_be_corrected() -> None:
     assert correct(story, vitals, "/originator", device, CHART).refused is None
 
 
+@breaks("correction.made", "TIME_IN_FUTURE")
 def test_a_time_cannot_be_corrected_into_the_future() -> None:
     """The new time is judged by when the original was recorded."""
     story = given_consented()
@@ -153,6 +135,7 @@ def test_a_time_cannot_be_corrected_into_the_future() -> None:
     assert correct(story, vitals, "/occurred_at", occurred, story.now).refused == "TIME_IN_FUTURE"
 
 
+@breaks("correction.made", "LOCAL_TIME_NONEXISTENT")
 def test_a_time_cannot_be_corrected_to_one_that_does_not_exist() -> None:
     """On 9 March 2025 the clocks at the site went from 02:00 to 03:00."""
     story = given_consented()
@@ -163,6 +146,7 @@ def test_a_time_cannot_be_corrected_to_one_that_does_not_exist() -> None:
     assert told.refused == "LOCAL_TIME_NONEXISTENT"
 
 
+@breaks("correction.made", "CORRECTION_SEALED")
 def test_a_sealed_value_is_corrected_by_sealed_values() -> None:
     """A sealed path takes schema 2, a plain one schema 1."""
     story = given_infused()
@@ -175,6 +159,7 @@ def test_a_sealed_value_is_corrected_by_sealed_values() -> None:
     assert story.when("correction.made", sealed, reason="wording", schema=2).refused == "CORRECTION_SEALED"
 
 
+@breaks("correction.made", "CORRECTION_ROLE")
 @pytest.mark.parametrize("signer", ["monitor", "sponsor"])
 def test_neither_monitor_nor_sponsor_corrects(signer: str) -> None:
     """The site corrects its own records."""
@@ -229,6 +214,7 @@ def test_a_breach_does_not_vanish_by_correction_alone() -> None:
     assert (breach.is_open, breach.pending) == (True, told.event)
 
 
+@keeps("record.cosigned")
 def test_the_investigators_cosignature_closes_it() -> None:
     """With source and co-signature the breach is closed, by the index of the co-signature."""
     story, vitals, written, true = given_early()
@@ -248,6 +234,7 @@ def test_without_source_a_cosignature_closes_nothing() -> None:
     assert story.breach(vitals, "PROCEDURE_BEFORE_CONSENT").is_open
 
 
+@breaks("record.cosigned", "SAME_PERSON")
 def test_nobody_cosigns_their_own() -> None:
     """The second person is another one."""
     story, vitals, written, true = given_early()
@@ -255,6 +242,7 @@ def test_nobody_cosigns_their_own() -> None:
     assert cosign(story, correction, by="sub").refused == "SAME_PERSON"
 
 
+@breaks("record.cosigned", "COSIGNER_NOT_ALLOWED")
 def test_only_a_physician_settles_a_correction() -> None:
     """A nurse's co-signature is recorded and flagged, and closes nothing."""
     story, vitals, written, true = given_early()
@@ -263,6 +251,7 @@ def test_only_a_physician_settles_a_correction() -> None:
     assert story.breach(vitals, "PROCEDURE_BEFORE_CONSENT").is_open
 
 
+@breaks("record.cosigned", "REFERENCE")
 def test_a_cosignature_names_an_earlier_statement() -> None:
     """Nothing is cosigned that is not in the stream."""
     story, vitals = given_vitals()
@@ -270,6 +259,7 @@ def test_a_cosignature_names_an_earlier_statement() -> None:
     assert cosign(story, told).refused == "REFERENCE"
 
 
+@breaks("correction.made", "COSIGNATURE_OVERDUE")
 def test_a_cosignature_that_is_overdue_is_flagged_once() -> None:
     """After 24 hours without it, the next entry of the participant brings the breach out."""
     story, vitals, written, true = given_early()
@@ -350,6 +340,7 @@ def test_a_second_approval_is_read_beside_a_voided_one() -> None:
 # Voiding
 
 
+@keeps("record.voided")
 def test_a_voided_record_counts_no_more() -> None:
     """A voided adverse event is gone from the state and stays in the log."""
     story = given_infused()
@@ -383,6 +374,7 @@ def test_voiding_a_consent_waits_for_the_investigator() -> None:
     assert story.participant.status is Status.PRE_SCREENED
 
 
+@breaks("record.voided", "NOT_VOIDABLE")
 def test_a_record_is_voided_once() -> None:
     """What is struck cannot be struck again."""
     story, vitals = given_vitals()
@@ -408,6 +400,7 @@ def test_randomizations_and_registrations_are_never_voided() -> None:
         assert void(story, target).refused == "NOT_VOIDABLE"
 
 
+@breaks("record.voided", "REFERENCE")
 def test_the_right_record_is_an_earlier_one() -> None:
     """A voiding names the right record, wherever it stands, if it is in the log."""
     story, vitals = given_vitals()
@@ -520,3 +513,34 @@ def test_folding_again_keeps_allocations_and_gates() -> None:
     given_at_bedside(story)
     story.given("infusion.started", start(), by="nurse")
     assert len(STUDY.visits) > 1
+
+
+# Breaches that are recorded
+
+
+@keeps("breach.detected")
+@breaks("breach.detected", "BREACH_UNFOUNDED")
+def test_a_breach_that_is_recorded_is_one_that_the_rules_find() -> None:
+    """The service records what is broken, once, and nothing else."""
+    story = given_registered()
+    vitals = story.when("vital_signs.recorded", VITALS)
+    assert story.conduct.unrecorded() == ()
+    data = {"rule": "CONSENT_MISSING", "statement": vitals.event}
+    assert story.when("breach.detected", data, by="service").refused == "BREACH_UNFOUNDED"
+    entry = story.entry("vital_signs.recorded", VITALS)
+    story.log.append(entry)
+    story.conduct.evolve(entry, story.authority)
+    data = {"rule": "CONSENT_MISSING", "statement": entry.event}
+    assert story.when("breach.detected", data, by="service").codes == ()
+
+
+@breaks("record.voided", "COSIGNATURE_OVERDUE")
+def test_a_voiding_that_nobody_cosigns_is_overdue() -> None:
+    """The voiding of a consent waits a day for the investigator."""
+    story = given_consented()
+    obtained = story.log[-1]
+    target = Told(event=obtained.event, index=obtained.index, refused=None, codes=())
+    voided = void(story, target, "wrong_participant")
+    story.wait(hours=25)
+    told = story.when("vital_signs.recorded", VITALS)
+    assert ("COSIGNATURE_OVERDUE", voided.event) in told.caused

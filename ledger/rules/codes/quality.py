@@ -28,7 +28,7 @@ NOT_ENDORSED             refuse H    the final endorsement is there and nothing 
 SECOND_PERSON_MISSING    refuse H    nothing waits for a second person at the lock
 SAFETY_NOT_RECONCILED    refuse H    every serious adverse event is reported and its case closed at the lock
 PHARMACY_NOT_RECONCILED  refuse H    the participant's doses are accounted for at the lock
-PARTICIPANTS_NOT_LOCKED  refuse H    every participant is locked, and no lock was passed, at the database's lock
+PARTICIPANTS_NOT_LOCKED  refuse H    every participant is locked, and no lock of theirs was passed
 TRAIL_NOT_REVIEWED       refuse H    the trail is reviewed without a gap up to the last participant's lock
 UNBLINDED_NOT_LISTED     refuse H    the lock of the database lists who was unblinded by then
 CAPA_STATE               form   H    a corrective and preventive action is closed once, in its own stream
