@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from tests.given_blinding import checked, issued
+from tests.given_pharmacy import KIT, given_stock, mg, moved
+from tests.given_pharmacy import when as pharmacy
 from tests.given_sites import (
     AT_SITE,
     closing,
@@ -26,6 +29,7 @@ from tests.scenario import (
     given_consented,
     given_eligible,
     given_enrolling,
+    given_randomized,
     given_registered,
     given_site,
     given_study,
@@ -297,3 +301,32 @@ def test_a_site_is_closed_once_its_investigator_has_a_copy() -> None:
     again = {"from": story.now, "checklist": ["all"]}
     assert story.when("site.activated", again, by="sponsor", stream=AT_SITE).refused == "SITE_CLOSED"
     assert register(story) == ("SITE_NOT_ACTIVE",)
+
+
+@breaks("site.closed", "SITE_DRUG_OPEN")
+def test_a_site_is_closed_with_its_drug_accounted_for() -> None:
+    """A kit on the shelf, or a quantity in the books, keeps it open; returned and destroyed, nothing does."""
+    story = given_stock()
+    assert receive_copy(story).codes == ()
+    assert close(story) == ("SITE_DRUG_OPEN",)
+    remainder = [{"kit": KIT, "quantity": mg("500")}]
+    destroyed = {"kits": remainder, "method": "incineration", "dea_forms": []}
+    pharmacy(story, "kit.destroyed", destroyed)
+    assert close(story) == ("SITE_DRUG_OPEN",)
+    returned = {**moved("500"), "how": "returned", "method": "reverse_distributor"}
+    pharmacy(story, "substance.destroyed_or_returned", returned)
+    assert close(story) == ()
+
+
+@breaks("site.closed", "SITE_ENVELOPES_OPEN")
+def test_a_site_is_closed_with_its_envelopes_accounted_for() -> None:
+    """Not looked at, or found open without an unblinding, one keeps the site open; intact, it does not."""
+    story = given_randomized()
+    assert receive_copy(story).codes == ()
+    keeper = {"by": "keeper", "stream": "safety"}
+    story.given("unblinding.envelope_issued", issued(story), **keeper)
+    assert close(story) == ("SITE_ENVELOPES_OPEN",)
+    story.when("unblinding.envelope_checked", checked(found="opened"), by="ines", stream="safety")
+    assert close(story) == ("SITE_ENVELOPES_OPEN",)
+    story.given("unblinding.envelope_checked", checked(), by="ines", stream="safety")
+    assert close(story) == ()
