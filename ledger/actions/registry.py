@@ -105,9 +105,8 @@ class ActionSpec:
     @property
     def cls(self) -> str:
         """The class of its statements (record-format.md §2): of every one, or each that streams give."""
-        classes = {class_of(self.type, kind if kind == "study" else f"{kind}/x") for kind in self.streams}
-        if "safety" in self.streams:
-            classes.add(class_of(self.type, "safety"))
+        names = (kind if kind in ("study", "safety") else f"{kind}/x" for kind in self.streams)
+        classes = {class_of(self.type, name) for name in names}
         return " ".join(sorted(classes))
 
     def stands_in(self, stream: str) -> bool:

@@ -150,8 +150,8 @@ FOLDS: Final[Mapping[str, Fold]] = MappingProxyType(
 ASKED: Final[Mapping[str, str]] = MappingProxyType(
     {
         "visit.scheduled": "VISIT_UNKNOWN VISIT_REPEATED OUTSIDE_WINDOW",
-        "visit.started": "VISIT_UNKNOWN VISIT_REPEATED OUTSIDE_WINDOW CONSENT_WITHDRAWN",
-        "visit.completed": "VISIT_UNKNOWN VISIT_NOT_STARTED VISIT_REPEATED CONSENT_WITHDRAWN",
+        "visit.started": "VISIT_UNKNOWN VISIT_REPEATED OUTSIDE_WINDOW",
+        "visit.completed": "VISIT_UNKNOWN VISIT_NOT_STARTED VISIT_REPEATED",
         "visit.missed": "VISIT_UNKNOWN VISIT_REPEATED",
         "contact.made": "VISIT_UNKNOWN OUTSIDE_WINDOW",
     }

@@ -1,0 +1,88 @@
+"""Weights, samples, results, electrocardiograms, forms; what tells the treatment is sealed (F, R8)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.given_safety import result, sample
+from tests.scenario import STUDY, VITALS, breaks, given_consented, keeps
+
+ECG: dict[str, Any] = {"measurements": [], "interpretation": "normal"}
+FORM = {"form": "FALLS", "version": "1", "fields": [{"field": "fell", "value": "no"}]}
+TELLING = STUDY.unblinding_analytes[0]
+AMOUNT = {"value": "0.9", "unit": "mmol/L"}
+
+
+@keeps("weight.recorded", "ecg.recorded", "form.recorded", "vital_signs.recorded")
+def test_what_is_measured_breaks_nothing() -> None:
+    """A weight, an electrocardiogram and a form, at a visit or not."""
+    story = given_consented()
+    story.given("visit.started", {"visit": "screening", "mode": "in_person"})
+    story.given("vital_signs.recorded", VITALS)
+    story.given("weight.recorded", {"weight": {"value": "80.0", "unit": "kg"}, "visit": "screening"})
+    story.given("ecg.recorded", ECG)
+    story.given("form.recorded", FORM)
+
+
+@keeps("lab_sample.collected", "lab_result.received", "result.reviewed")
+def test_a_sample_comes_back_and_is_reviewed() -> None:
+    """Collected, analysed, judged by a physician."""
+    story = given_consented()
+    story.given("lab_sample.collected", sample())
+    told = story.given("lab_result.received", result("sodium"))
+    review = {"statement": told.event, "significance": "not_significant", "code": "none"}
+    story.given("result.reviewed", review, by="sub")
+
+
+@breaks("vital_signs.recorded", "UNBLINDING_ANALYTE_PLAIN")
+@breaks("ecg.recorded", "UNBLINDING_ANALYTE_PLAIN")
+@breaks("lab_result.received", "UNBLINDING_ANALYTE_PLAIN")
+@breaks("form.recorded", "UNBLINDING_ANALYTE_PLAIN")
+def test_what_tells_the_treatment_is_refused_in_plain() -> None:
+    """Accepted, it would be in the log for every blinded reader: it is refused, fact or not."""
+    story = given_consented()
+    story.given("lab_sample.collected", sample())
+    measured = {"measurements": [{"name": TELLING, "quantity": AMOUNT}]}
+    for type_, data in (
+        ("vital_signs.recorded", measured),
+        ("ecg.recorded", {**ECG, **measured}),
+        ("lab_result.received", result("sodium", TELLING)),
+        ("form.recorded", {**FORM, "fields": [{"field": TELLING, "value": "0.9"}]}),
+    ):
+        assert story.when(type_, data).refused == "UNBLINDING_ANALYTE_PLAIN", type_
+
+
+@keeps("lab_result.received")
+def test_the_sealed_list_takes_what_tells_the_treatment() -> None:
+    """Nothing in plain, whatever stands in the sealed list: the statement is the same in every arm."""
+    story = given_consented()
+    story.given("lab_sample.collected", sample())
+    told = story.given("lab_result.received", result())
+    kept = next(entry.statement for entry in story.log if entry.event == told.event)
+    assert kept is not None
+    assert list(kept.sealed) == ["/data/unblinding_results"]
+
+
+@breaks("lab_sample.collected", "SAMPLE_REPEATED")
+def test_a_label_of_a_sample_is_used_once() -> None:
+    """Two samples under one label are flagged."""
+    story = given_consented()
+    story.given("lab_sample.collected", sample())
+    assert story.when("lab_sample.collected", sample()).codes == ("SAMPLE_REPEATED",)
+
+
+@breaks("lab_result.received", "SAMPLE_UNKNOWN")
+def test_a_result_is_of_a_sample() -> None:
+    """A result of a sample that nobody took is flagged and kept."""
+    story = given_consented()
+    told = story.when("lab_result.received", result("sodium", label="LS-9"))
+    assert (told.refused, told.codes) == (None, ("SAMPLE_UNKNOWN",))
+
+
+@breaks("result.reviewed", "RESULT_UNKNOWN")
+def test_a_review_is_of_a_result() -> None:
+    """A visit is no result."""
+    story = given_consented()
+    visit = story.given("visit.started", {"visit": "screening", "mode": "in_person"})
+    review = {"statement": visit.event, "significance": "significant", "code": "none"}
+    assert story.when("result.reviewed", review, by="sub").codes == ("RESULT_UNKNOWN",)
