@@ -183,6 +183,8 @@ def judge_performers(record: Record, study: StudyState, site: str, version: str 
         return
     if _source_kind(record) == "participant" and "performer" not in record.data:
         return
+    if _is_taken_over(record):
+        return
     people, before = record.performers, record.index
     if not all(study.delegated(p, record.type, site, record.occurred, before) for p in people):
         yield "NOT_DELEGATED"
@@ -191,6 +193,13 @@ def judge_performers(record: Record, study: StudyState, site: str, version: str 
         study.trained(p, version, record.occurred, zone, before) is None for p in people
     ):
         yield "NOT_TRAINED"
+
+
+def _is_taken_over(record: Record) -> bool:
+    """Tell whether a registered system wrote it down first and named nobody: then the signer did not do it."""
+    originator = record.statement.originator
+    named = any(name in record.data for name in ("performer", "consenter", "preparer"))
+    return originator is not None and originator.kind == "system" and not named
 
 
 def _source_kind(record: Record) -> str | None:
