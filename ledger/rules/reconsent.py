@@ -11,6 +11,7 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, Final
 
+from ledger.envelope import EventHash
 from ledger.participant import Breach, Participant
 from ledger.rules.case import Case, Fold, Judge
 from ledger.rules.consent import SIGNED_CODES, fold_obtained, judge_signed
@@ -57,12 +58,10 @@ def judge_start(case: Case) -> Iterator[str]:
 
 def _target(participant: Participant, event: str) -> int | None:
     """Return the index of the consent or discussion of an event hash."""
-    named = (
-        *participant.consents,
-        *participant.consenting.discussions,
-        *participant.leaving.extension.consents,
-    )
-    return next((each.index for each in named if each.event == event), None)
+    indexes = {each.event: each.index for each in participant.consents}
+    indexes |= {each.event: each.index for each in participant.consenting.discussions}
+    indexes |= {each.event: each.index for each in participant.leaving.extension.consents}
+    return indexes.get(EventHash(event))
 
 
 def _asked(participant: Participant, event: str) -> Reconsent | None:

@@ -14,7 +14,7 @@ from ledger.actions.registry import spec
 from ledger.errors import LedgerError
 from ledger.leaf import Leaf, is_salted
 from ledger.roles import SIGHTS, sees_scope, sees_stream
-from ledger.sealing import check_disclosure
+from ledger.sealing import check_disclosure, is_digest
 from ledger.statement import Statement
 from ledger.verify.bundle import Bundle
 from ledger.verify.findings import finding
@@ -48,10 +48,12 @@ class CompletenessJudge:
         self._digests = KeyTable(43)
         self._inside = 0
         self._unused = set(tags)
-        self._missing_salts: set[str] = set()
+        self._missing_salts: dict[str, tuple[str, int]] = {}
+        self._cut: set[str] = set()
         self._hidden: dict[str, str] = {}
         self._unopened: dict[str, int] = {}
         self._erased: set[str] = set()
+        self._shown = KeyTable(43)
 
     def judge(self, parsed: ParsedEntry, authorised_scopes: Mapping[str, str]) -> dict[str, Any]:
         """Judge one entry; return the values that are opened, by path. `authorised_scopes`: scope by path."""
@@ -85,10 +87,18 @@ class CompletenessJudge:
         if kind == "participant" and self._inside and name not in self._tag_of:
             detail = f"without the salt of {name} nobody can tell what is missing in it"
             self._report(finding("SALT_MISSING", detail, file="streams.json"))
+        for stream, (tag, index) in self._missing_salts.items():
+            # Of a participant who was transferred, a site's bundle holds a part, and so no salt.
+            if tag not in self._cut:
+                self._find("SALT_MISSING", f"the salt of {stream} is not given", index)
         missing = [index for digest, index in self._unopened.items() if digest not in self._erased]
         if missing:
             detail = f"{len(missing)} sealed values that the role {self._role} sees are not opened"
             self._find("OPENING_MISSING", detail, missing[0])
+        for digest in sorted(self._erased):
+            index = self._shown.get(digest.encode("ascii"))
+            if index is not None:
+                self._find("ERASED_SHOWN", "a value is opened that was erased on approval", index)
         if not self._inside:
             self._report(finding("SCOPE_EMPTY", f"nothing in the log is of {self._scope}"))
         for tag in sorted(self._unused, key=lambda tag: self._tags[tag]):
@@ -130,6 +140,8 @@ class CompletenessJudge:
             elif self._is_another_stream(leaf):
                 detail = f"the role {self._role} misses one stream with these labels, and this is another"
                 self._find("WITHHELD_BLINDED", detail, index)
+        if line["why"] == "scope":
+            self._cut.add(leaf.stream)
         if line["why"] == "scope" and self._is_inside(leaf, None):
             self._find("WITHHELD_SCOPE", f"the leaf's labels are of {self._scope}", index)
 
@@ -163,9 +175,8 @@ class CompletenessJudge:
         tag = self._tag_of.get(stream)
         if tag is not None and tag != statement.tag:
             self._find("TAG", "not the tag that the stream has under the given salt", index)
-        if tag is None and sees_stream(self._role, stream) and stream not in self._missing_salts:
-            self._missing_salts.add(stream)
-            self._find("SALT_MISSING", f"the salt of {stream} is not given", index)
+        if tag is None and sees_stream(self._role, stream):
+            self._missing_salts.setdefault(stream, (statement.tag, index))
 
     def _sees(self, statement: Statement) -> bool:
         if sees_stream(self._role, statement.stream):
@@ -181,7 +192,9 @@ class CompletenessJudge:
         self, index: int, statement: Statement, opened: Mapping[str, str], scopes: Mapping[str, str]
     ) -> dict[str, Any]:
         if statement.type == "personal_data.erased":
-            self._erased.update(statement.data["digests"])
+            self._erased.update(
+                each for each in statement.data["digests"] if isinstance(each, str) and is_digest(each)
+            )
         for path, digest in statement.sealed.items():
             self.sealed += 1
             if path not in opened and (scope := scopes.get(path)) and sees_scope(self._role, scope):
@@ -202,6 +215,7 @@ class CompletenessJudge:
                 self._find("DISCLOSURE", f"{error.message} at {path}", index)
                 continue
             self.opened += 1
+            self._shown.add(digest.encode("ascii"), index)
             scope = scopes.get(path)
             if scope is not None and not sees_scope(self._role, scope) and not self._unblinded_one(scope):
                 self._find("SHOWN_BLINDED", f"the role {self._role} does not see {scope} values", index)
