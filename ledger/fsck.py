@@ -30,7 +30,7 @@ from ledger.lines import parse_hash
 from ledger.merkle import Frontier, leaf_hash, tree_root
 from ledger.note import VerifierKey
 from ledger.sealing import check_disclosure
-from ledger.statement import Statement
+from ledger.statement import Statement, parse_statement
 from ledger.store.checkpoints import CheckpointStore
 from ledger.store.port import Guard, Head, NewDisclosure, Reads, Store, StoredEntry
 from ledger.study.lists import check_slot
@@ -53,6 +53,7 @@ CODES: Final = {
     "GUARD": "a guard row is missing, points elsewhere, or belongs to nothing in the log",
     "DISCLOSURE": "a sealed value does not open, or not to its digest",
     "DISCLOSURE_MISSING": "a sealed value is not there and no erasure names it",
+    "ERASURE_UNDONE": "a sealed value is there that an erasure in the log names",
     "ATTACHMENT": "an attachment is missing or is not of the hash and size that name it",
     "SLOT": "a slot of a randomization list is not in the committed list",
     "CHECKPOINT": "a published checkpoint does not verify, or is not of this log",
@@ -138,6 +139,7 @@ class _Check:
         self._guards: dict[tuple[str, str], int] = {}
         self._unopened: list[tuple[int, str, str]] = []
         self._erased: set[str] = set()
+        self._erasures: list[tuple[int, str, list[str]]] = []
 
     def log(self) -> None:
         """Walk the log once, with its tiles and heads; remember what the later checks compare with."""
@@ -164,6 +166,8 @@ class _Check:
         for index, path, digest in self._unopened:
             if digest not in self._erased:
                 self._bad("DISCLOSURE_MISSING", index, "disclosures", f"the sealed value at {path} is gone")
+        for index, event, digests in self._erasures:
+            self._erasure(index, event, digests)
 
     def _bad(self, code: str, index: int | None, where: str, detail: str) -> None:
         self.found.append(Damage(code=code, index=index, where=where, detail=detail))
@@ -191,6 +195,7 @@ class _Check:
         self._attachments(row.index, statement)
         if statement.type == "personal_data.erased":
             self._erased.update(statement.data.get("digests", ()))
+            self._erasures.append((row.index, statement.data["statement"], statement.data["digests"]))
         if statement.type == "randomization.list_committed":
             self._slots(row.index, statement)
 
@@ -351,6 +356,15 @@ class _Check:
         except LedgerError:
             return None
         return None if scope == "target" else scope
+
+    def _erasure(self, index: int, event: str, digests: Sequence[str]) -> None:
+        """Check that what an erasure names is gone: one that was interrupted is finished by asking again."""
+        named = self._reads.index_of_event(event)
+        stored = None if named is None else self._reads.entry(named)
+        sealed = parse_statement(stored.statement).sealed if stored is not None else {}
+        for kept in self._reads.disclosures(event):
+            if sealed.get(kept.path) in digests:
+                self._bad("ERASURE_UNDONE", index, "disclosures", f"the value at {kept.path} is still there")
 
     def _attachments(self, index: int, statement: Statement) -> None:
         for named in attachments(statement.data):

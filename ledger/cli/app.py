@@ -12,7 +12,7 @@ from typing import Final
 
 import typer
 
-from ledger.cli import importing, keeping, keys, opening, transparency
+from ledger.cli import erasing, importing, keeping, keys, opening, transparency, unblinding
 from ledger.cli.terminal import settings
 from ledger.errors import ConflictError, LedgerError, ProofError, RefusedError, SignatureError
 
@@ -41,7 +41,9 @@ def build() -> typer.Typer:
     opening.register(app)
     keys.register(app)
     keeping.register(app)
+    erasing.register(app)
     transparency.register(app)
+    unblinding.register(app)
     importing.register(app)
     for point in sorted(entry_points(group=ENTRY_POINTS), key=lambda point: point.name):
         point.load()(app)

@@ -15,6 +15,7 @@ from ledger.authority import Authority
 from ledger.conduct import Conduct, Effect, Violation
 from ledger.leaf import Leaf
 from ledger.participant import Breach
+from ledger.state.people import People
 from ledger.statement import Statement
 from ledger.verify.findings import CODES, finding
 from ledger.verify.integrity import JudgedEntry
@@ -63,6 +64,11 @@ class ConductJudge:
     def evolve(self, judged: JudgedEntry, authority: Authority) -> None:
         """Fold one entry in, with the authority as it was before it."""
         self._conduct.evolve(judged.entry, authority)
+
+    @property
+    def people(self) -> People:
+        """Return the fold of releases, backups, erasures and reaffirmed records, as of the newest entry."""
+        return self._conduct.study.people
 
     def finish(self) -> None:
         """Report every breach that the rules find and the log does not name."""

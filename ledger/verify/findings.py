@@ -154,11 +154,13 @@ SHOWN_SCOPE|completeness|9|a statement is shown that lies outside of the stated 
 SALT|completeness|9|a salt is given for a stream that is not in the log
 SALT_MISSING|completeness|9|the salt of a stream that is shown whole is not given
 ATTACHMENT_MISSING|completeness|4|a named attachment is not in the bundle
+ERASED_SHOWN|completeness|7|a value is opened that was erased on approval
 OUTBOX_MISSING|completeness|10|a statement that the auditor holds was never recorded
 OUTBOX_FORM|completeness|10|a file of the outbox is neither a statement nor a receipt of this log
 
 UNRECORDED_BREACH|conduct|10|a rule of the catalogue is broken and no breach is recorded
 REFUSABLE|conduct|10|a gate stands in the log that its rule refuses; it changes nothing in the fold
+RULES_UNKNOWN|conduct|10|a release puts a version of the rules to use that this verifier cannot judge by
 BREACH_UNFOUNDED|conduct|10|a breach is recorded that the rules do not give
 RECORDED_BREACH|note|10|a breach that the ledger recorded itself; with --strict-conduct it counts
 BREACH_LATE|note|10|a breach is recorded in a later commit than the one that brought it to light
@@ -178,9 +180,11 @@ LIST_REROLLED|note|8|a list was begun again under another name
 BEACON_BY_OPERATOR|note|8|the beacon rests on the log alone, without an independent witness
 BEACON_UNJUDGED|note|8|the cosignature that the beacon comes from is not in the bundle
 
-SUSPECT|note|6|statements signed since the compromise of a key that was revoked for it
+SUSPECT|note|6|statements signed since the compromise of a key revoked for it, and not reaffirmed
 ONE_SIDED_IDENTITY|note|6|persons all of whose keys were endorsed by one organisation alone
 OPENING_MISSING|note|7|sealed values that the role sees are neither opened here nor erased on approval
+ERASED|note|7|sealed values were erased, on whose approvals
+ERASURE_PENDING|note|7|a backup that holds an erased value has not been destroyed
 OPERATOR_UNBLINDED|note|7|nothing in the log shows that allocations are kept from the operator
 
 CLASSICAL|note|5|the post-quantum signature of the log was waived

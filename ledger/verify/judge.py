@@ -328,9 +328,12 @@ class _Walk:
         for key_id, key in authority.keys.items():
             since = key.suspect_from
             if since is not None:
-                number = sum(index >= since for index in self._integrity.signed.get(key_id, ()))
-                detail = f"{number} statements by {key_id} since the compromise at {since}"
-                self._report(finding("SUSPECT", detail, index=since))
+                suspect = {index for index in self._integrity.signed.get(key_id, ()) if index >= since}
+                suspect -= self._reaffirmed()
+                if suspect:
+                    detail = f"{len(suspect)} statements by {key_id} since the compromise at {since}"
+                    self._report(finding("SUSPECT", detail, index=since))
+        self._erasures()
         one_sided = _one_sided(authority)
         if one_sided:
             detail = f"{len(one_sided)} persons, all of whose keys one organisation endorsed"
@@ -338,6 +341,24 @@ class _Walk:
         if self._randomization.allocations:
             detail = "nothing in the log shows that allocations are kept from the operator"
             self._report(finding("OPERATOR_UNBLINDED", detail))
+
+    def _index(self, event: str) -> int | None:
+        return self._integrity.events.get(bytes.fromhex(event))
+
+    def _reaffirmed(self) -> set[int | None]:
+        return {self._index(event) for event in self._conduct.people.reaffirmed}
+
+    def _erasures(self) -> None:
+        """Say what was erased on whose approvals, and which backups still hold it (§7)."""
+        people, size = self._conduct.people, self._checkpoint.size
+        for erasure in people.erasures:
+            index = self._index(erasure.statement)
+            by = " and ".join(erasure.approved_by)
+            detail = f"{len(erasure.digests)} sealed values of index {index}, approved by {by}"
+            self._report(finding("ERASED", detail, index=erasure.index))
+            for _, backup in people.backups_between(index or 0, erasure.index, size):
+                detail = f"backup {backup.backup} of size {backup.size} may hold what was erased"
+                self._report(finding("ERASURE_PENDING", detail, index=erasure.index))
 
 
 def _one_sided(authority: Authority) -> set[str]:
