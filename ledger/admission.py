@@ -52,7 +52,7 @@ def raise_refusing(action: Action, violations: Sequence[Violation]) -> None:
     if action.spec.effect is Kind.GATE and not outside:
         for violation in violations:
             if violation.effect is not Effect.FLAG:
-                raise RefusedError(violation.rule, codes()[violation.rule].text)
+                raise _refused(violation)
     raise_form(violations)
 
 
@@ -60,7 +60,11 @@ def raise_form(violations: Sequence[Violation]) -> None:
     """Refuse what breaks a rule of form, be it a fact of the service (R6)."""
     for violation in violations:
         if violation.effect is Effect.FORM:
-            raise RefusedError(violation.rule, codes()[violation.rule].text)
+            raise _refused(violation)
+
+
+def _refused(violation: Violation) -> RefusedError:
+    return RefusedError(violation.rule, violation.hint or codes()[violation.rule].text)
 
 
 def check_witnesses(statement: Statement) -> None:

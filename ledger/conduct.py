@@ -57,6 +57,7 @@ from ledger.studystate import StudyState
 
 __all__ = ["Conduct", "Effect", "Reader", "Rule", "Violation", "codes", "criteria_digest"]
 
+SKIPPED: Final = "LOCAL_TIME_NONEXISTENT"
 _PARTICIPANT: Final = "participant/"
 _PHARMACY: Final = "pharmacy/"
 Guard = tuple[str, str]
@@ -64,11 +65,12 @@ Guard = tuple[str, str]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Violation:
-    """A rule that a statement breaks."""
+    """A rule that a statement breaks; `hint` says more than the rule's own line, where there is more."""
 
     rule: str
     effect: Effect
     statement: EventHash
+    hint: str | None = None
 
 
 class Reader(Protocol):
@@ -112,7 +114,11 @@ class Conduct:
         """
         record, found = self._codes(entry, authority)
         departed = self._departed(record)
-        return tuple(_violation(code, entry.event, flagged=code in departed) for code in found)
+        violations = tuple(_violation(code, entry.event, flagged=code in departed) for code in found)
+        if SKIPPED not in found or entry.statement is None:
+            return violations
+        hint = general.hint(entry.statement.occurred_at, self.study.zone(entry.statement.site))
+        return tuple(replace(each, hint=hint) if each.rule == SKIPPED else each for each in violations)
 
     def evolve(self, entry: Entry, authority: Authority) -> tuple[Violation, ...]:
         """Fold a recorded entry in; return the breaches that it newly causes on earlier statements.
@@ -237,7 +243,7 @@ class Conduct:
                 found = ()
         except FormatError:
             # A date that the site's calendar skipped: all other times were read with the statement.
-            found = ("LOCAL_TIME_NONEXISTENT",)
+            found = (SKIPPED,)
         self._judged = (entry, record, found)
         return record, found
 

@@ -209,7 +209,7 @@ def _cosigned(assurance: Assurance, record: Record, view: StreamView) -> Assuran
     """Let the second signature end the wait, if this role may give it and this person is another one."""
     actor, second = record.statement.actor, record.data["as"]
     target = view.statements.get(record.data["statement"])
-    if target is None or not may_cosign(target, second, actor.role):
+    if target is None or not may_cosign(target, second, actor):
         return assurance
 
     def after(waiting: Waiting) -> Waiting:

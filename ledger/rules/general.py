@@ -50,11 +50,16 @@ _OWN_WORK: Final = frozenset({"participant", "device", "service"})  # no staff: 
 @lru_cache(maxsize=8192)
 def exists(text: str, zone: str) -> bool:
     """Tell whether the clocks of a zone ever showed a clinical time; remembered, because times repeat."""
+    return hint(text, zone) is None
+
+
+def hint(text: str, zone: str) -> str | None:
+    """Say how the clocks of a zone went where they never showed a clinical time (R1)."""
     try:
         check_local_time(text, zone)
-    except FormatError:
-        return False
-    return True
+    except FormatError as error:
+        return error.message
+    return None
 
 
 def judge_clocks(record: Record, study: StudyState) -> Iterator[str]:

@@ -180,7 +180,7 @@ def _judge_cosigned(case: About) -> Iterator[str]:
     part = {person for w in case.assurance.waiting if w.event == target.event for person in w.persons}
     if case.by in part | persons_of(target):
         yield "SAME_PERSON"
-    if not may_cosign(target, case.record.data["as"], case.role):
+    if not may_cosign(target, case.record.data["as"], case.record.statement.actor):
         yield "COSIGNER_NOT_ALLOWED"
 
 

@@ -12,7 +12,7 @@ from typing import Final
 
 from ledger.roles import BEDSIDE_STAFF, PHYSICIANS, STUDY_STAFF
 from ledger.state.assurance import Assurance
-from ledger.statement import Statement
+from ledger.statement import Actor, Statement
 
 _PHARMACY: Final = frozenset({"unblinded_pharmacist", "unblinded_monitor"})
 _SPONSOR: Final = frozenset({"sponsor_administrator", "data_manager", "medical_monitor"})
@@ -54,8 +54,15 @@ BY_TYPE: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
 """Types whose second person is of fewer roles, or of others, than their stream's."""
 
 
-def may_cosign(target: Statement, second: str, role: str) -> bool:
-    """Tell whether a role may give this second signature for a statement."""
+NAMED: Final[Mapping[str, str]] = MappingProxyType({"investigator.handed_over": "person"})
+"""Types whose data name their second person: a member of `data`."""
+
+
+def may_cosign(target: Statement, second: str, actor: Actor) -> bool:
+    """Tell whether somebody may give this second signature for a statement, in the role signed in."""
+    role = actor.role
+    if target.type in NAMED and target.data[NAMED[target.type]] != actor.id:
+        return False
     if target.type in _SETTLING:
         return settles(target.stream, second, role)
     roles = BY_TYPE.get(target.type)

@@ -98,6 +98,10 @@ def test_a_local_time_that_does_not_exist_is_refused() -> None:
     story.goto("2025-03-09T15:00:00.000000Z")
     told = story.when("vital_signs.recorded", VITALS, occurred="2025-03-09T02:30:00-06:00")
     assert told.refused == "LOCAL_TIME_NONEXISTENT"
+    entry = story.entry("vital_signs.recorded", VITALS, occurred="2025-03-09T02:30:00-06:00")
+    (violation,) = story.conduct.judge(entry, story.authority)
+    assert violation.hint is not None
+    assert "the clocks go from 02:00" in violation.hint
 
 
 @breaks("vital_signs.recorded", "LATE_ENTRY")

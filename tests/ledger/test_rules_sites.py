@@ -188,11 +188,12 @@ def test_a_hand_over_takes_effect_with_the_successors_signature() -> None:
     story.given("delegation.ended", {"delegation": first.event}, by="iris", stream=AT_SITE)
 
 
+@breaks("record.cosigned", "COSIGNER_NOT_ALLOWED")
 def test_somebody_elses_signature_hands_nothing_over() -> None:
-    """An investigator who is not the successor cosigns in vain."""
+    """An investigator who is not the successor cosigns in vain, and is flagged."""
     story = given_active_site()
     told = story.given("investigator.handed_over", hand_over(story), by="sponsor", stream=AT_SITE)
-    cosign(story, told, "other")
+    assert cosign(story, told, "other").codes == ("COSIGNER_NOT_ALLOWED",)
     data = delegation("new", story.ago(hours=-1), ["visit.started"])
     story.given("delegation.granted", data, by="ines", stream=AT_SITE)
 
