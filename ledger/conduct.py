@@ -321,7 +321,7 @@ class Conduct:
             if not self.study.partial and not self._rests_unseen(record):
                 yield from quality.judge_detected(record, self._breaches(record.stream))
             return
-        view = view_of(self._reader.entries_of(record.stream), record.index)
+        view = self._view(record)
         participant = None
         if record.stream.startswith(_PARTICIPANT):
             participant = self._participants.get(record.stream[len(_PARTICIPANT) :])
@@ -331,6 +331,28 @@ class Conduct:
         yield from quality.judge(
             About(record, view, own, self.study, participant, self._reader.index_of, self.withheld > 0)
         )
+
+    def _view(self, record: Record, *added: Entry) -> StreamView:
+        """Return the stream's view; for a second person who changes nothing there, of their statement alone.
+
+        Pharmacies have a second person for every dose: to read their stream again for each would take longer
+        and longer.
+        """
+        confirmed = self._confirmed(record)
+        if confirmed is not None:
+            return view_of([confirmed, *added], record.index + 1)
+        earlier = [e for e in self._reader.entries_of(record.stream) if e.index < record.index]
+        return view_of([*earlier, *added], record.index + 1)
+
+    def _confirmed(self, record: Record) -> Entry | None:
+        """Return what a second person signs, where that is no change of another record; else None."""
+        if record.type != "record.cosigned" or record.stream.startswith(_PARTICIPANT):
+            return None
+        named = self._earlier(record.data["statement"], before=record.index)
+        statement = None if named is None else named.statement
+        if statement is None or statement.stream != record.stream or statement.type in CHANGING:
+            return None
+        return named
 
     def _assurance(self, stream: str) -> Assurance:
         if stream.startswith(_PARTICIPANT):
@@ -343,7 +365,7 @@ class Conduct:
         stream, own = record.stream, self._assurance(record.stream)
         breaches = self._breaches(stream)
         flagged = assurance.flag_overdue(breaches, assurance.overdue(own, record), record.index)
-        if view is not None and record.type in CHANGING:
+        if view is not None and record.type in CHANGING and self._confirmed(record) is None:
             after = assurance.replay(view, self.study.zone(record.site))
         else:
             after = assurance.fold(own, record, view or assurance.NO_VIEW)
@@ -439,8 +461,7 @@ class Conduct:
             self._set_breaches(record.stream, self._marked(record))
             return ()
         touched: tuple[str, ...] = ()
-        earlier = [e for e in self._reader.entries_of(record.stream) if e.index < entry.index]
-        view = view_of([*earlier, entry], entry.index + 1)
+        view = self._view(record, entry)
         if record.stream.startswith(_PARTICIPANT):
             name = record.stream[len(_PARTICIPANT) :]
             participant = self._participants.get(name)
@@ -453,7 +474,7 @@ class Conduct:
                 self._participants[name] = participant
         else:
             before = self.study
-            if record.type in CHANGING:
+            if record.type in CHANGING and self._confirmed(record) is None:
                 self._study_again(record, view)
             self.study = studyfold.evolve(self.study, record, self._reader.attachment)
             if self.study != before:
