@@ -119,8 +119,13 @@ class Ledger:
             raise outcome
         return outcome
 
-    def record_all(self, submissions: Sequence[Submission]) -> list[Outcome]:
+    def record_all(
+        self, submissions: Sequence[Submission], *, breaches_last: bool = False
+    ) -> list[Outcome]:
         """Record statements in one commit; one outcome each, in order.
+
+        With `breaches_last` what they break is recorded behind all of them, so that statements which were
+        signed one behind the other in one stream all fit their places; the outcomes do not name it then.
 
         Raises:
             FrozenError, StoreError: nothing of the call was recorded.
@@ -128,7 +133,10 @@ class Ledger:
         self._require_writing()
         with self._lock:
             with self._batch() as batch:
-                outcomes = [self._one(batch, submission) for submission in submissions]
+                last: _Deferred | None = [] if breaches_last else None
+                outcomes = [self._one(batch, submission, last) for submission in submissions]
+                for followed, violation in last or ():
+                    self._detect(batch, followed, violation)
             return [self._with_receipt(batch, outcome) for outcome in outcomes]
 
     def attest(
@@ -192,6 +200,12 @@ class Ledger:
                     del self._reserved[next(iter(self._reserved))]
                 reserved = self._reserved[name] = new_stream(name, self.sources)
             return reserved
+
+    def reserve(self, row: NewStream) -> None:
+        """Let a stream that has no event yet begin with this salt, which was signed for already."""
+        with self._lock:
+            if self.store.stream(row.stream) is None:
+                self._reserved[row.stream] = row
 
     def publish(self) -> bytes | None:
         """Publish a checkpoint of the newest head unless there is one; return its bytes (None: empty log).
@@ -293,7 +307,7 @@ class Ledger:
         self._fold.reader.pending.clear()
         self._fold.reader.disclosed.clear()
 
-    def _one(self, batch: Batch, submission: Submission) -> Outcome:
+    def _one(self, batch: Batch, submission: Submission, last: _Deferred | None) -> Outcome:
         """Take one submission in the order of interfaces.md: form, signatures, known E, all the rest."""
         statement = submission.statement
         entry = batch.candidate(submission)
@@ -316,7 +330,7 @@ class Ledger:
             if isinstance(error, RefusedError):
                 self._refuse(batch, submission, error)
             return error
-        return self._apply(batch, judged)
+        return self._apply(batch, judged, last)
 
     def _judge(self, batch: Batch, submission: Submission, entry: Entry, action: Action) -> _Judged:
         """Judge one submission where it would stand; nothing is changed."""
@@ -355,10 +369,10 @@ class Ledger:
             entry=entry, leaf=leaf, row=row, openings=openings, violations=violations, answer=answer
         )
 
-    def _apply(self, batch: Batch, judged: _Judged) -> Recorded:
+    def _apply(self, batch: Batch, judged: _Judged, last: _Deferred | None) -> Recorded:
         """Add a judged submission and what follows from it; a failure here ends the whole transaction."""
         entry, followed = judged.entry, _Followed()
-        self._add(batch, followed, judged)
+        self._add(batch, followed, judged, last)
         if judged.answer is not None and entry.statement is not None:
             statement, answer = entry.statement, judged.answer
             self._attest(
@@ -381,8 +395,10 @@ class Ledger:
             added=tuple(followed.indexes),
         )
 
-    def _add(self, batch: Batch, followed: _Followed, judged: _Judged) -> None:
-        """Add an entry, then the breaches that it is or brings to light."""
+    def _add(
+        self, batch: Batch, followed: _Followed, judged: _Judged, last: _Deferred | None = None
+    ) -> None:
+        """Add an entry, then the breaches that it is or brings to light; or note these for the end."""
         batch.add(
             judged.entry,
             leaf=judged.leaf,
@@ -392,7 +408,10 @@ class Ledger:
         )
         caused = self._fold.advance(judged.entry)
         for violation in (*judged.violations, *caused):
-            self._detect(batch, followed, violation)
+            if last is None:
+                self._detect(batch, followed, violation)
+            else:
+                last.append((followed, violation))
 
     def _openings(self, batch: Batch, submission: Submission) -> list[Opening]:
         statement = submission.statement
@@ -587,3 +606,6 @@ class _Followed:
 
     indexes: list[int] = field(default_factory=list)
     rules: list[str] = field(default_factory=list)
+
+
+_Deferred = list[tuple[_Followed, Violation]]

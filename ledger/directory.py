@@ -4,6 +4,7 @@
     ledger.db         the embedded store
     checkpoints.db    published checkpoints, apart on purpose
     datakeys.db       wrapped data keys, apart too
+    unblindings.db    emergency unblindings that wait to be recorded
     keys/             log.json, log-pq.json, service.json, kek.json, and one file per person made here
 
 `create` is the only thing that makes one, and refuses a place that is not empty. `open_ledger` composes the
@@ -33,11 +34,14 @@ from ledger.statement import is_origin
 from ledger.store.checkpoints import CheckpointStore
 from ledger.store.sqlite import SqliteStore
 from ledger.store.startup import check as check_startup
+from ledger.store.unblindings import UnblindingQueue
+from ledger.unblinding_queue import settle
 
 CONFIG: Final = "ledger.toml"
 DATABASE: Final = "ledger.db"
 CHECKPOINTS: Final = "checkpoints.db"
 DATA_KEYS: Final = "datakeys.db"
+UNBLINDINGS: Final = "unblindings.db"
 KEYS: Final = "keys"
 LOG_KEY, LOG_PQ_KEY, SERVICE_KEY, KEK = "log.json", "log-pq.json", "service.json", "kek.json"
 
@@ -157,11 +161,14 @@ def create(
     SqliteStore.create(directory / DATABASE).close()
     CheckpointStore.create(directory / CHECKPOINTS).close()
     DataKeys.create(directory / DATA_KEYS, keys.kek.secret, sources.random_bytes).close()
+    UnblindingQueue.create(directory / UNBLINDINGS).close()
     return open_ledger(directory, passphrase, sources)
 
 
 def open_ledger(directory: Path, passphrase: str | None, sources: Sources) -> Ledger:
     """Open a ledger for reading and recording, after the start-up rule of record-format.md §5.
+
+    Emergency unblindings that wait are recorded before anything else.
 
     Raises:
         StoreError, FormatError, LedgerError: what is missing, unreadable or locked.
@@ -190,6 +197,8 @@ def open_ledger(directory: Path, passphrase: str | None, sources: Sources) -> Le
             sources=sources,
             startup=check_startup(store, checkpoints, signers.verifier_keys),
         )
+        with UnblindingQueue(directory / UNBLINDINGS) as queue:
+            settle(ledger, queue)
         if not ledger.startup.frozen:
             ledger.publish()
         opened.pop_all()  # nothing failed: from here on `Ledger.close` releases them

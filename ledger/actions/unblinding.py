@@ -33,7 +33,8 @@ from ledger.roles import BEDSIDE_STAFF, PHYSICIANS, SITE_STAFF
 NOT_KNOWN: Final = "not_known"
 """The guess of who does not guess an arm (Bang's index counts it apart)."""
 
-_KEEPERS: Final = ("unblinded_pharmacist", "unblinded_statistician")
+KEEPERS: Final = ("unblinded_pharmacist", "unblinded_statistician")
+"""Who issues envelopes."""
 _UNBLINDED_SAFETY: Final = ("unblinded_safety_physician", "safety_committee")
 _MONITORS: Final = ("blinded_monitor", "unblinded_monitor")
 _OFFICE: Final = ("sponsor_administrator", "data_manager", "medical_monitor")
@@ -44,7 +45,7 @@ _OFFICE: Final = ("sponsor_administrator", "data_manager", "medical_monitor")
     effect=Effect.FACT,
     streams="safety",
     # Only who knows an allocation can disclose it.
-    roles=allow((*_KEEPERS, "unblinded_monitor", "list_holder", *_UNBLINDED_SAFETY), "authorship"),
+    roles=allow((*KEEPERS, "unblinded_monitor", "list_holder", *_UNBLINDED_SAFETY), "authorship"),
     voidable=False,
     # Analysis begins when everything is locked.
     always_open=True,
@@ -104,7 +105,7 @@ class UnblindingPerformed(Fact):
     "unblinding.envelope_issued",
     effect=Effect.FACT,
     streams="safety",
-    roles=allow(_KEEPERS, "authorship", "responsibility"),
+    roles=allow(KEEPERS, "authorship", "responsibility"),
     voidable=False,
     always_open=True,
 )
@@ -179,7 +180,7 @@ class UnblindingPlanned(Fact):
     effect=Effect.FACT,
     streams="safety",
     # Whoever notices it says so.
-    roles=allow((*SITE_STAFF, *_OFFICE, *_MONITORS, *_KEEPERS, *_UNBLINDED_SAFETY), "authorship"),
+    roles=allow((*SITE_STAFF, *_OFFICE, *_MONITORS, *KEEPERS, *_UNBLINDED_SAFETY), "authorship"),
     voidable=False,
     always_open=True,
 )

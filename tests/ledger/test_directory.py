@@ -20,6 +20,7 @@ from ledger.directory import (
     LOG_KEY,
     LOG_PQ_KEY,
     SERVICE_KEY,
+    UNBLINDINGS,
     Config,
     NewKeys,
     Token,
@@ -77,7 +78,7 @@ def test_a_new_ledger_has_everything_in_its_place(tmp_path: Path) -> None:
         path.relative_to(tmp_path / "d").as_posix() for path in (tmp_path / "d").rglob("*") if path.is_file()
     }
     keys = {f"{KEYS}/{name}" for name in (LOG_KEY, LOG_PQ_KEY, SERVICE_KEY, KEK)}
-    assert names == {CONFIG, DATABASE, CHECKPOINTS, DATA_KEYS} | keys
+    assert names == {CONFIG, DATABASE, CHECKPOINTS, DATA_KEYS, UNBLINDINGS} | keys
     for name in keys:
         assert stat.S_IMODE((tmp_path / "d" / name).stat().st_mode) == 0o600
     assert stat.S_IMODE((tmp_path / "d" / KEYS).stat().st_mode) == 0o700
@@ -150,7 +151,7 @@ def test_where_no_ledger_is_none_opens(tmp_path: Path, place: str) -> None:
     assert sorted(tmp_path.rglob("*")) == before
 
 
-@pytest.mark.parametrize("name", [DATABASE, CHECKPOINTS, DATA_KEYS])
+@pytest.mark.parametrize("name", [DATABASE, CHECKPOINTS, DATA_KEYS, UNBLINDINGS])
 def test_a_missing_store_is_not_made_anew(tmp_path: Path, name: str) -> None:
     """A new file in the place of a lost one would hide the loss."""
     opened(tmp_path / "d").close()
