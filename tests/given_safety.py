@@ -2,14 +2,29 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from typing import Any
 
+from ledger import canonical
 from tests.given_people import register
-from tests.scenario import STUDY, Story, Told, adverse_event, given_infused
+from tests.scenario import DEFINITION, STUDY, Story, Told, adverse_event, given_infused
 
 SAFETY = "safety"
 EPRO = "EPRO-17"
 KG = "kg"
+
+
+def defined(edit: Callable[[dict[str, Any]], None]) -> bytes:
+    """Return the study definition with something edited, to be put in the place of the stories' own."""
+    root = json.loads(DEFINITION)
+    edit(root)
+    return canonical.encode(root)
+
+
+def value(of: Any) -> dict[str, Any]:
+    """Return a value of a definition with its source."""
+    return {"value": of, "source": "X"}
 
 
 def follow(version: int = 2, ae: str = "AE-1", **more: Any) -> dict[str, Any]:

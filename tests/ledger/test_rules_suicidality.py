@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from tests.given_safety import acknowledged, alert
+from typing import Any
+
+import pytest
+
+from tests.given_safety import acknowledged, alert, defined, value
 from tests.scenario import VITALS, breaks, given_infused, keeps, order
 
 
@@ -53,3 +57,18 @@ def test_what_is_acknowledged_is_an_alert() -> None:
     other = story.given("vital_signs.recorded", VITALS)
     told = story.when("suicidality.acknowledged", acknowledged(other, story), by="ines")
     assert (told.refused, told.codes) == (None, ("ALERT_UNKNOWN",))
+
+
+def test_the_clock_of_an_alert_is_the_studys(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A protocol that asks for two hours is held to two hours."""
+
+    def two_hours(root: dict[str, Any]) -> None:
+        clock = {"id": "suicidality", "limit": 2, "unit": "h", "starts": "suicidality_alert"}
+        root["safety_clocks"].append({name: value(of) for name, of in clock.items()})
+
+    monkeypatch.setattr("tests.scenario.DEFINITION", defined(two_hours))
+    story = given_infused()
+    told = story.given("suicidality.alerted", alert(story), by="rater")
+    story.wait(hours=2, minutes=1)
+    late = story.given("vital_signs.recorded", VITALS)
+    assert late.caused == (("SUICIDALITY_UNACKNOWLEDGED", told.event),)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from ledger.participant import Status
-from tests.given_safety import result, sample
+from tests.given_safety import defined, result, sample, value
 from tests.scenario import (
     SITE,
     STUDY,
@@ -200,6 +200,32 @@ def test_the_follow_up_window_counts_from_the_last_infusion() -> None:
     story.wait(days=28)
     story.given("visit.started", {"visit": "follow_up", "mode": "in_person"})
     assert story.participant.status is Status.FOLLOW_UP
+
+
+def test_without_infusions_the_visit_of_day_1_is_day_1(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a study of tablets windows count from the visit of day 1, for what came before it too."""
+    monkeypatch.setattr("tests.scenario.DEFINITION", defined(_tablets))
+    story = given_consented()
+    story.given("visit.started", {"visit": "screening", "mode": "in_person"})
+    story.goto("2025-02-20T15:00:00.000000Z")
+    told = story.given("visit.started", {"visit": "w1d1", "mode": "in_person"})
+    assert str(story.participant.day1) == "2025-02-20"
+    assert told.caused == (("OUTSIDE_WINDOW", story.participant.visits["screening"].event),)
+    story.wait(days=4)
+    told = story.when("visit.started", {"visit": "w1d3", "mode": "in_person"})
+    assert told.codes == ("OUTSIDE_WINDOW",)
+
+
+def _tablets(root: dict[str, Any]) -> None:
+    """Take out of a definition what belongs to infusions."""
+    for name in [*(name for name in root if name.startswith("infusion_")), "preinfusion", "postinfusion"]:
+        root.pop(name)
+    for name in ("volume_tolerance_percent", "weight_valid_days"):
+        root.pop(name)
+    root["visits"] = [visit for visit in root["visits"] if visit["anchor"]["value"] == "day_1"]
+    for visit in root["visits"]:
+        if visit.pop("infusion", None) is not None:
+            visit["kind"] = value("treatment")
 
 
 @keeps("outcome.recorded")
