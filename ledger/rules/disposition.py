@@ -14,6 +14,8 @@ from typing import Final
 from ledger.participant import Disposition, Participant, Status
 from ledger.rules.case import Case, Fold, Judge
 from ledger.rules.record import span
+from ledger.rules.safety import settle_death
+from ledger.rules.safety import settle_death
 from ledger.rules.visits import UNSCHEDULED
 from ledger.state.leaving import ContactAttempt, TreatmentEnd
 
@@ -180,11 +182,13 @@ def fold_found(case: Case) -> Participant:
 
 
 def fold_survival(case: Case) -> Participant:
-    """Fold a death in that is known from elsewhere; alive or unknown changes nothing."""
-    participant = case.participant
-    if case.record.data["status"] != "dead" or participant.died is not None:
+    """Fold a death in that is known from elsewhere; found alive later, the participant is not dead by it."""
+    participant, record = case.participant, case.record
+    if record.data["status"] == "unknown":
         return participant
-    return replace(participant, died=case.record.index)
+    dead = record.index if record.data["status"] == "dead" else None
+    participant = replace(participant, leaving=replace(participant.leaving, dead=dead))
+    return settle_death(participant, record.index)
 
 
 JUDGES: Final[Mapping[str, Judge]] = MappingProxyType(

@@ -225,9 +225,10 @@ def _put(case: Case, event: AdverseEvent, judged: SafetyCase, known_since: str |
 
 
 def settle_death(participant: Participant, index: int) -> Participant:
-    """Say since which index the participant has died: by a report, or a fatal event that stands."""
+    """Say since which index the participant has died: by a report, a fatal event, a survival status."""
     cases = participant.safety.cases
-    dead = bool(participant.safety.deaths) or any(
+    known = bool(participant.safety.deaths) or participant.leaving.dead is not None
+    dead = known or any(
         event.outcome == FATAL and cases[ae].nullified is None
         for ae, event in participant.adverse_events.items()
     )

@@ -69,10 +69,12 @@ class Leaving:
 
     Attributes:
         completed: when the core study was completed.
+        dead: the index of the newest survival status, where it says that the participant is dead.
         attempts: attempts to reach the participant since they were last found.
     """
 
     treatment: TreatmentEnd | None = None
     completed: Interval | None = None
     attempts: tuple[ContactAttempt, ...] = ()
+    dead: int | None = None
     extension: Extension = field(default_factory=Extension)

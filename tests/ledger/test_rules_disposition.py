@@ -245,3 +245,14 @@ def test_a_death_known_from_a_register_folds_into_the_status() -> None:
     story.given("survival_status.recorded", dead)
     assert story.participant.status is Status.DIED
     assert story.when("infusion.ordered", order(story, 2), by="sub").refused == "PARTICIPANT_ENDED"
+
+
+def test_a_register_that_was_wrong_is_taken_back() -> None:
+    """Alive after all, by a later word: the status is again what it was."""
+    story = given_infused()
+    heard = {"as_of": "2025-02", "known_from": "public_record"}
+    story.given("survival_status.recorded", {**heard, "status": "dead"})
+    story.given("survival_status.recorded", {**heard, "status": "unknown"})
+    assert story.participant.status is Status.DIED
+    story.given("survival_status.recorded", {**heard, "status": "alive"})
+    assert story.participant.status is Status.ON_TREATMENT
