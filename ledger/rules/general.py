@@ -12,13 +12,21 @@ from typing import Final
 from ledger.errors import FormatError
 from ledger.rules.case import Case
 from ledger.rules.protocols import version_for
-from ledger.rules.record import HOUR_US, MINUTE_US, Record
+from ledger.rules.record import HOUR_US, MINUTE_US, PERFORMERS, Record
 from ledger.studystate import StudyState
 from ledger.times import Interval, check_local_time, parse_instant
 
 CLOCK_TOLERANCE_US: Final = 5 * MINUTE_US
 
-OF_DATA: Final = frozenset({"form.frozen", "form.unfrozen", "participant.locked", "participant.unlocked"})
+OF_DATA: Final = frozenset(
+    {
+        "form.frozen",
+        "form.unfrozen",
+        "participant.locked",
+        "participant.unlocked",
+        "participant_access.revoked",
+    }
+)
 """Gates of data and not of conduct: they come when site, approval and participation may be over (R4)."""
 
 HALTED: Final = frozenset(
@@ -201,9 +209,9 @@ def judge_performers(record: Record, study: StudyState, site: str, version: str 
 
 
 def _is_taken_over(record: Record) -> bool:
-    """Tell whether a registered system wrote it down first and named nobody: then the signer did not do it."""
+    """Tell whether a system wrote it down first and named nobody: then the signer did not do it."""
     originator = record.statement.originator
-    named = any(name in record.data for name in ("performer", "consenter", "preparer"))
+    named = any(member in record.data for member in PERFORMERS)
     return originator is not None and originator.kind == "system" and not named
 
 

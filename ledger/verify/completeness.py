@@ -96,9 +96,9 @@ class CompletenessJudge:
             detail = f"{len(missing)} sealed values that the role {self._role} sees are not opened"
             self._find("OPENING_MISSING", detail, missing[0])
         for digest in sorted(self._erased):
-            index = self._shown.get(digest.encode("ascii"))
-            if index is not None:
-                self._find("ERASED_SHOWN", "a value is opened that was erased on approval", index)
+            shown = self._shown.get(digest.encode("ascii"))
+            if shown is not None:
+                self._find("ERASED_SHOWN", "a value is opened that was erased on approval", shown)
         if not self._inside:
             self._report(finding("SCOPE_EMPTY", f"nothing in the log is of {self._scope}"))
         for tag in sorted(self._unused, key=lambda tag: self._tags[tag]):
