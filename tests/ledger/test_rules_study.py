@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tests.given_quality import given_database_locked
 from tests.given_sites import AT_SITE, protocol
 from tests.scenario import (
     DEFINITION,
@@ -376,6 +377,7 @@ def test_a_list_made_again_is_flagged() -> None:
     assert (told.refused, told.codes) == (None, ("LIST_REROLLED",))
 
 
+@keeps("randomization.list_opened")
 @breaks("randomization.list_opened", "DATABASE_NOT_LOCKED")
 def test_a_list_is_opened_after_the_lock() -> None:
     """While the database is not locked nothing of a list is opened."""
@@ -383,3 +385,5 @@ def test_a_list_is_opened_after_the_lock() -> None:
     data = {"block_sizes": [6, 9], "list": "main", "seeds": ["A" * 43 + "=", "B" * 42 + "A="]}
     told = story.when("randomization.list_opened", data, by="sponsor", stream=LIST)
     assert told.refused == "DATABASE_NOT_LOCKED"
+    story = given_database_locked()
+    story.given("randomization.list_opened", data, by="sponsor", stream=LIST)
