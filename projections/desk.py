@@ -28,7 +28,7 @@ from ledger.store.port import Reads
 from ledger.times import Interval, parse_instant
 from projections.book import Record
 from projections.moments import UTC_ZONE, Known, known_size, local
-from projections.participant import PARTICIPANT
+from projections.participant import PARTICIPANT, site_of
 from projections.projection import State, replay
 from projections.reader import Reader
 from projections.show import is_hidden, show
@@ -128,14 +128,16 @@ class Desk:
         """Yield the records of some types, or of all, of one stream, in the order of the log."""
         book = self.book(stream)
         hidden = SIGHTS[self.reader.role].hidden
+        # Who has a participant now reads what was recorded at the site that the participant came from.
+        now = {"site": site_of(book)} if stream.startswith(_PARTICIPANT) else None
         for record in book["records"]:
-            if types and record["type"] not in types:
+            type_ = record["type"]
+            if (types and type_ not in types) or ("voided" in record and not voided):
                 continue
-            if "voided" in record and not voided:
-                continue
-            if self.reader.sees(stream, record["type"], record["statement"]) and not is_hidden(
-                record, book, hidden
-            ):
+            sees = self.reader.sees(stream, type_, record["statement"]) or (
+                now is not None and self.reader.sees(stream, type_, now)
+            )
+            if sees and not is_hidden(record, book, hidden):
                 yield self._line(stream, record, book)
 
     def participants(self) -> Iterator[Participant]:

@@ -14,7 +14,7 @@ from ledger.store.port import Reads
 from projections.moments import Known, known_size
 from projections.projection import State, replay_all
 from projections.reader import Reader
-from projections.status import MILESTONES, PARTICIPANTS, standing, status, summary
+from projections.status import MILESTONES, PARTICIPANTS, Standing, standing, summary
 from projections.study import Study
 
 
@@ -77,16 +77,16 @@ def _sees(reader: Reader, state: State) -> bool:
     return reader.sees(stream, "participant.registered", {"site": state["site"]})
 
 
-def _reached(state: State, study: Study) -> Mapping[str, int]:
+def _reached(state: State, study: Study) -> Standing:
     return standing(state["records"], study)
 
 
-def _count(found: Iterable[Mapping[str, int]]) -> dict[str, Any]:
+def _count(found: Iterable[Standing]) -> dict[str, Any]:
     reached = dict.fromkeys(MILESTONES, 0)
     now = {str(each): 0 for each in Status}
-    for milestones in found:
-        now[str(status(milestones))] += 1
-        for name in milestones:
+    for each in found:
+        now[str(each.status)] += 1
+        for name in each.milestones:
             if name in reached:
                 reached[name] += 1
     return {"reached": reached, "now": {name: count for name, count in now.items() if count}}

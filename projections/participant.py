@@ -20,10 +20,14 @@ from typing import Any, Final
 
 from ledger.conduct import Conduct
 from ledger.errors import FormatError
-from ledger.participant import Breach
+from ledger.fold import StoreReader
+from ledger.participant import Breach, Flag, Participant
 from ledger.roles import SIGHTS
+from ledger.rules import refold
 from ledger.rules.record import span
+from ledger.rules.stream import view_of
 from ledger.store.port import Reads
+from ledger.times import parse_instant
 from projections import book as books
 from projections import status as statuses
 from projections.book import QUALITY, VOIDING, Record, new_book
@@ -35,6 +39,7 @@ from projections.reader import Reader
 from projections.show import is_hidden, show, show_correction, show_reason
 from projections.study import Study
 
+TRANSFER: Final = "participant.transferred"
 PARTICIPANT: Final = Projection(
     name="participant", version=1, types=None, key=by_participant, initial=new_book, fold=books.fold
 )
@@ -60,11 +65,40 @@ def participant_view(
     book, study = load_book(reads, participant_id, known)
     if not is_shown(book, reader):
         return None
-    found = None
-    if conduct is not None:
-        state = conduct.state(participant_id)
-        found = () if state is None else state.breaches
-    return view(book, study, reader, true=true, breaches=found)
+    if conduct is None:
+        return view(book, study, reader, true=true)
+    newest = conduct.state(participant_id)
+    state = newest if known is None else as_known(reads, conduct, participant_id, study.size)
+    shown = view(book, study, reader, true=true, breaches=() if newest is None else newest.breaches)
+    if state is not None:
+        last = reads.entry(study.size - 1)
+        zone = study.zone(site_of(book)) or UTC_ZONE
+        at_us = true_us(true, zone) if true is not None else parse_instant(last.at) if last is not None else 0
+        shown["flags"] |= flags(state, at_us, study.size)
+    return shown
+
+
+def as_known(reads: Reads, conduct: Conduct, participant_id: str, size: int) -> Participant | None:
+    """Return what the rules held of a participant when the log had `size` leaves.
+
+    `conduct` has folded at least as many: what it holds of the study answers for every earlier index.
+    """
+    entries = StoreReader(reads).entries_of(f"participant/{participant_id}")
+    return refold.replay(view_of(entries, size), conduct.study, size - 1)
+
+
+def flags(state: Participant, at_us: int, size: int) -> dict[str, Any]:
+    """Show the flags that stand beside the status at an instant (catalogue, "Status").
+
+    Who was unblinded stands in a stream that most do not see, and is asked of the unblinding log.
+    """
+    raised = state.flags_at(at_us)
+    extension = state.leaving.extension.status
+    return {
+        **{str(flag).replace(" ", "_").replace("-", "_"): flag in raised for flag in Flag},
+        "locked": state.assurance.locked(size) is not None,
+        "extension": None if extension is None else str(extension),
+    }
 
 
 def load_book(reads: Reads, participant_id: str, known: Known = None) -> tuple[State, Study]:
@@ -89,15 +123,25 @@ def _zone_of(entries: Sequence[Any], study: Study) -> str:
 def is_shown(book: State, reader: Reader) -> bool:
     """Tell whether a book has records and this reader sees its stream."""
     records = book["records"]
-    return bool(records) and reader.sees(
-        f"participant/{book['id']}", records[0]["type"], records[0]["statement"]
-    )
+    if not records:
+        return False
+    stream, type_ = f"participant/{book['id']}", records[0]["type"]
+    return any(reader.sees(stream, type_, {"site": site}) for site in {site_of(book), *_left(book)})
 
 
 def site_of(book: State) -> str | None:
-    """Return the participant's site."""
+    """Return the participant's site: that of the registration, or of the newest transfer."""
+    for record in reversed(book["records"]):
+        if record["type"] == TRANSFER and "voided" not in record:
+            site: str = record["data"]["to"]
+            return site
     records = book["records"]
     return records[0]["statement"].get("site") if records else None
+
+
+def _left(book: State) -> Iterable[str]:
+    """Return the sites that the participant was of before."""
+    return (record["data"]["from"] for record in book["records"] if record["type"] == TRANSFER)
 
 
 def view(
@@ -122,7 +166,6 @@ def view(
         parts.add(record, may_have=may_have)
     sure = records if true is None else [record for record, may_have in ordered if not may_have]
     reached = statuses.standing(sure, study)
-    status = statuses.status(reached)
     shown: dict[str, Any] = {
         "participant": book["id"],
         "site": site,
@@ -130,13 +173,13 @@ def view(
         "known": study.size - 1,
         "true": true,
         "last_index": last,
-        "status": str(status),
-        "milestones": {name: reached[name] for name in statuses.MILESTONES if name in reached},
+        "status": str(reached.status),
+        "milestones": statuses.shown_milestones(reached),
         **parts.done(),
     }
     if len(sure) < len(ordered):
-        may_be = statuses.status(statuses.standing((record for record, _ in ordered), study))
-        shown["status_may_be"] = str(may_be)
+        may_be = statuses.standing((record for record, _ in ordered), study)
+        shown["status_may_be"] = str(may_be.status)
     _about(shown, book, records, reader)
     counted = {record["event"] for record, _ in ordered}
     shown["breaches"] = _breaches(records, breaches, study.size, counted)
@@ -144,7 +187,6 @@ def view(
     explained = (each["explained_by"] for each in shown["breaches"] if each.get("explained_by") is not None)
     shown["last_index"] = max((index for index in (last, *explained) if index is not None), default=None)
     shown["flags"] = {
-        "held_until": statuses.held_until(sure, study, zone),
         "open_breaches": sum(breach["open"] is not False for breach in shown["breaches"]),
         "pending_cosignature": len(shown["pending"]),
     }

@@ -10,46 +10,55 @@ against each other at every index.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Final
 
 from ledger.participant import ENDED, Status
 from ledger.rules.disposition import STATUSES
-from ledger.rules.record import DAY_US, span
 from ledger.rules.safety import FATAL
 from ledger.store.port import StoredEntry
-from ledger.times import format_instant
 from projections import book
 from projections.book import CORRECTION, COSIGNATURE, VOIDING, Record
-from projections.moments import UTC_ZONE
 from projections.projection import Projection, State, by_participant
 from projections.study import Study
 
 NEEDED: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {
         "participant.registered": (),
+        "participant.transferred": ("to",),
         "consent.obtained": (),
         "consent.withdrawn": ("scopes",),
+        "authorization.revoked": ("scopes",),
         "criterion.assessed": (),
         "screening.failed": (),
+        "rescreening.authorised": (),
         "eligibility.confirmed": (),
+        "eligibility.revoked": ("statement",),
         "participant.randomized": ("stage",),
         "visit.started": ("visit",),
         "infusion.started": ("infusion",),
         "infusion.stopped": ("infusion",),
         "infusion.completed": ("infusion",),
-        "medication.started": ("class",),
+        "dosing.discontinued": (),
+        "treatment.completed": (),
+        "treatment.discontinued": (),
         "adverse_event.reported": ("ae", "outcome"),
         "adverse_event.followed_up": ("ae", "outcome"),
+        "adverse_event.assessed": ("ae", "outcome"),
         "adverse_event.resolved": ("ae", "outcome"),
+        "adverse_event.nullified": ("ae",),
+        "death.reported": (),
+        "survival_status.recorded": ("status",),
         "participant.completed": (),
         "participant.withdrawn": (),
         "participant.lost_to_follow_up": (),
+        "participant.found": (),
+        "extension.entered": (),
     }
 )
 """Types that a status depends on, with the members of `data` that it reads."""
 
-MEDICATION: Final = "medication.started"
 _ABOUT: Final = frozenset({CORRECTION, VOIDING, COSIGNATURE})
 MILESTONES: Final = (
     "registered",
@@ -63,6 +72,7 @@ MILESTONES: Final = (
     "withdrawn",
     "lost_to_follow_up",
     "died",
+    "entered_extension",
 )
 _ENDS: Final = MappingProxyType(
     {
@@ -81,9 +91,12 @@ def fold(state: State, entry: StoredEntry, statement: Mapping[str, Any]) -> Stat
         return state
     if entry.type == "participant.registered":
         state["site"] = statement.get("site")
+    elif entry.type == "participant.transferred":
+        state["site"] = statement["data"]["to"]
     data = statement["data"]
     kept = {name: data[name] for name in NEEDED[entry.type] if name in data}
-    book.add(state, entry, {"data": kept, "occurred_at": statement["occurred_at"]})
+    reduced = {"data": kept, "occurred_at": statement["occurred_at"], "site": statement.get("site")}
+    book.add(state, entry, reduced)
     return state
 
 
@@ -106,8 +119,6 @@ def _fold_about(state: State, entry: StoredEntry, statement: Mapping[str, Any]) 
 
 
 def _is_needed(type_: str, path: str, schema: int) -> bool:
-    if path == "/occurred_at":
-        return type_ == MEDICATION
     return schema == 1 and path.startswith("/data/") and path.split("/")[2] in NEEDED.get(type_, ())
 
 
@@ -117,7 +128,7 @@ def _initial(key: str) -> State:
 
 PARTICIPANTS: Final = Projection(
     name="participants",
-    version=1,
+    version=2,
     types=frozenset(NEEDED) | _ABOUT,
     key=by_participant,
     initial=_initial,
@@ -125,128 +136,152 @@ PARTICIPANTS: Final = Projection(
 )
 
 
-def standing(records: Iterable[Record], study: Study) -> Mapping[str, int]:
-    """Return the milestones that records in effect reach, each with the index that first reached it.
+@dataclass(slots=True)
+class Standing:
+    """Where records lead, one after the other.
 
-    `following_up` and `treatment_ended` are among them beside `MILESTONES`.
+    Attributes:
+        milestones: each with the index that first reached it, though it may have been left again.
+        now: what a status asks, as it stands: each with the index that made it so.
     """
-    reached: dict[str, int] = {}
-    started: set[int] = set()
-    outcomes: dict[str, str] = {}
-    for record in records:
-        if record["type"] in NEEDED and "voided" not in record:
-            _reach(reached, record, study, started, outcomes)
-    return reached
+
+    milestones: dict[str, int] = field(default_factory=dict)
+    now: dict[str, int] = field(default_factory=dict)
+    _site: str | None = None
+    _confirmation: str | None = None
+    _started: set[int] = field(default_factory=set)
+    _outcomes: dict[str, str | None] = field(default_factory=dict)
+    _dead: bool = False
+
+    @property
+    def status(self) -> Status:
+        """The furthest step that is reached."""
+        return next((found for step, found in _STATUS if step in self.now), self._on_the_way())
+
+    def add(self, record: Record, study: Study) -> None:
+        """Take one more record in."""
+        index, data = record["index"], record["data"]
+        match record["type"]:
+            case "participant.registered":
+                self._site = record["statement"].get("site")
+                self._reach("registered", index)
+            case "participant.transferred":
+                self._site = data["to"]
+                self._reach("consented", index)
+            case "consent.obtained":
+                self._reach("consented", index)
+            case "consent.withdrawn" | "authorization.revoked":
+                if "study_treatment" in data["scopes"]:
+                    self._reach("treatment_ended", index)
+            case "criterion.assessed":
+                self._reach("screened", index)
+            case "screening.failed":
+                self._reach("screen_failed", index)
+                self.milestones["screen_failed"] = index
+            case "rescreening.authorised":
+                self._leave("screened", "screen_failed", "eligible")
+            case "eligibility.confirmed":
+                self._confirmation = record["event"]
+                self._reach("eligible", index)
+            case "eligibility.revoked":
+                if data["statement"] == self._confirmation:
+                    self._leave("eligible")
+            case "participant.randomized":
+                if data["stage"] == 1:
+                    self._reach("randomized", index)
+            case "extension.entered":
+                self._reach("entered_extension", index)
+            case "participant.found":
+                if "lost_to_follow_up" in self.now:
+                    self._leave("lost_to_follow_up")
+            case _:
+                self._add_course(record, study)
+
+    def _add_course(self, record: Record, study: Study) -> None:
+        """Take in what concerns treatment and its end."""
+        index, data = record["index"], record["data"]
+        match record["type"]:
+            case "visit.started":
+                self._add_visit(index, data["visit"], study)
+            case "infusion.started":
+                self._reach("treated", index)
+                self._started.add(data["infusion"])
+            case "infusion.stopped" | "infusion.completed":
+                if data["infusion"] in self._started and data["infusion"] == self._last(study, index):
+                    self._reach("treatment_ended", index)
+            case "dosing.discontinued":
+                self._reach("treatment_ended", index)
+            case "treatment.completed" | "treatment.discontinued":
+                self._reach("treatment_ended", index)
+                self.now.setdefault("treatment_told", index)
+            case "death.reported":
+                self._dead = True
+                self._settle_death(index)
+            case "survival_status.recorded":
+                self._dead = self._dead or data["status"] == "dead"
+                self._settle_death(index)
+            case type_ if type_ in STATUSES:
+                if not self.now.keys() & _ENDS.values():  # the first disposition stands
+                    self._reach(_ENDS[STATUSES[type_]], index)
+            case _:
+                self._add_outcome(record)
+
+    def _add_visit(self, index: int, name: str, study: Study) -> None:
+        definition = study.definition(index, self._site)
+        planned = definition.visit(name) if definition is not None else None
+        if planned is not None and planned.kind == "screening":
+            self._reach("screened", index)
+        elif planned is not None and planned.kind == "follow_up":
+            self._reach("following_up", index)
+
+    def _last(self, study: Study, index: int) -> int | None:
+        definition = study.definition(index, self._site)
+        return None if definition is None else max(visit.infusion or 0 for visit in definition.visits)
+
+    def _add_outcome(self, record: Record) -> None:
+        """Follow an adverse event's newest outcome: a fatal one that is taken back is no death."""
+        data, ae = record["data"], record["data"]["ae"]
+        if record["type"] == "adverse_event.nullified":
+            self._outcomes[ae] = None
+        elif record["type"] == "adverse_event.reported" or (
+            self._outcomes.get(ae) is not None and "outcome" in data
+        ):
+            self._outcomes[ae] = data["outcome"]
+        self._settle_death(record["index"])
+
+    def _settle_death(self, index: int) -> None:
+        if self._dead or FATAL in self._outcomes.values():
+            self._reach("died", index)
+        else:
+            self._leave("died")
+            self.milestones.pop("died", None)
+
+    def _reach(self, step: str, index: int) -> None:
+        self.milestones.setdefault(step, index)
+        self.now.setdefault(step, index)
+
+    def _leave(self, *steps: str) -> None:
+        for step in steps:
+            self.now.pop(step, None)
+
+    def _on_the_way(self) -> Status:
+        """Return the status of who has not ended: by treatment if there is any, else by what came before."""
+        if self.now.keys() & {"treated", "treatment_told"}:
+            if "following_up" in self.now:
+                return Status.FOLLOW_UP
+            if "treatment_ended" in self.now:
+                return Status.TREATMENT_ENDED
+            return Status.ON_TREATMENT
+        return next((found for step, found in _BEFORE if step in self.now), Status.PRE_SCREENED)
 
 
-def _reach(
-    reached: dict[str, int], record: Record, study: Study, started: set[int], outcomes: dict[str, str]
-) -> None:
-    index, data = record["index"], record["data"]
-    match record["type"]:
-        case "participant.registered":
-            reached.setdefault("registered", index)
-        case "consent.obtained":
-            reached.setdefault("consented", index)
-        case "consent.withdrawn":
-            if "study_treatment" in data["scopes"]:
-                reached.setdefault("treatment_ended", index)
-        case "criterion.assessed":
-            reached.setdefault("screened", index)
-        case "screening.failed":
-            reached["screen_failed"] = index
-        case "eligibility.confirmed":
-            reached.setdefault("eligible", index)
-        case "participant.randomized":
-            if data["stage"] == 1:
-                reached.setdefault("randomized", index)
-        case "visit.started":
-            _visit(reached, index, data["visit"], study)
-        case "infusion.started":
-            reached.setdefault("treated", index)
-            started.add(data["infusion"])
-        case "infusion.stopped" | "infusion.completed":
-            if data["infusion"] in started and data["infusion"] == _last_infusion(study, index):
-                reached.setdefault("treatment_ended", index)
-        case "medication.started":
-            pass  # holds gates, and is no step of the way
-        case "adverse_event.reported" | "adverse_event.followed_up" | "adverse_event.resolved":
-            _outcome(reached, record, outcomes)
-        case type_:
-            if not any(end in reached for end in _ENDS.values()):  # the first disposition stands
-                reached[_ENDS[STATUSES[type_]]] = index
-
-
-def held_until(records: Iterable[Record], study: Study, zone: str) -> str | None:
-    """Return the instant until which a prohibited medication makes gates wait; None where none ever did.
-
-    Whether that is over is for whoever has a clock, or a clinical time, to say.
-    """
-    latest = None
-    for record in records:
-        if record["type"] != MEDICATION or "voided" in record:
-            continue
-        definition = study.definition(record["index"])
-        prohibited = definition.prohibited(record["data"]["class"]) if definition is not None else None
-        if prohibited is not None and prohibited.effect == "hold":
-            found = span(record["occurred_at"], zone).latest_us + prohibited.washout_days * DAY_US
-            latest = found if latest is None else max(latest, found)
-    return None if latest is None else format_instant(latest)
-
-
-def _visit(reached: dict[str, int], index: int, name: str, study: Study) -> None:
-    definition = study.definition(index)
-    planned = definition.visit(name) if definition is not None else None
-    if planned is not None and planned.kind == "screening":
-        reached.setdefault("screened", index)
-    elif planned is not None and planned.kind == "follow_up":
-        reached.setdefault("following_up", index)
-
-
-def _last_infusion(study: Study, index: int) -> int | None:
-    definition = study.definition(index)
-    return None if definition is None else max(visit.infusion or 0 for visit in definition.visits)
-
-
-def _outcome(reached: dict[str, int], record: Record, outcomes: dict[str, str]) -> None:
-    """Follow an adverse event's newest outcome: a fatal one that is taken back is no death."""
-    index, data = record["index"], record["data"]
-    is_report = record["type"] == "adverse_event.reported"
-    if "outcome" in data and (is_report or data["ae"] in outcomes):
-        outcomes[data["ae"]] = data["outcome"]
-    if FATAL in outcomes.values():
-        reached.setdefault("died", index)
-    else:
-        reached.pop("died", None)
-
-
-def status(reached: Mapping[str, int]) -> Status:
-    """Return the furthest step that the milestones show."""
-    for milestone, found in _BY_MILESTONE:
-        if milestone in reached:
-            return found
-    if "treated" in reached:
-        for milestone, found in _WHILE_TREATED:
-            if milestone in reached:
-                return found
-        return Status.ON_TREATMENT
-    for milestone, found in _BEFORE_TREATMENT:
-        if milestone in reached:
-            return found
-    return Status.PRE_SCREENED
-
-
-_BY_MILESTONE: Final = (
+_STATUS: Final = (
     ("died", Status.DIED),
     ("completed", Status.COMPLETED),
     ("withdrawn", Status.WITHDRAWN),
     ("lost_to_follow_up", Status.LOST_TO_FOLLOW_UP),
 )
-_WHILE_TREATED: Final = (
-    ("following_up", Status.FOLLOW_UP),
-    ("treatment_ended", Status.TREATMENT_ENDED),
-)
-_BEFORE_TREATMENT: Final = (
+_BEFORE: Final = (
     ("randomized", Status.RANDOMIZED),
     ("screen_failed", Status.SCREEN_FAILED),
     ("eligible", Status.ELIGIBLE),
@@ -255,19 +290,32 @@ _BEFORE_TREATMENT: Final = (
 )
 
 
+def standing(records: Iterable[Record], study: Study) -> Standing:
+    """Return where records in effect lead; voided ones and those of other types are passed over."""
+    found = Standing()
+    for record in records:
+        if record["type"] in NEEDED and "voided" not in record:
+            found.add(record, study)
+    return found
+
+
 def has_ended(found: Status) -> bool:
     """Tell whether a status ends participation."""
     return found in ENDED
 
 
 def summary(state: State, study: Study) -> dict[str, Any]:
-    """Show one participant of the study's list: site, status, flags and milestones by index."""
-    reached = standing(state["records"], study)
+    """Show one participant of the study's list: site, status and milestones by index."""
+    found = standing(state["records"], study)
     return {
         "participant": state["id"],
         "site": state["site"],
-        "status": str(status(reached)),
-        "held_until": held_until(state["records"], study, study.zone(state["site"]) or UTC_ZONE),
-        "milestones": {name: reached[name] for name in MILESTONES if name in reached},
+        "status": str(found.status),
+        "milestones": shown_milestones(found),
         "last_index": state["last"],
     }
+
+
+def shown_milestones(found: Standing) -> dict[str, int]:
+    """Return the milestones in the order of the study's way."""
+    return {name: found.milestones[name] for name in MILESTONES if name in found.milestones}

@@ -29,6 +29,7 @@ class Study:
         self.size = size
         self._protocols: list[tuple[int, str, StudyDefinition | None]] = []
         self._zones: dict[str, str] = {}
+        self._activated: dict[str, list[tuple[int, str]]] = {}
         self._grades: dict[str, dict[str, tuple[int, str]]] = {ROOTS: {}}
         for entry in reads.stream_entries("study"):
             if entry.index >= size:
@@ -39,12 +40,20 @@ class Study:
                 for root in orjson.loads(entry.statement)["data"].get("root_keys", ()):
                     self._enrol(ROOTS, entry.index, root["key"])
 
-    def definition(self, before: int) -> StudyDefinition | None:
-        """Return the definition of the protocol version in force just before an index."""
-        for index, _, definition in reversed(self._protocols):
+    def definition(self, before: int, site: str | None = None) -> StudyDefinition | None:
+        """Return the definition of the protocol version in force just before an index.
+
+        At a site: the newest that was activated there, else the first that has the site. For the study as a
+        whole: the newest approved.
+        """
+        known = [(version, definition) for index, version, definition in self._protocols if index < before]
+        if site is None:
+            return known[-1][1] if known else None
+        for index, version in reversed(self._amendments(site)):
             if index < before:
-                return definition
-        return None
+                return next((found for named, found in known if named == version), None)
+        of_site = (found for _, found in known if found is not None and site in found.sites)
+        return next(of_site, known[0][1] if known else None)
 
     def zone(self, site: str | None) -> str | None:
         """Return the IANA zone of a site; None without a site, and for one that no protocol names."""
@@ -65,6 +74,17 @@ class Study:
             everybody = (self._keys_of(stream[len(_PERSON) :]) for stream in streams)
             found = next((keys[key] for keys in everybody if key in keys), None)
         return found[1] if found is not None and found[0] <= index else None
+
+    def _amendments(self, site: str) -> list[tuple[int, str]]:
+        """Return the versions activated at a site, each with its index."""
+        if site not in self._activated:
+            entries = self._reads.stream_entries(f"site/{site}") if len(self._protocols) > 1 else ()
+            self._activated[site] = [
+                (entry.index, orjson.loads(entry.statement)["data"]["version"])
+                for entry in entries
+                if entry.type == "amendment.activated" and entry.index < self.size
+            ]
+        return self._activated[site]
 
     def _keys_of(self, person: str) -> dict[str, tuple[int, str]]:
         if person not in self._grades:

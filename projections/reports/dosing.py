@@ -33,9 +33,9 @@ _TYPES: Final = (
 
 def dosing(desk: Desk) -> Iterator[Row]:
     """Yield the planned infusions of each randomized participant, by participant and number."""
-    definition = desk.study.definition(desk.size)
-    planned = [visit for visit in definition.visits if visit.infusion is not None] if definition else []
     for participant in desk.participants():
+        definition = desk.study.definition(desk.size, participant.site)
+        planned = [visit for visit in definition.visits if visit.infusion is not None] if definition else []
         lines = list(desk.records_of(f"participant/{participant.id}", *_TYPES))
         numbers = {line.data["infusion"] for line in lines}
         if not participant.randomized and not numbers:

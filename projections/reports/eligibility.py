@@ -28,7 +28,7 @@ def eligibility(desk: Desk) -> Iterator[Row]:
         first = next((r for r in participant.randomizations if r.stage == 1), None)
         if first is None or first.answered is None:
             continue
-        definition = desk.study.definition(first.index)
+        definition = desk.study.definition(first.index, participant.stratum)
         for criterion in definition.criteria if definition is not None else ():
             yield _row(desk, participant, criterion, first.answered)
 

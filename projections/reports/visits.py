@@ -27,7 +27,7 @@ UNSCHEDULED: Final = "unscheduled"
 def visits(desk: Desk) -> Iterator[Row]:
     """Yield the planned visits of each participant in the order of the calendar, then unscheduled ones."""
     for participant in desk.participants():
-        definition = desk.study.definition(desk.size)
+        definition = desk.study.definition(desk.size, participant.site)
         lines = list(desk.records_of(f"participant/{participant.id}", *_TYPES))
         by_visit: dict[str, list[Line]] = defaultdict(list)
         for line in lines:

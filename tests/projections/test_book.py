@@ -8,10 +8,9 @@ import pytest
 
 from ledger.conduct import Conduct
 from ledger.rules.stream import QUALITY, view_of
-from ledger.times import format_instant
 from projections.participant import load_book, site_of
 from projections.projection import replay
-from projections.status import PARTICIPANTS, held_until, standing, status
+from projections.status import PARTICIPANTS, standing
 from projections.study import Study
 from tests import scenario
 from tests.projections.conftest import Told
@@ -71,7 +70,7 @@ STORIES: list[Callable[[Story], object]] = [
 def test_status_is_the_one_of_conduct_at_every_index(
     happens: Callable[[Story], object], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    """Status and hold follow from the book, and from what is kept of it, as conduct folds them."""
+    """A status follows from the book, and from what is kept of it, as conduct folds them."""
     story = scenario.given_infused()
     happens(story)
     store = store_of(story, tmp_path_factory.mktemp("status") / "ledger.db")
@@ -85,10 +84,7 @@ def test_status_is_the_one_of_conduct_at_every_index(
         book, study = load_book(store, PARTICIPANT, entry.index)
         kept = replay(PARTICIPANTS, store.stream_entries(STREAM), PARTICIPANT, entry.index + 1)
         for records in (book["records"], kept["records"]):
-            reached = standing(records, study)
-            assert status(reached) == theirs.status
-            until = max((hold.until_us for hold in theirs.holds), default=None)
-            assert held_until(records, study, ZONE) == (None if until is None else format_instant(until))
+            assert standing(records, study).status == theirs.status
         seen.add(theirs.status)
     assert len(seen) >= 6
     store.close()
@@ -97,7 +93,7 @@ def test_status_is_the_one_of_conduct_at_every_index(
 def test_status_follows_corrections_and_voidings(told: Told) -> None:
     """The eventful story ends with the status that conduct gives after everything was mended."""
     book, study = load_book(told.store, PARTICIPANT)
-    assert status(standing(book["records"], study)) == told.story.participant.status
+    assert standing(book["records"], study).status == told.story.participant.status
     kept = replay(PARTICIPANTS, told.store.stream_entries(STREAM), PARTICIPANT, study.size)
     assert standing(kept["records"], study) == standing(book["records"], study)
     assert site_of(book) == kept["site"] == "SA-01"

@@ -46,7 +46,6 @@ def test_kept_states_give_the_answers_of_a_replay(told: Told, auditor: Reader, t
     assert enrolment(told.store, reader=auditor, states=states) == enrolment(told.store, reader=auditor)
     (row,) = participants(told.store, reader=auditor)
     assert (row["status"], row["site"]) == ("withdrawn", "SA-01")
-    assert row["held_until"] is not None
     assert participants(told.store, reader=Reader(role="list_holder")) == []
 
 
