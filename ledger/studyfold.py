@@ -12,7 +12,7 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, Final, TypeVar
 
-from ledger.rules import conditions, outside, pharmacy, sites
+from ledger.rules import conditions, outside, pharmacy, safety_desk, sites
 from ledger.rules.case import StudyFold
 from ledger.rules.record import Record
 from ledger.studystate import (
@@ -187,7 +187,9 @@ def evolve(state: StudyState, record: Record, attachments: Attachments) -> Study
     return fold(state, record, attachments) if fold else state
 
 
-CORRECTABLE: Final = sites.CORRECTABLE | conditions.CORRECTABLE | pharmacy.CORRECTABLE | {"training.recorded"}
+CORRECTABLE: Final = frozenset({"training.recorded"}).union(
+    sites.CORRECTABLE, conditions.CORRECTABLE, pharmacy.CORRECTABLE, safety_desk.CORRECTABLE
+)
 """Facts outside the participants' streams that can be corrected or voided, and that this state holds."""
 
 
@@ -198,7 +200,8 @@ def again(state: StudyState, stream: str, records: tuple[Record, ...]) -> StudyS
         state = sites.without_facts(state, name)
     elif kind == "person":
         state = replace(state, trainings=_with(state.trainings, name, ()))
-    state = pharmacy.without_facts(conditions.without_facts(state, stream), stream)
+    for area in (conditions, pharmacy, safety_desk):
+        state = area.without_facts(state, stream)
     for record in records:
         state = evolve(state, record, _no_attachment)
     return state

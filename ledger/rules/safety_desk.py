@@ -20,6 +20,7 @@ from ledger.state.safety_desk import Assessment, Receipt
 from ledger.study.definition import Clock
 from ledger.studystate import Attachments, StudyState
 
+STREAM: Final = "safety"
 LATE: Final = "EXPEDITED_REPORT_LATE"
 RECEIPT: Final = "receipt_by_sponsor"
 
@@ -89,9 +90,21 @@ def _keep(state: StudyState, assessment: Assessment) -> StudyState:
     return replace(state, safety_desk=replace(desk, assessments=assessments))
 
 
+CORRECTABLE: Final = frozenset({"susar.assessed", "expedited_report.submitted"})
+"""Facts of this stream that can be corrected or voided, and that the state holds."""
+
+
+def without_facts(state: StudyState, stream: str) -> StudyState:
+    """Return the state without the assessments of the stream, to be folded again."""
+    if stream != STREAM:
+        return state
+    desk = replace(state.safety_desk, assessments=MappingProxyType({}))
+    return replace(state, safety_desk=desk)
+
+
 def overdue(state: StudyState, record: Record, known: tuple[Breach, ...]) -> tuple[Breach, ...]:
     """Return what a record of the stream `safety` finds overdue that was not found before."""
-    if record.stream != "safety":
+    if record.stream != STREAM:
         return ()
     flagged = {breach.event for breach in known if breach.rule == LATE}
     return tuple(

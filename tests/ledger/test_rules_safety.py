@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from ledger.actions.registry import all_specs
 from ledger.participant import Status
 from tests.given_safety import assessed, causality, changed, follow, given_event, given_serious, to_sponsor
 from tests.scenario import STUDY, adverse_event, breaks, given_infused, keeps
@@ -235,3 +236,13 @@ def test_death_ends_participation_and_safety_stays_open() -> None:
     told = story.when("eligibility.confirmed", {"criteria_sha256": "00" * 32}, by="sub")
     assert told.refused == "PARTICIPANT_ENDED"
     story.given("adverse_event.reported", adverse_event(ae="AE-2"))
+
+
+def test_what_is_always_open_of_observations_and_safety() -> None:
+    """Everything of safety and suicidality, and nothing else of observations (R7)."""
+    for known in all_specs():
+        area = known.action.__module__.rpartition(".")[2]
+        if area in ("safety", "safety_desk"):
+            assert known.always_open, known.type
+        elif area in ("visits", "observations", "laboratory", "diary", "forms", "medication"):
+            assert known.always_open == known.type.startswith("suicidality."), known.type

@@ -80,6 +80,16 @@ def test_what_is_not_expedited_is_never_late() -> None:
     assert decide(story).caused == ()
 
 
+def test_a_voided_assessment_asks_for_nothing() -> None:
+    """Entered for the wrong case, taken back in time: no report is due by it (R10)."""
+    story, told = given_told()
+    wrong = assess(story, told, "expedited_other")
+    void = {"statement": wrong.event, "code": "error", "source": SOURCE}
+    story.given("record.voided", void, by="safety", stream=SAFETY, reason="entry_error")
+    story.wait(days=20)
+    assert decide(story).caused == ()
+
+
 @breaks("susar.assessed", "SUSAR_REPORT", "CLOCK_UNKNOWN")
 def test_an_assessment_names_its_report_and_its_clock() -> None:
     """Another statement, or a clock that the study does not have, is flagged."""
