@@ -86,6 +86,8 @@ def overdue(assurance: Assurance, record: Record) -> tuple[Waiting, ...]:
 
 def flag_overdue(breaches: tuple[Breach, ...], late: tuple[Waiting, ...], index: int) -> tuple[Breach, ...]:
     """Add the breach of what is overdue, once for each statement."""
+    if not late:
+        return breaches
     known = {breach.event for breach in breaches if breach.rule == "COSIGNATURE_OVERDUE"}
     named = {w.event: w for w in late if w.event not in known}
     new = (

@@ -38,7 +38,9 @@ def advance(record: Record, participant: Participant, study: StudyState, codes: 
     """Fold one judged record in, with its breaches and what it tells about earlier records."""
     case = case_of(record, participant, study)
     after = participants.fold(case)
-    after = replace(after, assurance=assurance.fold(after.assurance, record))
+    assured_now = assurance.fold(after.assurance, record)
+    if assured_now is not after.assurance:
+        after = replace(after, assurance=assured_now)
     found = (Breach(event=record.event, rule=code, index=record.index, found=record.index) for code in codes)
     new = tuple(departures.explain(explain(each, record, study), participant, record) for each in found)
     if new:

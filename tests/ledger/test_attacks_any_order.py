@@ -15,7 +15,9 @@ from hypothesis import strategies as st
 
 from ledger.errors import LedgerError
 from ledger.export import export_bundle
+from ledger.fold import load_entry
 from ledger.rules.eligibility import criteria_digest
+from ledger.rules.signing import signed_digest
 from ledger.times import format_instant
 from ledger.verify.options import Scope
 from tests.ledger.small_ledger import SITE, SmallLedger
@@ -24,7 +26,10 @@ from tests.ledger.write_path import BEDSIDE, SOURCE, copy_of
 
 MINUTE: Final = 60_000_000
 PHYSICIAN: Final = ("aruiz", "investigator", "approval")
+MANAGER: Final = ("admin", "data_manager", "authorship")
+LOCKING: Final = ("admin", "data_manager", "approval")
 STREAMS: Final = tuple(f"participant/{SITE}-00{number}" for number in (1, 2))
+LOCKS: Final = ("frozen", "unfrozen", "locked", "unlocked")
 OUTSIDE: Final = {"why": "paper", "source": {"kind": "paper"}}
 ML: Final = {"value": "50", "unit": "mL"}
 RATE: Final = {"value": "75", "unit": "mL/h"}
@@ -52,9 +57,9 @@ class Story:
 
     def tell(self, who: Who, type_: str, stream: str, data: dict[str, Any], *sealed: str) -> None:
         """Record one statement, of now or of some days ago, and leave it at that where it is refused."""
-        opened = dict.fromkeys(sealed)
+        opened: dict[str, Any] = {path: "told" if path == "/data/text" else None for path in sealed}
         rest: dict[str, Any] = {}
-        if type_ in ("correction.made", "record.voided"):
+        if type_ in ("correction.made", "record.voided") or type_.partition(".")[2] in LOCKS:
             opened, rest = {"/reason/text": None}, {"reason": {"code": "error"}}
         if self.choose.random() < 0.3:
             ago = self.choose.randrange(9 * 24 * 60) * MINUTE
@@ -67,7 +72,8 @@ class Story:
     def step(self) -> None:
         """Let some time pass and record something."""
         self.small.sources.advance(self.choose.choice((1, 90, 60 * 24 * 2)) * MINUTE)
-        self.choose.choice((self.fact, self.fact, self.gate, self.quality))(self.choose.choice(STREAMS))
+        kinds = (self.fact, self.fact, self.gate, self.quality, self.oversight)
+        self.choose.choice(kinds)(self.choose.choice(STREAMS))
 
     def fact(self, stream: str) -> None:
         """Record a fact, in order or not."""
@@ -139,19 +145,52 @@ class Story:
         )
         told()
 
+    def oversight(self, stream: str) -> None:
+        """Ask, answer, verify, sign, freeze or lock, about something that stands in the stream."""
+        entries = [load_entry(stored) for stored in self.small.ledger.store.stream_entries(stream)]
+        size = self.small.ledger.store.head().size
+        upto = self.choose.choice((size, size, size - 3))
+        entry, other = self.choose.choice(entries), self.choose.choice(entries)
+        named: dict[str, Any] = {"statement": entry.event, "source": SOURCE}
+        signed = {"upto": upto, "components": ["identifier", "password"], "source": SOURCE,
+                  "sha256": signed_digest(entries, "participant", None, upto) or "0" * 64}  # fmt: skip
+        kept = {"statements": sorted({entry.event, other.event})}
+        plan = {"authority": "Plan 4"}
+        endorsed = [e.event for e in entries if e.statement and e.statement.type == "record.signed"]
+        steps: tuple[tuple[Who, str, dict[str, Any], tuple[str, ...]], ...] = (
+            (MANAGER, "query.opened", {**named, "paths": [], "kind": "missing"}, ("/data/text",)),
+            (BEDSIDE, "query.answered", named, ("/data/text",)),
+            (MANAGER, "query.closed", {**named, "code": "answered"}, ()),
+            (BEDSIDE, "deviation.reported",
+             {"code": "other", **kept, "rules": [], "known": "2024-06", "action": "none", "source": SOURCE},
+             ("/data/text",)),
+            (PHYSICIAN, "deviation.classified",
+             {**named, "classification": "not_a_deviation", "impacts": [], "irb": False}, ("/data/text",)),
+            (PHYSICIAN, "record.signed", {**signed, "scope": "participant"}, ()),
+            (PHYSICIAN, "record.signed", {**signed, "scope": "milestone", "milestone": "final"}, ()),
+            (LOCKING, "form.frozen", {**kept, **plan}, ()),
+            (LOCKING, "form.unfrozen", {**kept, **plan}, ()),
+            (LOCKING, "participant.locked", {"endorsement": (endorsed or [entry.event])[-1], **plan}, ()),
+            (LOCKING, "participant.unlocked", plan, ()),
+        )  # fmt: skip
+        who, type_, data, sealed = self.choose.choice(steps)
+        self.tell(who, type_, stream, data, *sealed)
+
 
 @settings(max_examples=6)
 @given(choices=st.randoms())
 def test_what_is_recorded_verifies(
     choices: Random, template: tuple[SmallLedger, Path], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    """After any forty steps, right and wrong, the bundle verifies: nothing is owed, nothing too much."""
+    """After any fifty steps, right and wrong, the bundle verifies: nothing is owed, nothing too much."""
     directory = tmp_path_factory.mktemp("story")
     small = copy_of(*template, directory / "ledger")
     story = Story(small, choices)
+    granted = {"blinded": True, "person": "admin", "role": "data_manager", "sites": ["*"]}
+    small.say("manager", "root", "root", "approval", "role.granted", "person/admin", granted)
     for name in STREAMS:
         story.tell(BEDSIDE, "participant.registered", name, {"participant": name[12:]}, "/data/identity")
-    for _ in range(40):
+    for _ in range(50):
         story.step()
     ledger, place = small.ledger, directory / "bundle"
     export_bundle(
