@@ -29,6 +29,7 @@ from ledger.demo.visits import (
     form_in_effect,
     register,
 )
+from ledger.erasing import erase
 from ledger.statement import parse_statement
 from ledger.study.definition import Visit
 
@@ -196,10 +197,8 @@ def identifier_erased(course: Course, visit: Visit, on: date) -> Story:
             occurred=pen.text,
         )
         approvals += [approved.event] if approved is not None else []
-    data = {"approvals": approvals, "digests": list(digests), "statement": reported.event}
     yield Wait(at_us=pen.after(10).us)
-    stage.ledger.attest("personal_data.erased", "study", data)
-    stage.ledger.store.delete_disclosures(reported.event, [VERBATIM])
+    erase(stage.ledger, approvals)
 
 
 def _adverse(story: Callable[..., Story]) -> Aside:

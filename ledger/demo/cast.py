@@ -62,6 +62,11 @@ _STAFF: Final[Mapping[Role, tuple[str, str]]] = MappingProxyType(
 _SECOND_COORDINATOR: Final = "Lena Fischer"
 
 
+def monitor_of(site: str) -> str:
+    """Return the registered device that a site measures with."""
+    return f"MON-{site}"
+
+
 def person_at(site: str, role: str) -> str:
     """Return the id of the person who has a role at a site, like `sa01-coordinator`."""
     return f"{site.lower().replace('-', '')}-{role.replace('_', '-')}"

@@ -14,7 +14,7 @@ from typing import Any, Final, Literal
 from ledger.actions.fields import Measure, PerformedOutside, Quantity, Source
 from ledger.actions.observations import Item, Measurement, OutcomeRecorded, VitalSignsRecorded
 from ledger.actions.registry import Action, Effect, ParticipantGate
-from ledger.demo.cast import person_at
+from ledger.demo.cast import monitor_of, person_at
 from ledger.demo.dice import Dice
 from ledger.demo.schedule import Plan
 from ledger.demo.setup import Form
@@ -170,6 +170,8 @@ class Pen:
         """Return where a datum is first written: on paper while the system is down."""
         if self.on_paper:
             return Source(kind="paper", reference=f"downtime sheet of {self.day}")
+        if kind == "device":
+            return Source(kind=kind, reference=monitor_of(self.course.plan.site))
         return Source(kind=kind)
 
     def after(self, minutes: int) -> Pen:

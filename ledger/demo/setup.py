@@ -20,6 +20,7 @@ from ledger.actions.accounts import (
     RoleGranted,
     TrainingRecorded,
 )
+from ledger.actions.devices import DeviceRegistered
 from ledger.actions.fields import Attachment, Source
 from ledger.actions.ledger_policy import PolicyChanged
 from ledger.actions.registry import Action
@@ -42,6 +43,7 @@ from ledger.demo.cast import (
     ROOTS,
     Person,
     key_of,
+    monitor_of,
     people,
     person_at,
     roots,
@@ -282,6 +284,7 @@ class Setup:
                 date=begins, checklist=("protocol_explained", "pharmacy_ready", "staff_trained")
             )
             self.say(ADMINISTRATOR, initiated, stream)
+            self.say(ADMINISTRATOR, _monitor(site), stream)
 
     def _activate(self) -> None:
         self._clock(ACTIVATION)
@@ -294,6 +297,17 @@ class Setup:
             cap=self.stage.definition.planned_enrolment, sites=tuple(self.stage.definition.sites)
         )
         self.say(ADMINISTRATOR, opened, "study")
+
+
+def _monitor(site: str) -> DeviceRegistered:
+    return DeviceRegistered(
+        clock_offset_ms=-240,
+        device=monitor_of(site),
+        kind="device",
+        model="Bedside monitor with infusion pump",
+        use="vital_signs_and_infusions",
+        version="4.2",
+    )
 
 
 def _form_text(title: str, site: str, version: str, language: str) -> str:
