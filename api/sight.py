@@ -44,17 +44,18 @@ def sees_participant(reader: Reader, site: str | None, participant: str) -> bool
     )
 
 
-def participant_site(reads: Reads, participant: str) -> str | None:
-    """Return the site of a participant, by the first statement of the stream.
+def participant_sites(reads: Reads, participant: str) -> tuple[str | None, ...]:
+    """Return every site of a participant, the present one last: that of registration, and one a transfer.
 
     Raises:
         ProblemError: `UNKNOWN_PARTICIPANT`.
     """
-    first = reads.stream_entries(f"participant/{participant}", 1, 2)
-    if not first:
+    entries = reads.stream_entries(f"participant/{participant}")
+    if not entries:
         raise ProblemError("UNKNOWN_PARTICIPANT", 404)
-    site: str | None = orjson.loads(first[0].statement).get("site")
-    return site
+    first = orjson.loads(entries[0].statement).get("site")
+    moves = (orjson.loads(entry.statement) for entry in entries if entry.type == "participant.transferred")
+    return (first, *(move["data"]["to"] for move in moves))
 
 
 def open_entry(reader: Reader, entry: StoredEntry, ledger: Ledger, reads: Reads) -> dict[str, str]:

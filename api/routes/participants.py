@@ -68,13 +68,13 @@ def field_history(call: Call) -> Response:
 
 
 def require_participant(reader: Reader, reads: Reads, participant: str) -> None:
-    """Require a participant to be one of the reader's.
+    """Require a participant to be, or to have been, one of the reader's sites'.
 
     Raises:
         ProblemError: `UNKNOWN_PARTICIPANT`, `FORBIDDEN`.
     """
-    site = sight.participant_site(reads, participant)
-    if not sight.sees_participant(reader, site, participant):
+    sites = sight.participant_sites(reads, participant)
+    if not any(sight.sees_participant(reader, site, participant) for site in sites):
         raise ProblemError("FORBIDDEN", 403)
 
 

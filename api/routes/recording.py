@@ -147,16 +147,12 @@ def _may_prepare(reader: Reader, action: Mapping[str, Any], ledger: Ledger) -> b
     if others == "list":
         return kind == "randomization"
     if kind == "participant":
-        first = ledger.store.stream_entries(stream, 1, 2)
-        site = _site_of(first[0].statement) if first else action.get("site")
+        head = ledger.refresh().chain.head_of(stream)
+        site = head.site if head.seq else action.get("site")
         return sight.sees_participant(reader, site if isinstance(site, str) else None, name)
     if kind in ("site", "pharmacy") and not (reader.sites is None or name in reader.sites):
         return False
     return sees_stream(reader.role, stream)
-
-
-def _site_of(statement: bytes) -> Any:
-    return parse_body(statement).get("site")
 
 
 def _put_attachment(call: Call, sha256: str, kind: str, data: bytes) -> Response:

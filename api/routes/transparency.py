@@ -256,7 +256,7 @@ def _export_scope(call: Call) -> Scope:
         case "site":
             allowed = reader.role != "participant" and (reader.sites is None or scope.id in reader.sites)
         case _:
-            site = sight.participant_site(call.study.ledger.store, scope.id or "")
+            site = sight.participant_sites(call.study.ledger.store, scope.id or "")[-1]
             allowed = sight.sees_participant(reader, site, scope.id or "")
     if not allowed:
         raise ProblemError("FORBIDDEN", 403, field="scope")

@@ -1,0 +1,30 @@
+"""After a transfer: which site's people prepare statements of a participant, and who reads of one."""
+
+from __future__ import annotations
+
+from tests.api.client import BASE, PARTICIPANT, STREAM, VITALS, Site, bearer
+from tests.ledger.transferring import THERE, open_site, transfer
+
+
+def prepared(site: Site, who: str, at: str) -> int:
+    """Ask for a statement to be prepared; return how that is answered."""
+    action = site.action("vital_signs.recorded", STREAM, VITALS) | {"site": at}
+    body = {"action": action, "open": {}}
+    answer = site.http.post(f"{BASE}/statements:prepare", json=body, headers=bearer(who))
+    return answer.status_code
+
+
+def read(site: Site, who: str) -> int:
+    """Ask for the participant's page; return how that is answered."""
+    status: int = site.get(f"/participants/{PARTICIPANT}", who).status_code
+    return status
+
+
+def test_the_site_that_took_over_prepares_and_both_read(site: Site) -> None:
+    """The site that the participant left prepares no more and keeps the page; the other one gets both."""
+    open_site(site.made)
+    assert (prepared(site, "coordinator", "SA-01"), prepared(site, "elsewhere", THERE)) == (200, 403)
+    assert (read(site, "coordinator"), read(site, "elsewhere")) == (200, 403)
+    transfer(site.made)
+    assert (prepared(site, "coordinator", "SA-01"), prepared(site, "elsewhere", THERE)) == (403, 200)
+    assert (read(site, "coordinator"), read(site, "elsewhere")) == (200, 200)
