@@ -58,8 +58,6 @@ def answer(participant: Participant, rule: str, subject: str) -> Participant:
 
 def look_back(case: Case, before: Participant) -> Participant:
     """Flag what was due before this record and was not there, this record's own answer being too late."""
-    if not before.safety.waiting:
-        return case.participant
     late = tuple(past(before.safety.waiting, case.record.at_us))
     if not late:
         return case.participant

@@ -25,6 +25,8 @@ CLOCK_TOLERANCE_US: Final = 5 * MINUTE_US
 BATCH_DAYS: Final = 3
 BATCH_WITHIN_US: Final = DAY_US
 BACKFILLED: Final = "DIARY_BACKFILLED"
+LOOK_BACK: Final = frozenset({"visit.started", "diary.submitted"})
+"""Types that can show earlier diaries to have been entered together."""
 _SOURCES: Final = frozenset({"device", "system"})
 
 
@@ -155,12 +157,8 @@ def _is_just_before(entry: DiaryEntry, visit: Interval) -> bool:
 def look_back(case: Case) -> Participant:
     """Flag diaries that turn out to have been entered together before a visit: each once."""
     participant, record = case.participant, case.record
-    if record.type == "visit.started":
-        visits: tuple[Interval, ...] = (record.occurred,)
-    elif record.type == "diary.submitted":
-        visits = tuple(_visits(participant))
-    else:
-        return participant
+    started = record.type == "visit.started"
+    visits = (record.occurred,) if started else tuple(_visits(participant))
     known = {breach.event for breach in participant.breaches if breach.rule == BACKFILLED}
     diaries = participant.observing.diaries
     found = {e.event: e for visit in visits for e in _batch(diaries, visit) if e.event not in known}

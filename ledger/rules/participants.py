@@ -116,8 +116,10 @@ def look_back(case: Case, before: Participant) -> Participant:
         participant = _order_again(participant, case.record.index)
     if participant.day1 != before.day1:
         participant = _windows_again(case._replace(participant=participant))
-    participant = diaries.look_back(case._replace(participant=participant))
-    participant = clocks.look_back(case._replace(participant=participant), before)
+    if case.record.type in diaries.LOOK_BACK:
+        participant = diaries.look_back(case._replace(participant=participant))
+    if before.safety.waiting:
+        participant = clocks.look_back(case._replace(participant=participant), before)
     participant = overdue(participant, case.record)
     if participant.breaches is case.participant.breaches:
         return participant

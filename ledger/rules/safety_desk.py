@@ -39,7 +39,8 @@ def judge_submitted(case: StudyCase) -> Iterator[str]:
     """Judge an expedited report: of an assessment that asks for one."""
     record = case.record
     asked = case.study.safety_desk.assessment(record.data["statement"], record.index)
-    if asked is None or asked.due_us is None:
+    known = asked is not None or not case.study.partial
+    if known and (asked is None or not asked.asked):
         yield "EXPEDITED_UNASKED"
 
 
@@ -66,14 +67,23 @@ def fold_receipt(state: StudyState, record: Record, _: Attachments) -> StudyStat
 
 def fold_assessed(state: StudyState, record: Record, _: Attachments) -> StudyState:
     """Keep an assessment, and by when its report is due."""
+    asked = clock_of(state, record) is not None
+    due_us = _due_us(state, record)
+    return _keep(state, Assessment(index=record.index, event=record.event, asked=asked, due_us=due_us))
+
+
+def _due_us(state: StudyState, record: Record) -> int | None:
+    """Return by when the report is due; None where none is asked for, or its beginning is not shown here."""
     clock = clock_of(state, record)
-    due_us = None
-    if clock is not None:
+    if clock is None:
+        return None
+    begins_us = clocks.known_us(record, record.data["determined"], state.zone(None))
+    if clock.starts == RECEIPT:
         told = state.safety_desk.receipt(record.data["statement"], record.index)
-        determined_us = clocks.known_us(record, record.data["determined"], state.zone(None))
-        begins_us = told.at_us if clock.starts == RECEIPT and told is not None else determined_us
-        due_us = begins_us + clocks.length_us(clock)
-    return _keep(state, Assessment(index=record.index, event=record.event, due_us=due_us))
+        if told is None and state.partial:
+            return None
+        begins_us = begins_us if told is None else told.at_us
+    return begins_us + clocks.length_us(clock)
 
 
 def fold_submitted(state: StudyState, record: Record, _: Attachments) -> StudyState:

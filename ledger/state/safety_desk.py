@@ -20,10 +20,11 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Assessment:
-    """An assessment, and the instant by which its report is due; None: none is asked for."""
+    """An assessment, whether it asks for an expedited report, and the instant by which that is due."""
 
     index: int
     event: EventHash
+    asked: bool
     due_us: int | None
     submitted: int | None = None
 
