@@ -108,6 +108,10 @@ def _is_held(participant: Participant, record: Record) -> bool:
     consenting, consents = participant.consenting, participant.consents
     if record.gates and consenting.consent_is_held(consents):
         return True
+    if any(
+        b.rule == "SUPERIOR_PRESENT" and b.is_open and b.pending is not None for b in participant.breaches
+    ):
+        return True  # the correction that takes it back waits for the investigator
     return any(
         talk.superior and talk.time.earliest_us <= record.now.latest_us
         for talk in consenting.unrepaired(consents)
@@ -130,9 +134,25 @@ def is_withdrawn(participant: Participant, record: Record) -> bool:
     """Tell whether consent for this was taken back clearly before it, and not given again."""
     return any(
         withdrawal.effective.latest_us < record.now.earliest_us
-        and is_blocked(withdrawal, record)
-        and not _is_given_again(participant, withdrawal)
+        and (
+            (is_blocked(withdrawal, record) and not _is_given_again(participant, withdrawal))
+            or _leaves_extension(participant, withdrawal, record)
+        )
         for withdrawal in participant.withdrawals
+    )
+
+
+def _leaves_extension(participant: Participant, withdrawal: Withdrawal, record: Record) -> bool:
+    """Tell whether a record is of the extension, consent to which was taken back and not given again."""
+    extension = participant.leaving.extension
+    of_it = record.type == "extension.entered" or (
+        participant.in_extension and (record.spec.procedure or record.type in _VISITS)
+    )
+    return (
+        "extension" in withdrawal.scopes
+        and of_it
+        and not record.spec.always_open
+        and not any(c.time.earliest_us > withdrawal.effective.latest_us for c in extension.consents)
     )
 
 
@@ -160,8 +180,6 @@ def is_blocked(withdrawal: Withdrawal, record: Record) -> bool:
         way = _SURVIVAL.get(record.data["known_from"])
         return way is not None and bool(scopes & {way, "future_data"})
     if "contact" in scopes and (type_ in ("contact.attempted", "contact.made") or _is_call(record)):
-        return True
-    if "extension" in scopes and type_ == "extension.entered":
         return True
     source = record.data.get("source")
     from_records = isinstance(source, dict) and source.get("kind") == "ehr"

@@ -15,7 +15,6 @@ from ledger.participant import Disposition, Participant, Status
 from ledger.rules.case import Case, Fold, Judge
 from ledger.rules.record import span
 from ledger.rules.safety import settle_death
-from ledger.rules.safety import settle_death
 from ledger.rules.visits import UNSCHEDULED
 from ledger.state.leaving import ContactAttempt, TreatmentEnd
 
@@ -131,6 +130,7 @@ def judge_treatment_end(case: Case) -> Iterator[str]:
     given = {infusion.number for infusion in participant.infusions}
     missed = {name for name, visit in participant.visits.items() if visit.missed is not None}
     left_out = {visit.infusion for visit in definition.visits if visit.id in missed}
+    left_out |= set(participant.bedside.omitted)
     if not given | left_out >= set(range(1, definition.infusions + 1)):
         yield "TREATMENT_INCOMPLETE"
 
@@ -173,6 +173,13 @@ def fold_attempted(case: Case) -> Participant:
     return replace(case.participant, leaving=replace(leaving, attempts=(*leaving.attempts, attempt)))
 
 
+def fold_contact(case: Case) -> Participant:
+    """Count attempts anew once the participant was reached."""
+    if case.record.data["with"] != "participant":
+        return case.participant
+    return replace(case.participant, leaving=replace(case.participant.leaving, attempts=()))
+
+
 def fold_found(case: Case) -> Participant:
     """Take back that somebody is lost; attempts are counted anew."""
     participant = case.participant
@@ -210,6 +217,7 @@ FOLDS: Final[Mapping[str, Fold]] = MappingProxyType(
         "treatment.completed": fold_treatment_end,
         "treatment.discontinued": fold_treatment_end,
         "contact.attempted": fold_attempted,
+        "contact.made": fold_contact,
         "participant.found": fold_found,
         "survival_status.recorded": fold_survival,
     }

@@ -256,3 +256,14 @@ def test_a_register_that_was_wrong_is_taken_back() -> None:
     assert story.participant.status is Status.DIED
     story.given("survival_status.recorded", {**heard, "status": "alive"})
     assert story.participant.status is Status.ON_TREATMENT
+
+
+def test_who_was_reached_is_tried_anew() -> None:
+    """A call that reached the participant ends the count of attempts; one to a relative does not."""
+    story = given_infused()
+    for method in ("phone", "email", "letter"):
+        story.given("contact.attempted", {"method": method})
+    story.given("contact.made", {"visit": "unscheduled", "mode": "phone", "with": "relative"})
+    assert len(story.participant.leaving.attempts) == 3
+    story.given("contact.made", {"visit": "unscheduled", "mode": "phone", "with": "participant"})
+    assert story.when("participant.lost_to_follow_up", attempts()).codes == ("CONTACT_ATTEMPTS",)

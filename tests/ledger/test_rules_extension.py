@@ -13,6 +13,7 @@ from ledger.state.leaving import ExtensionStatus
 from tests import scenario
 from tests.given_consent import defect, given_completed
 from tests.scenario import (
+    VITALS,
     Story,
     Told,
     breaks,
@@ -175,3 +176,16 @@ def test_a_protocol_without_an_extension_has_none(monkeypatch: pytest.MonkeyPatc
     consented = story.when("extension.consented", consent(story))
     assert (consented.refused, consented.codes) == (None, ("EXTENSION_UNKNOWN",))
     assert enter(story, consented).refused == "EXTENSION_UNKNOWN"
+
+
+def test_who_left_the_extension_by_withdrawing_is_treated_in_it_no_more() -> None:
+    """Withdrawn from the extension, its visits are a breach; consent to it anew covers them again."""
+    story = given_completed()
+    enter(story, agreed(story))
+    story.given("consent.withdrawn", {"scopes": ["extension"], "effective": story.now})
+    story.wait(hours=1)
+    assert story.when("vital_signs.recorded", VITALS).codes == ("CONSENT_WITHDRAWN",)
+    story.wait(hours=1)
+    agreed(story)
+    story.wait(hours=1)
+    story.given("vital_signs.recorded", VITALS)

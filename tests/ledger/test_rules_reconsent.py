@@ -266,3 +266,16 @@ def test_a_defect_that_a_correction_takes_back_holds_no_more() -> None:
     cosigned = {"as": "approver", "statement": voided.event}
     story.given("record.cosigned", cosigned, by="ines")
     story.given("randomization.requested", REQUEST)
+
+
+def test_a_superior_who_is_corrected_away_holds_until_the_investigator_signs() -> None:
+    """The correction alone opens no gate; with the investigator's co-signature it does (R10)."""
+    story = given_registered()
+    talk = story.when("consent.discussed", discussed(superior=True))
+    story.given("consent.obtained", consent(story))
+    change = {"statement": talk.event, "path": "/data/superior_present", "old": True, "new": False}
+    origin = {"id": "cora", "kind": "person", "source": "discussion note"}
+    corrected = story.given("correction.made", change, reason="misread", originator=origin)
+    assert is_held(story)
+    story.given("record.cosigned", {"as": "approver", "statement": corrected.event}, by="ines")
+    assert not is_held(story)
