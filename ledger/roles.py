@@ -53,7 +53,7 @@ PEOPLE: Final[tuple[str, ...]] = tuple(
 INCOMPATIBLE: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
     {
         "unblinded_pharmacist": frozenset(
-            {"blinded_rater", "blinded_monitor", "unblinded_monitor", "data_manager"}
+            {"blinded_rater", "blinded_monitor", "unblinded_monitor", "medical_monitor", "data_manager"}
         )
     }
 )

@@ -62,7 +62,7 @@ class SourceVerified(Fact):
     "source.discrepancy_found",
     effect=Effect.FACT,
     streams=_DATA,
-    roles=allow((*MONITORS, "auditor", "inspector"), "verification", "review", "authorship"),
+    roles=allow((*MONITORS, "auditor"), "verification", "review", "authorship"),
     voidable=False,
 )
 class SourceDiscrepancyFound(Fact):

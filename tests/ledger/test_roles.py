@@ -6,6 +6,8 @@ import re
 
 import pytest
 
+from ledger.actions import all_specs
+from ledger.control import roles_conflict
 from ledger.roles import INCOMPATIBLE, ROLES, SCOPES, SIGHTS, sees_scope, sees_stream
 from tests.shared import SHARED, needs_shared
 
@@ -67,6 +69,27 @@ def test_streams_that_a_role_sees(role: str, kinds: set[str]) -> None:
     """A role sees whole streams or needs a narrower view; `own` is not the whole."""
     streams = ("study", "safety", "site/SA-01", "pharmacy/SA-01", "participant/SA-01-007", "access/2026-01")
     assert {stream.partition("/")[0] for stream in streams if sees_stream(role, stream)} == kinds
+
+
+@pytest.mark.parametrize(
+    "role", ["blinded_rater", "blinded_monitor", "unblinded_monitor", "medical_monitor", "data_manager"]
+)
+def test_who_prepares_drug_neither_rates_nor_monitors_nor_manages_data(role: str) -> None:
+    """Whichever role came first, now or earlier (catalogue A, `role.granted`)."""
+    assert roles_conflict(frozenset({"unblinded_pharmacist", role}))
+    assert not roles_conflict(frozenset({"unblinded_pharmacist", "coordinator"}))
+
+
+def test_an_inspector_signs_no_record_of_the_trial() -> None:
+    """An inspection is read only: what an inspector signs is about own keys and copies (catalogue A)."""
+    signed = {spec.type for spec in all_specs() if "inspector" in spec.roles}
+    assert signed == {
+        "certified_copy.received",
+        "esignature_policy.acknowledged",
+        "key.holder_confirmed",
+        "key.revoked",
+        "key.rotated",
+    }
 
 
 def test_incompatible_roles_exist() -> None:
