@@ -43,6 +43,7 @@ from ledger.rules import (
     refold,
     safety_desk,
     sealed,
+    stocktaking,
     study,
 )
 from ledger.rules.about import About
@@ -475,7 +476,9 @@ class Conduct:
         else:
             before = self.study
             if record.type in CHANGING and self._confirmed(record) is None:
-                self._study_again(record, view)
+                records = self._study_again(record, view)
+                if record.stream.startswith(pharmacy.STREAM):
+                    self._pharmacy_again(record, view, records)
             self.study = studyfold.evolve(self.study, record, self._reader.attachment)
             if self.study != before:
                 touched = tuple(self._bring_out(record))
@@ -495,7 +498,16 @@ class Conduct:
             self._participants[name] = refold.brought_out(participant, view, record, self.study)
             yield stream
 
-    def _study_again(self, record: Record, view: StreamView) -> None:
+    def _pharmacy_again(self, record: Record, view: StreamView, records: tuple[Record, ...]) -> None:
+        """Judge a pharmacy again by what was corrected, voided or settled there (R10)."""
+        old = self._breaches(record.stream)
+        found = tuple(stocktaking.breaches_of(old, records, self.study, self._participants.get))
+        about: set[str] = {
+            e.event for e in view.entries if e.statement is not None and e.statement.type in QUALITY
+        }
+        self._set_breaches(record.stream, refold.compare(old, found, record, about, view))
+
+    def _study_again(self, record: Record, view: StreamView) -> tuple[Record, ...]:
         zone = self.study.zone(record.site)
         facts = (
             self._open(view.record(entry, zone))
@@ -504,6 +516,7 @@ class Conduct:
         )
         records = tuple(fact for fact in facts if fact is not None)
         self.study = studyfold.again(self.study, record.stream, records)
+        return records
 
     def _explain(self, record: Record) -> None:
         """Let a delegation or training that came too late explain the breaches that it covers."""

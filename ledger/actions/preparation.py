@@ -13,8 +13,8 @@ Every infusion visit writes the same sequence here, in every arm (R8):
 Where nothing was wasted the waste is recorded all the same, with zero for every product. A dose that comes
 back unused adds `dose.returned`, for a reason of the bedside, which does not know the arm.
 
-To void one of these asks for no co-signature of the investigator, unlike dosing at the bedside: that one is
-blind and does not see this stream.
+To void one of these asks for a co-signature, as dosing at the bedside does. It is another pharmacist's: the
+investigator is blind and does not see this stream.
 """
 
 from __future__ import annotations
@@ -85,6 +85,7 @@ def _plain(contents: Contents) -> dict[str, Any]:
     delegated=True,
     streams="pharmacy",
     roles=PHARMACISTS,
+    voiding_cosigned=True,
     seconds="checker witness",
 )
 class DosePrepared(Fact):
@@ -110,6 +111,7 @@ class DosePrepared(Fact):
     delegated=True,
     streams="pharmacy",
     roles=PHARMACISTS,
+    voiding_cosigned=True,
 )
 class DoseDispensed(Action):
     """A dose leaves the pharmacy for one participant (catalogue E; 21 CFR 312.62(a)).
@@ -138,6 +140,7 @@ class DoseDispensed(Action):
     delegated=True,
     streams="pharmacy",
     roles=PHARMACISTS,
+    voiding_cosigned=True,
     always_open=True,
 )
 class DoseReturned(Fact):
@@ -160,6 +163,7 @@ class DoseReturned(Fact):
     delegated=True,
     streams="pharmacy",
     roles=PHARMACISTS,
+    voiding_cosigned=True,
     seconds="witness",
     always_open=True,
 )

@@ -182,7 +182,12 @@ def fold_cosigned(state: StudyState, record: Record) -> StudyState:
     pharmacy, named = in_stock(state, record.site), record.data["statement"]
     second = Second(record.data["as"], record.statement.actor.id, record.index)
     seconds = _and(pharmacy.seconds, named, (*pharmacy.seconds.get(named, ()), second))
-    return put(state, record.site, replace(pharmacy, seconds=seconds))
+    pharmacy = replace(pharmacy, seconds=seconds)
+    for label in sorted(pharmacy.unfinished):
+        dose = pharmacy.doses[label]
+        if named in (dose.event, dose.waste):
+            pharmacy = preparing.settled(pharmacy, label)
+    return put(state, record.site, pharmacy)
 
 
 def look_back(state: StudyState, record: Record) -> Iterator[Breach]:

@@ -183,10 +183,18 @@ def lines_of(record: Record) -> tuple[Line, ...] | None:
 def unfinished(pharmacy: Pharmacy, record: Record) -> Iterator[Dose]:
     """Yield the doses whose sequence should be whole by this record and is not (R8)."""
     following = record.data.get("participant") if record.type == "dose.prepared" else None
-    for dose in pharmacy.doses.values():
+    for label in sorted(pharmacy.unfinished):
+        dose = pharmacy.doses[label]
         due = record.at_us - dose.at_us > DAY_US or dose.participant == following
-        if due and dose.event != record.event and not is_finished(dose, pharmacy):
+        if due and dose.event != record.event:
             yield dose
+
+
+def settled(pharmacy: Pharmacy, label: str) -> Pharmacy:
+    """Return the books with a dose among the unfinished, or no longer."""
+    finished = is_finished(pharmacy.doses[label], pharmacy)
+    labels = pharmacy.unfinished - {label} if finished else pharmacy.unfinished | {label}
+    return pharmacy if labels == pharmacy.unfinished else replace(pharmacy, unfinished=labels)
 
 
 def is_finished(dose: Dose, pharmacy: Pharmacy) -> bool:
@@ -213,6 +221,7 @@ def fold_prepared(state: StudyState, record: Record, _: Attachments) -> StudySta
             lines=lines,
         )
         pharmacy = replace(pharmacy, doses=MappingProxyType({**pharmacy.doses, dose.label: dose}))
+        pharmacy = settled(pharmacy, dose.label)
     if lines is None:
         return put(state, record.site, replace(pharmacy, closed=True))
     drawn = dict(pharmacy.drawn)
@@ -242,7 +251,8 @@ def _changed(pharmacy: Pharmacy, record: Record, **changes: Any) -> Pharmacy:
     dose = pharmacy.doses.get(record.data["label"])
     if dose is None or not _is_for(dose, record):
         return pharmacy
-    return replace(pharmacy, doses=MappingProxyType({**pharmacy.doses, dose.label: replace(dose, **changes)}))
+    doses = MappingProxyType({**pharmacy.doses, dose.label: replace(dose, **changes)})
+    return settled(replace(pharmacy, doses=doses), dose.label)
 
 
 def _definition(case: StudyCase) -> StudyDefinition | None:

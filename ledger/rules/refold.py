@@ -128,7 +128,7 @@ def again(old: Participant, view: StreamView, trigger: Record, study: StudyState
         e.event for e in view.entries if e.statement is not None and e.statement.type in QUALITY
     }
     pending = _pending(old, view, trigger)
-    breaches = _compare(old, fresh, trigger, quality, pending, view)
+    breaches = compare(old.breaches, fresh.breaches, trigger, quality, view)
     waiting = {breach.pending for breach in breaches if breach.pending is not None}
     shown = view.statements
     kept = tuple(p for p in pending if p.event in waiting or needs_cosignature(shown[p.event], shown))
@@ -177,17 +177,16 @@ def _pending(old: Participant, view: StreamView, trigger: Record) -> tuple[Pendi
     return (*waiting, added)
 
 
-def _compare(
-    old: Participant,
-    fresh: Participant,
-    trigger: Record,
-    quality: set[str],
-    pending: tuple[Pending, ...],
-    view: StreamView,
+def compare(
+    old: Iterable[Breach], fresh: Iterable[Breach], trigger: Record, quality: set[str], view: StreamView
 ) -> tuple[Breach, ...]:
-    remaining = {(b.event, b.rule): b for b in fresh.breaches if b.is_open}
+    """Return the breaches of a stream after a trigger: what stays, what vanishes or waits to, what comes out.
+
+    `fresh` is what the fold finds now; breaches of the statements in `quality` are not judged again.
+    """
+    remaining = {(b.event, b.rule): b for b in fresh if b.is_open}
     breaches = []
-    for breach in old.breaches:
+    for breach in old:
         found = remaining.pop((breach.event, breach.rule), None) if breach.is_open else None
         if not breach.is_open or breach.event in quality:
             breaches.append(breach)

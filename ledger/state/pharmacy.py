@@ -107,6 +107,7 @@ class Pharmacy:
     Attributes:
         kits: by number.
         doses: by label.
+        unfinished: labels of the doses whose sequence is not whole yet.
         balances: what plain movements leave in each account.
         drawn: what doses took from each account, as far as it opens here.
         closed: whether what some dose took is closed here, so that the books are not known whole.
@@ -116,6 +117,7 @@ class Pharmacy:
 
     kits: Mapping[str, Kit] = field(default_factory=_empty)
     doses: Mapping[str, Dose] = field(default_factory=_empty)
+    unfinished: frozenset[str] = frozenset()
     balances: Mapping[Account, Decimal] = field(default_factory=_empty)
     drawn: Mapping[Account, Decimal] = field(default_factory=_empty, repr=False, compare=False)
     closed: bool = field(default=False, compare=False)

@@ -18,7 +18,7 @@ from tests.given_pharmacy import (
     shipment,
     when,
 )
-from tests.scenario import breaks, keeps
+from tests.scenario import Story, Told, breaks, keeps
 
 QUARANTINE = {"kits": [KIT], "code": "temperature"}
 RELEASE = {"kits": [KIT], "code": "stable", "decided_by": "Quality Unit"}
@@ -229,3 +229,43 @@ def test_a_voided_movement_is_not_in_the_books() -> None:
     voiding = {"statement": twice.event, "code": "duplicate"}
     given(story, "record.voided", voiding, reason="duplicate")
     given(story, "substance.counted", count("1000", "1000"))
+
+
+def _corrected(story: Story, told: Told, path: str, old: str, new: str) -> Told:
+    """Correct a value of the pharmacy, with its source."""
+    data = {"statement": told.event, "path": path, "old": old, "new": new}
+    source = {"id": "pharma", "kind": "person", "source": "Dispensing log, page 3"}
+    return given(story, "correction.made", data, reason="entry_error", originator=source)
+
+
+def test_a_correction_brings_a_breach_out() -> None:
+    """A shipment was entered with a zero too many: with its correction, what left was not there (R10)."""
+    story = given_stock()
+    more = given(story, "shipment.received", shipment("1000", lot="LOT-2"))
+    data = {**moved("1000"), **TRANSFER, "lot": "LOT-2"}
+    out = given(story, "substance.transferred", data)
+    data = {
+        "statement": more.event,
+        "path": "/data/consignments/0/quantity/value",
+        "old": "1000",
+        "new": "100",
+    }
+    corrected = when(story, "correction.made", data, reason="entry_error")
+    assert corrected.caused == (("BALANCE_NEGATIVE", out.event),)
+
+
+def test_a_corrected_count_closes_its_breach_when_cosigned() -> None:
+    """The count was misread: its breach waits for another pharmacist's approval, and that closes it (R10)."""
+    story = given_stock()
+    counted = when(story, "substance.counted", count("1000", "100"))
+    assert counted.codes == ("COUNT_DIFFERS",)
+    correction = _corrected(story, counted, "/data/counted/value", "100", "1000")
+    assert story.breach(counted, "COUNT_DIFFERS").is_open
+    assert story.breach(counted, "COUNT_DIFFERS").pending == correction.event
+    cosigned = given(
+        story, "record.cosigned", {"as": "approver", "statement": correction.event}, by="checker"
+    )
+    assert story.breach(counted, "COUNT_DIFFERS").closed == cosigned.index
+    story.wait(hours=25)
+    caused = when(story, "shipment.received", shipment()).caused
+    assert "DISCREPANCY_DUE" not in {rule for rule, _ in caused}
