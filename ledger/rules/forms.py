@@ -9,7 +9,7 @@ from typing import Final
 
 from ledger.participant import Participant
 from ledger.rules.case import Case, Fold, Judge
-from ledger.rules.observations import fold_result, judge_measured, judge_plain
+from ledger.rules.observations import fold_result, judge_plain
 from ledger.rules.visits import judge_known
 
 
@@ -22,10 +22,8 @@ def judge_sample(case: Case) -> Iterator[str]:
 
 def judge_result(case: Case) -> Iterator[str]:
     """Judge results: of a sample that was collected, nothing in plain that tells the treatment."""
-    data = case.record.data
-    yield from judge_known(case)
-    yield from judge_plain(case, (row["analyte"] for row in data["analytes"]))
-    if data["sample"] not in case.participant.observing.samples:
+    yield from judge_plain(case)
+    if case.record.data["sample"] not in case.participant.observing.samples:
         yield "SAMPLE_UNKNOWN"
 
 
@@ -33,12 +31,6 @@ def judge_reviewed(case: Case) -> Iterator[str]:
     """Judge a review: of a result of this participant."""
     if case.record.data["statement"] not in case.participant.observing.results:
         yield "RESULT_UNKNOWN"
-
-
-def judge_form(case: Case) -> Iterator[str]:
-    """Judge a form: at a visit of the protocol, no field that tells the treatment."""
-    yield from judge_known(case)
-    yield from judge_plain(case, (row["field"] for row in case.record.data["fields"]))
 
 
 def fold_sample(case: Case) -> Participant:
@@ -50,11 +42,11 @@ def fold_sample(case: Case) -> Participant:
 
 JUDGES: Final[Mapping[str, Judge]] = MappingProxyType(
     {
-        "ecg.recorded": judge_measured,
+        "ecg.recorded": judge_plain,
         "lab_sample.collected": judge_sample,
         "lab_result.received": judge_result,
         "result.reviewed": judge_reviewed,
-        "form.recorded": judge_form,
+        "form.recorded": judge_plain,
     }
 )
 FOLDS: Final[Mapping[str, Fold]] = MappingProxyType(

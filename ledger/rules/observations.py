@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from decimal import Decimal
 from types import MappingProxyType
@@ -12,9 +12,11 @@ from ledger.errors import FormatError
 from ledger.participant import Hold, Participant
 from ledger.rules import clocks
 from ledger.rules.case import Case, Fold, Judge
-from ledger.rules.record import DAY_US
+from ledger.rules.record import DAY_US, Record
 from ledger.rules.visits import judge_known
-from ledger.study.definition import Instrument, score
+from ledger.statement import Statement
+from ledger.study.definition import Instrument, StudyDefinition, score
+from ledger.studystate import StudyState
 
 FOREVER_US: Final = 1 << 62
 """Until something lifts the hold."""
@@ -23,16 +25,36 @@ UNACKNOWLEDGED: Final = "SUICIDALITY_UNACKNOWLEDGED"
 ACKNOWLEDGED_WITHIN_US: Final = DAY_US  # as R9, where the study has no clock for it
 
 
-def judge_plain(case: Case, names: Iterable[str]) -> Iterator[str]:
-    """Judge what is measured in plain: nothing that tells the treatment (R8)."""
-    if case.definition is not None and not set(case.definition.unblinding_analytes).isdisjoint(names):
+NAMES: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
+    {
+        "vital_signs.recorded": ("measurements", "name"),
+        "ecg.recorded": ("measurements", "name"),
+        "lab_result.received": ("analytes", "analyte"),
+        "form.recorded": ("fields", "field"),
+    }
+)
+"""Where values stand in plain under a name: the list, and the member of each row."""
+
+
+def judge_plain(case: Case) -> Iterator[str]:
+    """Judge what is measured: at a visit of the protocol, nothing in plain that tells the treatment (R8)."""
+    yield from judge_known(case)
+    if _tells_treatment(case.definition, case.record.type, case.record.data):
         yield "UNBLINDING_ANALYTE_PLAIN"
 
 
-def judge_measured(case: Case) -> Iterator[str]:
-    """Judge measurements: at a visit of the protocol, none that tells the treatment."""
-    yield from judge_known(case)
-    yield from judge_plain(case, (row["name"] for row in case.record.data["measurements"]))
+def judge_corrected(record: Record, target: Statement, data: Any, study: StudyState) -> Iterator[str]:
+    """Judge data as a correction would have them: it tells the treatment no more than a first entry may."""
+    protocol = study.protocol_for(target.site, record.index)
+    if protocol is not None and _tells_treatment(protocol.definition, target.type, data):
+        yield "UNBLINDING_ANALYTE_PLAIN"
+
+
+def _tells_treatment(definition: StudyDefinition | None, type_: str, data: Mapping[str, Any]) -> bool:
+    if definition is None or type_ not in NAMES:
+        return False
+    rows, name = NAMES[type_]
+    return not set(definition.unblinding_analytes).isdisjoint(row[name] for row in data[rows])
 
 
 def judge_outcome(case: Case) -> Iterator[str]:
@@ -111,7 +133,7 @@ def fold_acknowledged(case: Case) -> Participant:
 
 JUDGES: Final[Mapping[str, Judge]] = MappingProxyType(
     {
-        "vital_signs.recorded": judge_measured,
+        "vital_signs.recorded": judge_plain,
         "weight.recorded": judge_known,
         "outcome.recorded": judge_outcome,
         "outcome.not_done": judge_not_done,

@@ -15,7 +15,7 @@ from ledger.actions.registry import ActionSpec, find_spec, parse_data
 from ledger.errors import FormatError
 from ledger.participant import Breach
 from ledger.roles import SITE_STAFF
-from ledger.rules import locks, oversight
+from ledger.rules import locks, observations, oversight
 from ledger.rules.about import About
 from ledger.rules.assurance import cited_proposal, same_change
 from ledger.rules.case import StudyFold, StudyJudge
@@ -24,6 +24,7 @@ from ledger.rules.record import Change, Record, put, span, value_at
 from ledger.rules.seconds import may_cosign, persons_of
 from ledger.rules.stream import QUALITY, StreamView
 from ledger.statement import ORIGINATOR_KINDS, Statement
+from ledger.studystate import StudyState
 from ledger.times import parse_instant
 
 
@@ -78,8 +79,7 @@ def _judge_change(case: About) -> Iterator[str]:
     if sealed != (record.statement.schema == 2):
         yield "CORRECTION_SEALED"
     elif not sealed:
-        # The zone of the site at which it was recorded: the participant may have been transferred since.
-        yield from _judge_values(record, target, spec, view, case.study.zone(target.site))
+        yield from _judge_values(record, target, spec, view, case.study)
 
 
 def _can_be_corrected(target: Statement, spec: ActionSpec) -> bool:
@@ -88,7 +88,7 @@ def _can_be_corrected(target: Statement, spec: ActionSpec) -> bool:
 
 
 def _judge_values(
-    record: Record, target: Statement, spec: ActionSpec, view: StreamView, zone: str
+    record: Record, target: Statement, spec: ActionSpec, view: StreamView, study: StudyState
 ) -> Iterator[str]:
     data = record.data
     path, new = data["path"], data["new"]
@@ -103,7 +103,11 @@ def _judge_values(
     if _is_same(present, new) or not _has_form(target, spec, changes, path, new):
         yield "CORRECTION_MALFORMED"
     elif path == "/occurred_at":
-        yield from _judge_time(new, view, target, zone)
+        # The zone of the site at which it was recorded: the participant may have been transferred since.
+        yield from _judge_time(new, view, target, study.zone(target.site))
+    elif path.startswith("/data/"):
+        corrected = _corrected(target, changes, path, new)
+        yield from observations.judge_corrected(record, target, corrected, study)
 
 
 def _judge_time(new: str, view: StreamView, target: Statement, zone: str) -> Iterator[str]:
@@ -130,14 +134,18 @@ def _has_form(target: Statement, spec: ActionSpec, changes: tuple[Change, ...], 
                 return new is None or (isinstance(new, str) and 0 < len(new) <= 500)
             case "/occurred_at":
                 return isinstance(new, str) and span(new, "UTC") is not None
-        data: Any = target.data
-        for change in changes:
-            if change.path.startswith("/data/"):
-                data = put(data, change.path.split("/")[2:], change.new)
-        parse_data(spec, put(data, path.split("/")[2:], new))
+        parse_data(spec, _corrected(target, changes, path, new))
     except FormatError:
         return False
     return True
+
+
+def _corrected(target: Statement, changes: tuple[Change, ...], path: str, new: Any) -> Any:
+    data: Any = target.data
+    for change in changes:
+        if change.path.startswith("/data/"):
+            data = put(data, change.path.split("/")[2:], change.new)
+    return put(data, path.split("/")[2:], new)
 
 
 def _is_originator(value: Any) -> bool:
@@ -210,7 +218,7 @@ STUDY_FOLDS: Final[Mapping[str, StudyFold]] = MappingProxyType({})
 
 _CHANGE: Final = (
     "REFERENCE CORRECTION_TARGET CORRECTION_SEALED CORRECTION_PATH CORRECTION_OLD_MISMATCH "
-    "CORRECTION_MALFORMED AUTHOR_UNBLINDED"
+    "CORRECTION_MALFORMED UNBLINDING_ANALYTE_PLAIN AUTHOR_UNBLINDED"
 )
 ASKED: Final[Mapping[str, str]] = MappingProxyType(
     {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tests.given_safety import result, sample
-from tests.scenario import STUDY, VITALS, breaks, given_consented, keeps
+from tests.scenario import SOURCE, STUDY, VITALS, breaks, given_consented, keeps
 
 ECG: dict[str, Any] = {"measurements": [], "interpretation": "normal"}
 FORM = {"form": "FALLS", "version": "1", "fields": [{"field": "fell", "value": "no"}]}
@@ -50,6 +50,21 @@ def test_what_tells_the_treatment_is_refused_in_plain() -> None:
         ("form.recorded", {**FORM, "fields": [{"field": TELLING, "value": "0.9"}]}),
     ):
         assert story.when(type_, data).refused == "UNBLINDING_ANALYTE_PLAIN", type_
+
+
+@breaks("correction.made", "UNBLINDING_ANALYTE_PLAIN")
+@breaks("correction.proposed", "UNBLINDING_ANALYTE_PLAIN")
+def test_a_correction_does_not_tell_the_treatment_either() -> None:
+    """A plain value is not given the name of one that tells the treatment: it would be read as that."""
+    story = given_consented()
+    story.given("lab_sample.collected", sample())
+    told = story.given("lab_result.received", result("sodium"))
+    path = "/data/analytes/0/analyte"
+    right = {"statement": told.event, "path": path, "old": "sodium", "new": TELLING}
+    assert story.when("correction.made", right, reason="entry_error").refused == "UNBLINDING_ANALYTE_PLAIN"
+    proposed = story.when("correction.proposed", {**right, "source": SOURCE}, by="coder", reason="query")
+    assert proposed.refused == "UNBLINDING_ANALYTE_PLAIN"
+    story.given("correction.made", {**right, "new": "potassium"}, reason="entry_error")
 
 
 @keeps("lab_result.received")
