@@ -50,6 +50,8 @@ _TOLD: Final = frozenset(
         "childbearing_potential.changed",
     }
 )
+# A duty of safety towards who was given something, whatever was withdrawn since.
+_SAFETY: Final = frozenset({"postinfusion.observed"})
 # Whom a survival status comes from -> the scope that closes that way; a public record stays open to anyone.
 _SURVIVAL: Final[Mapping[str, str]] = MappingProxyType(
     {"participant": "contact", "next_of_kin": "contact", "clinician": "record_access"}
@@ -168,7 +170,7 @@ def _is_given_again(participant: Participant, withdrawal: Withdrawal) -> bool:
 def is_blocked(withdrawal: Withdrawal, record: Record) -> bool:
     """Tell whether a withdrawal reaches what a record collects; safety and accountability stay open."""
     scopes, type_ = withdrawal.scopes, record.type
-    procedure = record.spec.procedure and not record.spec.always_open
+    procedure = record.spec.procedure and not (record.spec.always_open or type_ in _SAFETY)
     treatment, visit = type_ in _TREATMENT, type_ in _VISITS or (procedure and type_ not in _TOLD)
     if treatment and scopes & {"study_treatment", "visits_and_procedures", "future_data"}:
         return True

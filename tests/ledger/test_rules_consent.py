@@ -18,6 +18,7 @@ from tests.scenario import (
     given_consented,
     given_eligible,
     given_enrolling,
+    given_infused,
     given_registered,
     keeps,
     start,
@@ -320,3 +321,17 @@ def test_every_procedure_depends_on_consent(type_: str, data: dict[str, object])
     """Whatever is done to a participant or collected of one before consent is a breach."""
     story = given_registered()
     assert story.when(type_, data).codes == ("CONSENT_MISSING",)
+
+
+def test_who_was_infused_is_observed_whatever_was_withdrawn_since() -> None:
+    """The duty of safety after an infusion stays, everything else of the visit does not."""
+    story = given_infused()
+    story.given("consent.withdrawn", {"scopes": ["visits_and_procedures"], "effective": story.now})
+    story.wait(minutes=30)
+    score = {"scale": "S", "score": 0}
+    observed = {
+        "infusion": 1, "minutes_after": 30, "sedation": score, "dissociation": score, "escort": True,
+        "fit_to_leave": True,
+    }  # fmt: skip
+    assert "CONSENT_WITHDRAWN" not in story.when("postinfusion.observed", observed, by="nurse").codes
+    assert story.when("vital_signs.recorded", VITALS).codes == ("CONSENT_WITHDRAWN",)
