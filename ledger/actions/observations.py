@@ -139,7 +139,14 @@ class OutcomeNotDone(Fact):
 _ANYBODY = allow((*BEDSIDE_STAFF, "blinded_rater", "medical_monitor", "participant", "device"), "authorship")
 
 
-@action("suicidality.alerted", effect=Effect.FACT, streams="participant", roles=_ANYBODY, always_open=True)
+@action(
+    "suicidality.alerted",
+    effect=Effect.FACT,
+    streams="participant",
+    roles=_ANYBODY,
+    always_open=True,
+    voiding_cosigned=True,  # it holds dosing
+)
 class SuicidalityAlerted(Fact):
     """A sign of suicidality, and the clinician who was told; it waits to be acknowledged (catalogue F, R7).
 

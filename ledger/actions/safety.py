@@ -290,6 +290,7 @@ class DeathReported(Fact):
     streams="participant",
     roles=_SITE,
     always_open=True,
+    voiding_cosigned=True,  # it stops dosing
 )
 class PregnancyReported(Fact):
     """A pregnancy of the participant, which stops dosing, or of a partner (catalogue G)."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tests.given_safety import assessed, changed, follow, given_event, given_serious, serious, to_sponsor
 from tests.scenario import PARTICIPANT, VITALS, adverse_event, breaks, given_infused, keeps
@@ -144,3 +146,19 @@ def test_each_event_has_its_own_clock() -> None:
     story.given("sae.reported_to_sponsor", to_sponsor(story), by="sub")
     story.wait(days=2)
     assert story.given("vital_signs.recorded", VITALS).caused == ((LATE, second.event),)
+
+
+@settings(max_examples=12)
+@given(reported=st.integers(1, 60), noise=st.lists(st.integers(1, 59), max_size=3, unique=True))
+def test_what_is_late_does_not_depend_on_what_comes_between(reported: int, noise: list[int]) -> None:
+    """Whatever is recorded before the report, the event is late exactly where the report is."""
+    story, told = given_serious()
+    passed = 0
+    for hour in sorted(hour for hour in noise if hour < reported):
+        story.wait(hours=hour - passed)
+        passed = hour
+        story.given("vital_signs.recorded", VITALS)
+    story.wait(hours=reported - passed)
+    story.given("sae.reported_to_sponsor", to_sponsor(story), by="sub")
+    found = [b for b in story.conduct.breaches() if b.rule == "SAE_REPORT_LATE"]
+    assert [b.event for b in found] == ([told.event] if reported >= 24 else [])

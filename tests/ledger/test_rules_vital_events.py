@@ -133,6 +133,18 @@ def test_a_pregnancy_stops_dosing() -> None:
     assert story.when("infusion.ordered", order(story, 2), by="sub").refused is None
 
 
+def test_a_voided_pregnancy_waits_for_the_investigator() -> None:
+    """What stops dosing is not taken back by one person alone (R9)."""
+    story = given_infused()
+    told = story.given("pregnancy.reported", pregnancy(story))
+    void = {"statement": told.event, "code": "wrong_participant"}
+    voided = story.given("record.voided", void, reason="entry_error")
+    assert story.participant.held_at(story.now_us)
+    cosigned = {"as": "supervisor", "statement": voided.event}
+    story.given("record.cosigned", cosigned, by="ines", stream=f"participant/{PARTICIPANT}")
+    assert not story.participant.held_at(story.now_us)
+
+
 @keeps("pregnancy.reported")
 def test_a_partners_pregnancy_holds_nothing() -> None:
     """It is followed up, and the participant goes on."""
