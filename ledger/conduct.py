@@ -50,10 +50,10 @@ from ledger.rules.about import About
 from ledger.rules.case import StudyCase
 from ledger.rules.codes import RULES, Effect, Rule, codes
 from ledger.rules.eligibility import criteria_digest
-from ledger.rules.record import Record, record_of
+from ledger.rules.record import DAY_US, Record, record_of
 from ledger.rules.rule_versions import in_force
 from ledger.rules.stream import CHANGING, QUALITY, StreamView, view_of
-from ledger.state.assurance import Assurance
+from ledger.state.assurance import Assurance, Waiting
 from ledger.studystate import StudyState
 
 __all__ = ["Conduct", "Effect", "Reader", "Rule", "Violation", "codes", "criteria_digest"]
@@ -221,8 +221,9 @@ class Conduct:
         A participant's stream is cut from there on: one that was transferred is shown in part to each site.
         """
         self.withheld += 1
-        if entry.leaf.cls == "open":
+        if entry.leaf.cls == "open" and entry.leaf.stream not in self._cut:
             self._cut.add(entry.leaf.stream)
+            self.study = replace(self.study, cut=frozenset(self._cut))
         if entry.leaf.cls == "restricted" and entry.leaf.site:
             self._unseen.add(entry.leaf.site)
         if entry.leaf.cls != "restricted" and not self.study.partial:
@@ -365,7 +366,8 @@ class Conduct:
         """Fold what is assured of a stream that is no participant's, and flag what is overdue there (R9)."""
         stream, own = record.stream, self._assurance(record.stream)
         breaches = self._breaches(stream)
-        flagged = assurance.flag_overdue(breaches, assurance.overdue(own, record), record.index)
+        late = (*assurance.overdue(own, record), *self._unsettled(breaches, record))
+        flagged = assurance.flag_overdue(breaches, late, record.index)
         if view is not None and record.type in CHANGING and self._confirmed(record) is None:
             after = assurance.replay(view, self.study.zone(record.site))
         else:
@@ -430,6 +432,14 @@ class Conduct:
             self._explain(record)
         return ()
 
+    def _unsettled(self, breaches: tuple[Breach, ...], record: Record) -> Iterator[Waiting]:
+        """Yield the changes by which breaches would vanish and that wait for their second person too long."""
+        for event in dict.fromkeys(b.pending for b in breaches if b.is_open and b.pending is not None):
+            named = self._earlier(event, before=record.index)
+            made = None if named is None or named.statement is None else record_of(named, "UTC")
+            if made is not None and record.at_us - made.at_us > DAY_US:
+                yield from assurance.waiting_of(made, ("approver",))
+
     def _look_back(self, record: Record) -> None:
         """Flag what is overdue in a pharmacy by this record, once."""
         breaches = self._breaches(record.stream)
@@ -479,6 +489,8 @@ class Conduct:
                 records = self._study_again(record, view)
                 if record.stream.startswith(pharmacy.STREAM):
                     self._pharmacy_again(record, view, records)
+                else:
+                    self._times_again(record, view)
             self.study = studyfold.evolve(self.study, record, self._reader.attachment)
             if self.study != before:
                 touched = tuple(self._bring_out(record))
@@ -505,6 +517,13 @@ class Conduct:
         about: set[str] = {
             e.event for e in view.entries if e.statement is not None and e.statement.type in QUALITY
         }
+        self._set_breaches(record.stream, refold.compare(old, found, record, about, view))
+
+    def _times_again(self, record: Record, view: StreamView) -> None:
+        """Judge the times of any other stream again, and nothing of what is voided there (R10)."""
+        old = self._breaches(record.stream)
+        found = tuple(refold.times_again(old, view, self.study))
+        about = {e.event for e in view.entries if e.statement is not None and e.statement.type in QUALITY}
         self._set_breaches(record.stream, refold.compare(old, found, record, about, view))
 
     def _study_again(self, record: Record, view: StreamView) -> tuple[Record, ...]:

@@ -18,6 +18,7 @@ from typing import Any, Final
 
 from ledger.envelope import EventHash
 from ledger.errors import FormatError
+from ledger.leaf import ZERO_SALT, stream_tag
 from ledger.rules.record import span
 from ledger.state.assurance import Assurance
 from ledger.state.conditions import ALL_SITES, Conditions
@@ -156,10 +157,12 @@ def _empty() -> Mapping[str, Any]:
 class StudyState:
     """The fold's value.
 
-    `partial` says that statements are withheld here, so that what others drew is not known whole.
+    `partial` says that statements are withheld here, so that what others drew is not known whole; `cut` holds
+    the tags of streams in which some are: corrections, voidings and co-signatures there are not known.
     """
 
     partial: bool = False
+    cut: frozenset[str] = frozenset()
     registered: int | None = None
     sponsor: str = ""
     first_registration: int | None = None
@@ -180,6 +183,10 @@ class StudyState:
     unblinding: Unblinding = field(default_factory=Unblinding)
     safety_desk: SafetyDesk = field(default_factory=SafetyDesk)
     assurance: Mapping[str, Assurance] = field(default_factory=_empty)
+
+    def is_cut(self, stream: str) -> bool:
+        """Tell whether statements of an unsalted stream are withheld here."""
+        return bool(self.cut) and _tag(stream) in self.cut
 
     def with_site(self, site: str, **changes: Any) -> StudyState:
         """Return the state with something of one site replaced."""
@@ -254,6 +261,12 @@ class StudyState:
         """Return the principal investigator of a site at a time."""
         return self.site(site).investigator(self.zone(site), when, before)
 
+    def leads(self, person: str, site: str, when: Interval, before: int) -> bool:
+        """Tell whether a person is the principal investigator, or may be where co-signatures are withheld."""
+        if self.investigator(site, when, before) == person:
+            return True
+        return self.is_cut(f"site/{site}") and self.site(site).is_named(person, before)
+
     def delegation(self, site: str, event: str) -> Delegation | None:
         """Return a delegation of a site by its event hash."""
         return self.site(site).delegation(event)
@@ -268,7 +281,7 @@ class StudyState:
                 and delegation.holds(when, zone, before)
             ):
                 return True
-        return self.investigator(site, when, before) == person
+        return self.leads(person, site, when, before)
 
     def explained_by(self, person: str, task: str, site: str, when: Interval) -> int | None:
         """Return the index of a delegation that names the task and the time and came too late, or None."""
@@ -360,6 +373,11 @@ class StudyState:
 
 NO_SITE: Final = Site()
 INITIAL: Final = StudyState()
+
+
+@lru_cache(maxsize=4096)
+def _tag(stream: str) -> str:
+    return stream_tag(stream, ZERO_SALT)
 
 
 @lru_cache(maxsize=16)

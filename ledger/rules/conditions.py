@@ -34,13 +34,16 @@ def judge_amendment(case: StudyCase) -> Iterator[str]:
     if "statement" not in data:
         yield from _judge_prepared(case, site, version)
     elif study.conditions.measure(data["statement"], site, record.index) is None:
-        yield "REFERENCE"
+        named = case.earlier(data["statement"])
+        if named is None or named.statement is not None:  # else it is withheld, and may be one
+            yield "REFERENCE"
 
 
 def _judge_prepared(case: StudyCase, site: str, version: Protocol) -> Iterator[str]:
     record, study = case.record, case.study
     now = Interval(earliest_us=record.at_us, latest_us=record.at_us)
-    if not _is_approved(study, site, version, now, record.index):
+    cut = study.is_cut(record.stream)
+    if not cut and not _is_approved(study, site, version, now, record.index):
         yield "AMENDMENT_NOT_APPROVED"
     if version.reconsent and not any(
         version.index < form.index < record.index and form.is_for(site) for form in study.forms
@@ -49,8 +52,11 @@ def _judge_prepared(case: StudyCase, site: str, version: Protocol) -> Iterator[s
     zone = study.zone(site)
     staff = {d.person for d in study.site(site).delegations if d.holds(now, zone, record.index)}
     leader = study.investigator(site, now, record.index)
-    people = staff if leader is None else staff | {leader}
-    if any(study.trained(p, version.version, now, zone, record.index) is None for p in people):
+    people = staff if leader is None or cut else staff | {leader}
+    if any(
+        study.trained(p, version.version, now, zone, record.index) is None and not study.is_cut(f"person/{p}")
+        for p in people
+    ):
         yield "AMENDMENT_UNTRAINED"
 
 

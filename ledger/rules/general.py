@@ -18,6 +18,9 @@ from ledger.times import Interval, check_local_time, parse_instant
 
 CLOCK_TOLERANCE_US: Final = 5 * MINUTE_US
 
+OF_TIME: Final = frozenset({"LOCAL_TIME_NONEXISTENT", "TIME_IN_FUTURE", "LATE_ENTRY", "SIGNED_AT_APART"})
+"""Rules that rest on the times of a statement alone (R1)."""
+
 OF_DATA: Final = frozenset(
     {
         "form.frozen",
@@ -132,6 +135,8 @@ def _standing(record: Record, study: StudyState) -> str | None:
 
 def judge_board(record: Record, study: StudyState, site: str) -> Iterator[str]:
     """Judge the review board's approval of a site: in force and not suspended, else a continuation (R3)."""
+    if study.is_cut(f"site/{site}"):
+        return  # a correction or voiding of an approval may be withheld
     of_site, zone, when, before = study.site(site), study.zone(site), record.now, record.index
     suspended = bool(of_site.suspensions) and of_site.suspended(zone, when, before)
     if not suspended and of_site.approved(zone, when, before):
@@ -163,6 +168,7 @@ def _judge_recruiting(case: Case) -> Iterator[str]:
         and case.definition is not None
         and case.definition.command_approval
         and not study.site(case.site).commanded(case.zone, record.now, record.index)
+        and not study.is_cut(f"site/{case.site}")
     ):
         yield "COMMAND_APPROVAL_MISSING"
 
@@ -203,7 +209,8 @@ def judge_performers(record: Record, study: StudyState, site: str, version: str 
         yield "NOT_DELEGATED"
     zone = study.zone(site)
     if version is not None and any(
-        study.trained(p, version, record.occurred, zone, before) is None for p in people
+        study.trained(p, version, record.occurred, zone, before) is None and not study.is_cut(f"person/{p}")
+        for p in people
     ):
         yield "NOT_TRAINED"
 

@@ -41,15 +41,14 @@ def judge_investigator(case: StudyCase) -> Iterator[str]:
 def judge_handed_over(case: StudyCase) -> Iterator[str]:
     """Judge a hand-over: from the site's investigator, or on the sponsor's word, to another who can be it."""
     yield from _judge_successor(case)
-    record = case.record
-    present = case.study.investigator(record.site or "", _now(record), record.index)
+    record, site = case.record, case.record.site or ""
+    present = case.study.investigator(site, _now(record), record.index)
     if present is None:
         yield "INVESTIGATOR_MISSING"
-    if present == record.data["person"]:
+    if present == record.data["person"] and not case.study.is_cut(record.stream):
         yield "INVESTIGATOR_PRESENT"
-    actor = record.statement.actor
-    if actor.role == "investigator" and actor.id != present:
-        yield "NOT_SITE_INVESTIGATOR"
+    if record.statement.actor.role == "investigator":
+        yield from _judge_investigator_signs(case)
 
 
 def _judge_successor(case: StudyCase) -> Iterator[str]:
@@ -95,7 +94,7 @@ def judge_delegation(case: StudyCase) -> Iterator[str]:
 
 def _judge_investigator_signs(case: StudyCase) -> Iterator[str]:
     record = case.record
-    if case.study.investigator(record.site or "", _now(record), record.index) != record.statement.actor.id:
+    if not case.study.leads(record.statement.actor.id, record.site or "", _now(record), record.index):
         yield "NOT_SITE_INVESTIGATOR"
 
 
@@ -110,7 +109,7 @@ def judge_activated(case: StudyCase) -> Iterator[str]:
         yield "SITE_ALREADY_ACTIVE"
     if standing == "closed":
         yield "SITE_CLOSED"
-    approved = site.approved(zone, now, record.index)
+    approved = site.approved(zone, now, record.index) or case.study.is_cut(record.stream)
     led = site.investigator(zone, now, record.index) is not None
     if not (approved and led and any(d.accepted is not None for d in site.delegations)):
         yield "SITE_CHECKLIST"
@@ -125,14 +124,16 @@ def judge_suspended(case: StudyCase) -> Iterator[str]:
 def judge_closed(case: StudyCase) -> Iterator[str]:
     """Judge the closing of a site: once, the investigator's copy there, envelopes and drug reconciled.
 
-    Pharmacies and envelopes are judged by what is open there: where they are not shown, nothing is.
+    Pharmacies and envelopes are judged by what is open there: where they are not shown, nothing is. Where the
+    site's own statements are withheld, its copy may be among them.
     """
     record, study = case.record, case.study
     site = record.site or ""
     if _site(case).last_standing(record.index) == "closed":
         yield "SITE_CLOSED"
     assured = study.assurance.get(record.stream, NOTHING_ASSURED)
-    if not any(c.role == "investigator" and c.equal and c.index < record.index for c in assured.copies):
+    own = any(c.role == "investigator" and c.equal and c.index < record.index for c in assured.copies)
+    if not own and not study.is_cut(record.stream):
         yield "SITE_COPY_MISSING"
     pharmacy = study.pharmacies.get(site)
     if pharmacy is not None and _is_unreconciled(pharmacy):
@@ -254,8 +255,9 @@ def _fold_ended(state: StudyState, record: Record, _: Attachments) -> StudyState
     """End a delegation, by the site's investigator and once."""
     site = record.site or ""
     named = state.delegation(site, record.data["delegation"])
-    by = state.investigator(site, _now(record), record.index)
-    if named is None or by != record.statement.actor.id or named.ended is not None:
+    if named is None or named.ended is not None:
+        return state
+    if not state.leads(record.statement.actor.id, site, _now(record), record.index):
         return state
     return _change(state, record, named, ended=record.index, ended_us=record.occurred.earliest_us)
 

@@ -202,6 +202,10 @@ class Site:
                 return designation.person
         return None
 
+    def is_named(self, person: str, before: int) -> bool:
+        """Tell whether a designation or hand-over names a person, whether or not it was accepted."""
+        return any(d.person == person and d.index < before for d in self.investigators)
+
     def delegation(self, event: str) -> Delegation | None:
         """Return a delegation by its event hash."""
         return next((d for d in self.delegations if d.event == event), None)
