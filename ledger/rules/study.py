@@ -13,7 +13,7 @@ from typing import Final
 from ledger.actions.registry import Effect, find_spec
 from ledger.rules import general
 from ledger.rules.case import StudyCase, StudyFold, StudyJudge
-from ledger.studystate import ErasureApproval, RandomizationList, read_definition
+from ledger.studystate import RandomizationList, read_definition
 
 # Nouns whose statements are of the study, and so come after its registration.
 _OF_STUDY: Final = frozenset(
@@ -178,24 +178,6 @@ def _list(case: StudyCase) -> RandomizationList | None:
     return case.study.lists.get(case.record.data["list"])
 
 
-def judge_erased(case: StudyCase) -> Iterator[str]:
-    """Judge an erasure: two approvals of these digests by different people, one not of the sponsor."""
-    data = case.record.data
-    approvals = [case.study.erasures.get(named) for named in data["approvals"]]
-    if any(approval is None for approval in approvals):
-        yield "REFERENCE"
-        return
-    good = [a for a in approvals if a is not None and _covers(a, data["statement"], data["digests"])]
-    if len({approval.person for approval in good}) < 2:
-        yield "SAME_PERSON"
-    if len(good) < 2 or all(approval.of_sponsor for approval in good):
-        yield "ERASURE_APPROVALS"
-
-
-def _covers(approval: ErasureApproval, statement: str, digests: list[str]) -> bool:
-    return approval.statement == statement and approval.digests >= set(digests)
-
-
 STUDY_JUDGES: Final[Mapping[str, StudyJudge]] = MappingProxyType(
     {
         "study.registered": judge_registered,
@@ -205,7 +187,6 @@ STUDY_JUDGES: Final[Mapping[str, StudyJudge]] = MappingProxyType(
         "randomization.parameters_committed": judge_parameters,
         "randomization.list_committed": judge_list,
         "randomization.list_opened": judge_opened,
-        "personal_data.erased": judge_erased,
     }
 )
 STUDY_FOLDS: Final[Mapping[str, StudyFold]] = MappingProxyType({})
