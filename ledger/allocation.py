@@ -12,7 +12,7 @@ opened with other seeds than were committed (`check_opening`).
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -32,6 +32,7 @@ from ledger.study.lists import (
     draw_list,
     prove_slots,
 )
+from ledger.study.lists import Slot as OpenedSlot
 from ledger.studystate import StudyState
 
 SCOPE = "treatment"
@@ -55,13 +56,18 @@ class Answer:
 
 def load_list(store: Store, data_keys: DataKeys, made: RandomizationList) -> None:
     """Keep one sealed slot per index of a list; the list itself is not kept."""
+    keep_slots(store, data_keys, made.name, prove_slots(made))
+
+
+def keep_slots(store: Store, data_keys: DataKeys, name: str, opened: Iterable[OpenedSlot]) -> None:
+    """Seal slots under the ledger's data key, and keep them."""
     slots = []
-    for slot in prove_slots(made):
-        opened = canonical.encode({"arm": slot.arm, "salt": slot.salt.hex()}).decode()
-        nonce, ciphertext = data_keys.seal(_name(slot.commitment), PATH, _stream(made.name), SCOPE, opened)
+    for slot in opened:
+        plain = canonical.encode({"arm": slot.arm, "salt": slot.salt.hex()}).decode()
+        nonce, ciphertext = data_keys.seal(_name(slot.commitment), PATH, _stream(name), SCOPE, plain)
         slots.append(
             Slot(
-                list=made.name,
+                list=name,
                 index=slot.index,
                 stratum=slot.stratum,
                 commitment=slot.commitment,

@@ -12,7 +12,7 @@ from typing import Final
 
 import typer
 
-from ledger.cli import erasing, importing, keeping, keys, opening, transparency, unblinding
+from ledger.cli import erasing, importing, keeping, keys, opening, randomization, transparency, unblinding
 from ledger.cli.terminal import settings
 from ledger.errors import ConflictError, LedgerError, ProofError, RefusedError, SignatureError
 
@@ -44,6 +44,7 @@ def build() -> typer.Typer:
     erasing.register(app)
     transparency.register(app)
     unblinding.register(app)
+    randomization.register(app)
     importing.register(app)
     for point in sorted(entry_points(group=ENTRY_POINTS), key=lambda point: point.name):
         point.load()(app)

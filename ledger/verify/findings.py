@@ -169,10 +169,14 @@ NOT_JUDGED|note|10|a rule over what is sealed or withheld here; with --strict-co
 LIST_SEED|integrity|8|a seed is not of a separate contributor, or not the one committed to
 LIST_PARAMETERS|integrity|8|parameters of a list that the format does not allow
 LIST_BEACON|integrity|8|the beacon is not the one that the parameters name
-LIST_COMMITMENT|integrity|8|a list is committed twice, late, by another than its holder, or of another size
+LIST_COMMITMENT|integrity|8|a list is committed without parameters, not by its holder, or of another size
+LIST_TWICE|integrity|8|a list is committed a second time
+LIST_LATE|integrity|8|a list is committed after the first allocation
 LIST_OPENING|integrity|8|the opened seeds do not give the committed list
 SLOT_REQUEST|integrity|8|an allocation does not answer one earlier request of the same participant
 SLOT_ORDER|integrity|8|a slot was skipped, used twice, or is not of the stratum
+STAGE_TWO_INDEX|integrity|8|stage 2 does not repeat the participant's own index of stage 1
+DRAWN_AGAIN|integrity|8|a participant was allocated twice in one stage
 SLOT_PROOF|integrity|8|a slot's commitment is not in the committed list
 ARM_NOT_SLOT|integrity|8|an opened arm is not its slot's
 LIST_KNOWN_TO_OPERATOR|note|8|the list holder is of the organisation that runs the service

@@ -278,8 +278,10 @@ class _Walk:
             self._conduct.withhold(parsed.leaf)
             self._randomization.withhold(parsed.leaf)
         folds = judged.counts and self._conduct.judge(judged, before)
-        if folds:
+        if judged.counts:
+            # A step that its rule refuses is part of the story all the same, and has a code of its own here.
             self._randomization.judge(judged.entry, opened, before)
+        if folds:
             self._reader.add(judged.entry)
         self._integrity.advance(judged, folds=folds)
         if folds or statement is None:

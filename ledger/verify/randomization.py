@@ -82,6 +82,7 @@ class RandomizationJudge:
         self._newest = -1
         self._slots: dict[tuple[str, str], int] = {}
         self._partial: set[str] = set()
+        self._allocated_in: set[tuple[str, int]] = set()
 
     @property
     def allocations(self) -> int:
@@ -162,11 +163,14 @@ class RandomizationJudge:
     def _committed(self, index: int, statement: Statement, authority: Authority) -> None:
         data = statement.data
         made = self._lists.get(data["list"])
-        if made is None or made.root:
-            self._bad("LIST_COMMITMENT", "a list is committed once, after its parameters", index)
+        if made is None:
+            self._bad("LIST_COMMITMENT", "a list is committed after its parameters", index)
             return
-        if any(each.used for each in self._lists.values() if each.first is None) and made.first is None:
-            self._bad("LIST_COMMITMENT", "a list is committed before the first enrolment", index)
+        if made.root:
+            self._bad("LIST_TWICE", f"list {made.name} is committed already", index)
+            return
+        if self.allocations:
+            self._bad("LIST_LATE", "a list is committed before the first enrolment", index)
         made.root, made.beacon = base64.b64decode(data["root"]), base64.b64decode(data["beacon"])
         if data["size"] != made.parameters["slots"] * len(made.parameters["strata"]):
             self._bad("LIST_COMMITMENT", "the size is not that of the parameters", index)
@@ -204,6 +208,9 @@ class RandomizationJudge:
             self._bad("SLOT_PROOF", "the list was not committed before", index)
             return
         slot = data.get("list_index")
+        if (statement.stream, data["stage"]) in self._allocated_in:
+            self._bad("DRAWN_AGAIN", "an allocation is never drawn again", index)
+        self._allocated_in.add((statement.stream, data["stage"]))
         used = _Used(index=index, slot=slot, stratum=data["stratum"], arm=data.get("arm"))
         made.used.append(used)
         self._arm(made, used)
@@ -216,7 +223,7 @@ class RandomizationJudge:
     def _order(self, index: int, stream: str, made: _List, slot: int, stratum: str) -> None:
         if made.first is not None:
             if self._slots.get((stream, made.first)) != slot:
-                self._bad("SLOT_ORDER", "stage 2 repeats the participant's index of stage 1", index)
+                self._bad("STAGE_TWO_INDEX", "stage 2 repeats the participant's index of stage 1", index)
             return
         self._slots[stream, made.name] = slot
         try:

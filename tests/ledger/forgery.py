@@ -36,10 +36,10 @@ def key_of(person: str) -> SigningKey:
 class Forgery:
     """A bundle in memory, entry by entry, and the small files beside it."""
 
-    def __init__(self, made: SmallLedger, place: Path) -> None:
+    def __init__(self, made: SmallLedger, place: Path, role: str = "auditor") -> None:
         note = made.publish()
         export_bundle(
-            made.ledger.store, made.ledger.data_keys, note, place, scope=Scope(kind="study"), role="auditor"
+            made.ledger.store, made.ledger.data_keys, note, place, scope=Scope(kind="study"), role=role
         )
         size = made.ledger.store.head().size
         self.signers = made.ledger.signers

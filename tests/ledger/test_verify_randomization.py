@@ -335,7 +335,7 @@ def test_list_committed_after_enrolment_began() -> None:
     story.size += 5
     story.commit(list="again", beacon=_text(ROOTS.at(story.size - 3)))
     assert "LIST_REROLLED" in story.codes()
-    assert "LIST_COMMITMENT" in story.codes()
+    assert "LIST_LATE" in story.codes()
 
 
 def test_seeds_of_one_organisation() -> None:
@@ -409,4 +409,21 @@ def test_second_stage_repeats_the_index_of_the_first() -> None:
         request = story.tell("randomization.requested", wish, stream=stream)
         opened = {"/data/list_index": slot, "/data/arm": SECOND.entries[slot].arm}
         story.tell("participant.randomized", {**wish, "request": request}, stream=stream, opened=opened)
-    assert story.codes() == ["SLOT_ORDER"]
+    assert story.codes() == ["STAGE_TWO_INDEX"]
+
+
+def test_list_committed_twice() -> None:
+    """Another root under the same name stays out, and is told by a code of its own."""
+    story = Story()
+    story.begin()
+    story.commit(root=_text(bytes(32)))
+    assert story.codes() == ["LIST_TWICE"]
+
+
+def test_participant_allocated_twice() -> None:
+    """An allocation is never drawn again, whatever was wrong with it."""
+    story = Story()
+    story.begin()
+    story.allocate(0, participant="P1")
+    story.allocate(1, participant="P1")
+    assert story.codes() == ["DRAWN_AGAIN"]
