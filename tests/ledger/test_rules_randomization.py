@@ -29,6 +29,7 @@ from tests.scenario import (
     SITE,
     allocation,
     breaks,
+    checked,
     digest,
     given_active_site,
     given_assessed,
@@ -252,6 +253,7 @@ def test_day_1_and_site_are_constants_of_the_story() -> None:
     story.goto(DAY1)
     story.given("infusion.ordered", order(story), by="sub")
     story.given("dose.received", received(story), by="nurse")
+    story.given("preinfusion_check.passed", checked(), by="nurse")
     story.given("infusion.started", start(), by="nurse")
     assert story.participant.site == SITE
     assert str(story.participant.day1) == "2025-02-03"
