@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.given_consent import required
 from tests.given_sites import (
     AMENDED,
     AT_SITE,
@@ -98,6 +99,19 @@ def test_who_waits_for_reconsent_stays_on_the_old_version() -> None:
     story.given("consent.obtained", consent(story, form_version=AMENDED))
     story.given("vital_signs.recorded", VITALS, protocol=AMENDED)
     assert story.when("vital_signs.recorded", VITALS, protocol="1.0").codes == ("PROTOCOL_SUPERSEDED",)
+
+
+def test_reconsent_takes_a_participant_over_and_its_refusal_does_not() -> None:
+    """Declined, the old version stays in force for the participant; obtained, the new one is."""
+    story = given_consented()
+    given_amended(story, reconsent=True)
+    asked = story.given("reconsent.required", required(form_version=AMENDED))
+    story.given("vital_signs.recorded", VITALS, protocol="1.0")
+    story.when("reconsent.declined", {"statement": asked.event, "code": "more_time"})
+    story.given("vital_signs.recorded", VITALS, protocol="1.0")
+    data = consent(story, form_version=AMENDED, statement=asked.event)
+    story.given("reconsent.obtained", data)
+    story.given("vital_signs.recorded", VITALS, protocol=AMENDED)
 
 
 def test_a_performer_is_trained_on_the_version_in_force() -> None:
