@@ -22,10 +22,9 @@ from typing import Final
 from ledger.committer import Ledger
 from ledger.datakeys import DESTROYED, MISSING
 from ledger.errors import RefusedError, StoreError
-from ledger.fold import load_entry
 from ledger.rules.erasure import ERASABLE
 from ledger.state.people import Backup
-from ledger.statement import Statement
+from ledger.statement import Statement, parse_statement
 from ledger.store.port import NewDisclosure
 from ledger.studystate import ErasureApproval
 
@@ -43,6 +42,7 @@ class Erased:
         approved_by: the two persons.
         keys: streams and scopes whose data key was destroyed now.
         backups: those that hold the values and have not been destroyed.
+        corrections: events of corrections of these values; what they seal is erased on approvals of its own.
         traces: bytes that no file may hold any more; none where they had been destroyed before.
     """
 
@@ -52,6 +52,7 @@ class Erased:
     approved_by: tuple[str, ...]
     keys: tuple[tuple[str, str], ...]
     backups: tuple[Backup, ...]
+    corrections: tuple[str, ...]
     traces: tuple[bytes, ...] = field(repr=False)
 
 
@@ -87,6 +88,7 @@ def erase(ledger: Ledger, approvals: Sequence[str]) -> Erased:
         approved_by=(first.person, second.person),
         keys=keys,
         backups=backups,
+        corrections=tuple(_corrections(ledger, named, paths)),
         traces=traces,
     )
 
@@ -109,10 +111,9 @@ def _approvals(ledger: Ledger, approvals: Sequence[str]) -> tuple[ErasureApprova
 def _statement(ledger: Ledger, event: str) -> Statement:
     index = ledger.store.index_of_event(event)
     stored = None if index is None else ledger.store.entry(index)
-    statement = None if stored is None else load_entry(stored).statement
-    if statement is None:
+    if stored is None:
         raise StoreError("STORE_CORRUPT", "an approved statement is not in the store")
-    return statement
+    return parse_statement(stored.statement)
 
 
 def _recorded(ledger: Ledger, statement: str, digests: Iterable[str]) -> int | None:
@@ -144,6 +145,19 @@ def _opened(ledger: Ledger, kept: NewDisclosure) -> str | None:
         if error.code in (DESTROYED, MISSING):
             return None
         raise
+
+
+def _corrections(ledger: Ledger, named: Statement, paths: Sequence[str]) -> Iterator[str]:
+    """Yield the corrections that still seal an old or new value of what was erased."""
+    for stored in ledger.store.stream_entries(named.stream, named.seq + 1):
+        if stored.type != "correction.made":
+            continue
+        data = parse_statement(stored.statement).data
+        at = data["path"]
+        same = any(at == path or at.startswith(f"{path}/") for path in paths)
+        kept = {each.path for each in ledger.store.disclosures(stored.event)}
+        if data["statement"] == named.event and same and kept & {"/data/old", "/data/new"}:
+            yield stored.event
 
 
 def _destroy_keys(ledger: Ledger, stream: str) -> Iterator[tuple[str, str]]:

@@ -46,6 +46,7 @@ def _as_json(erased: Erased, found: list[str]) -> dict[str, object]:
         "approved_by": list(erased.approved_by),
         "keys_destroyed": [f"{stream} {scope}" for stream, scope in erased.keys],
         "backups": [backup.backup for backup in erased.backups],
+        "corrections": list(erased.corrections),
         "found_in": found,
     }
 
@@ -57,5 +58,7 @@ def _print(erased: Erased, found: list[str]) -> None:
         print(f"destroyed the data key of {stream} {scope}: nothing else was sealed under it")
     for backup in erased.backups:
         print(f"ERASURE_PENDING backup {backup.backup} of size {backup.size} holds it until it is destroyed")
+    for event in erased.corrections:
+        say(f"the correction {event} seals a value of the same place: it needs approvals of its own")
     for name in found:
         say(f"still found in {name}")

@@ -8,16 +8,16 @@ import sys
 
 from ledger.rules.codes import codes
 
-HEADER = ("code", "effect", "section", "rule")
+HEADER = ("code", "effect", "section", "since", "rule")
 
 
 def table() -> str:
-    """Return code, effect, section of the catalogue and one line for every rule, as CSV."""
+    """Return every rule as CSV; `since` is the version of the rules that it came with."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(HEADER)
     for rule in codes().values():
-        writer.writerow((rule.code, rule.effect.value, rule.section, rule.text))
+        writer.writerow((rule.code, rule.effect.value, rule.section, rule.since, rule.text))
     return out.getvalue()
 
 

@@ -163,6 +163,23 @@ def test_an_interrupted_erasure_is_found_and_finished(small: SmallLedger) -> Non
     assert erase(small.ledger, approvals).traces == ()
 
 
+def test_corrections_of_an_erased_value_are_named(small: SmallLedger) -> None:
+    """What a correction seals is of another statement and goes on approvals of its own."""
+    statement = named(small, "demographics SA-01-001")
+    age = "/data/age_years"
+    by = ("bchan", "coordinator", "authorship", "correction.made", statement.stream)
+    data = {"path": age, "statement": statement.event}
+    opened = {"/data/old": 44, "/data/new": 45, "/reason/text": "misread"}
+    members = {"schema": 2, "reason": {"code": "transcription"}}
+    small.say("sealed correction", *by, data, opened=opened, **members)
+    correction = named(small, "sealed correction")
+    approvals = approve(small, statement, age)
+    assert erase(small.ledger, approvals).corrections == (correction.event,)
+    erase(small.ledger, approve(small, correction, "/data/old", "/data/new"))
+    assert erase(small.ledger, approvals).corrections == ()
+    assert check_storage(small.ledger) == []
+
+
 def test_a_bundle_that_opens_what_was_erased_is_found(small: SmallLedger, tmp_path: Path) -> None:
     """An operator who says that it is gone and shows it still does not pass."""
     statement = named(small, "registered SA-01-001")
