@@ -1,21 +1,11 @@
-"""`import usdm`: a protocol from a public standard; `import sdtm` stands beside it.
-
-What was taken goes to a file, what was not is counted on the terminal and listed in a report. Exit code 1:
-the definition lacks something that has to come from elsewhere, and nothing was written.
-"""
+"""`import`: public standards in, each with a report of what was and was not taken."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Annotated, Any
-
 import typer
 
-from ledger.cli.terminal import AsJson, say, show
-from ledger.errors import FormatError, StoreError
-from ledger.interchange.usdm import UsdmImport, read_overlay, read_usdm
+from ledger.cli.importing_sdtm import sdtm
+from ledger.cli.importing_usdm import usdm
 
 
 def register(app: typer.Typer) -> None:
@@ -24,75 +14,5 @@ def register(app: typer.Typer) -> None:
         help="Public standards in; a report of what was and was not taken.", no_args_is_help=True
     )
     group.command("usdm")(usdm)
+    group.command("sdtm")(sdtm)
     app.add_typer(group, name="import")
-
-
-def usdm(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A study in USDM v4, JSON.")],
-    out: Annotated[Path, typer.Option(help="Where the study definition goes.")],
-    overlay: Annotated[
-        Path | None, typer.Option(help="What USDM does not say, in the definition's form, labelled X.")
-    ] = None,
-    site: Annotated[
-        list[str] | None, typer.Option(help="Time zone of a site of the file: SITE_1=Europe/London.")
-    ] = None,
-    report: Annotated[Path | None, typer.Option(help="Where the whole report goes, JSON.")] = None,
-    as_json: AsJson = False,
-) -> None:
-    """Make a study definition of a USDM v4 file."""
-    imported = read_usdm(
-        read_file(file), read_overlay(read_file(overlay)) if overlay else None, _zones(site or [])
-    )
-    if report is not None:
-        write_json(report, imported.as_json())
-    if not imported.missing:
-        write_json(out, imported.definition)
-    if as_json:
-        show(imported.as_json(), as_json=True)
-    else:
-        _print(imported, out, report)
-    if imported.missing:
-        raise typer.Exit(1)
-
-
-def read_file(path: Path) -> bytes:
-    """Return the bytes of a file that an import names.
-
-    Raises:
-        StoreError: `SOURCE_FILE`.
-    """
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise StoreError("SOURCE_FILE", f"{path.name} cannot be read") from error
-
-
-def write_json(path: Path, value: Mapping[str, Any]) -> None:
-    """Write JSON for people."""
-    path.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-
-
-def _print(imported: UsdmImport, out: Path, report: Path | None) -> None:
-    definition = imported.definition
-    if not imported.missing:
-        parts = ("sites", "arms", "epochs", "visits", "criteria", "instruments", "outcomes")
-        show({"definition": str(out), **{name: len(definition[name]) for name in parts}}, as_json=False)
-    show({"taken": f"{len(imported.taken)} values", "not_taken": "by reason:"}, as_json=False)
-    for why, (parts_, values) in imported.grouped.items():
-        print(f"{parts_:>6} parts {values:>6} values  {why}")
-    if report is None:
-        say("--report FILE lists each of them by its JSON Pointer")
-    for row in imported.missing:
-        say(f"missing {row.pointer}: {row.expected}")
-    if imported.missing:
-        say("give these by --overlay FILE (and time zones by --site SITE=ZONE); nothing was written")
-
-
-def _zones(options: list[str]) -> dict[str, str]:
-    zones = {}
-    for text in options:
-        name, equals, zone = text.partition("=")
-        if not (name and equals and zone):
-            raise FormatError("SETTING", "expected SITE=ZONE", field="--site")
-        zones[name] = zone
-    return zones

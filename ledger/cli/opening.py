@@ -70,7 +70,7 @@ def init(
     passphrase = None if plain_keys else new_passphrase()
     sources = SystemSources()
     config = Config(origin=log_origin, study=definition.study, demonstration=False, tokens=())
-    root = _key(
+    root = make_key(
         "ed25519", sources, Holder(person=person, name=name, organisation=organisation, origin=log_origin)
     )
     keys = new_keys(sources)
@@ -124,14 +124,15 @@ def new_keys(sources: Sources) -> NewKeys:
     """Make the keys that a ledger starts with."""
     holder = Holder()
     return NewKeys(
-        log=_key("ed25519", sources, holder),
-        log_pq=_key("ml-dsa-44", sources, holder),
-        service=_key("ed25519", sources, holder),
-        kek=_key("kek", sources, holder),
+        log=make_key("ed25519", sources, holder),
+        log_pq=make_key("ml-dsa-44", sources, holder),
+        service=make_key("ed25519", sources, holder),
+        kek=make_key("kek", sources, holder),
     )
 
 
-def _key(alg: str, sources: Sources, holder: Holder) -> KeyMaterial:
+def make_key(alg: str, sources: Sources, holder: Holder) -> KeyMaterial:
+    """Make a key of an algorithm for a holder."""
     return KeyMaterial(alg=alg, secret=sources.random_bytes(32), holder=holder)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from collections.abc import Iterator, Mapping
@@ -14,7 +15,7 @@ import typer
 
 from ledger.committer import Ledger
 from ledger.directory import KEK, KEYS, open_ledger
-from ledger.errors import LedgerError
+from ledger.errors import LedgerError, StoreError
 from ledger.keyfile import KeyMaterial, load_key, needs_passphrase
 from ledger.settings import Settings, read_settings
 from ledger.sources import SystemSources
@@ -75,6 +76,23 @@ def opened(directory: Path) -> Iterator[Ledger]:
         yield ledger
     finally:
         ledger.close()
+
+
+def read_file(path: Path) -> bytes:
+    """Return the bytes of a file that an import names.
+
+    Raises:
+        StoreError: `SOURCE_FILE`.
+    """
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise StoreError("SOURCE_FILE", f"{path.name} cannot be read") from error
+
+
+def write_json(path: Path, value: Mapping[str, Any]) -> None:
+    """Write JSON for people."""
+    path.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def show(value: Mapping[str, Any], as_json: bool) -> None:
