@@ -137,7 +137,7 @@ def report_of(ledger: Ledger, directory: Path, *, seed: int, ledger_id: str, ver
     for start in range(0, head.size, _PAGE):
         for entry in ledger.store.entries(start, min(head.size, start + _PAGE)):
             types[entry.type] += 1
-            if entry.type in ("breach.detected", "command.refused"):
+            if entry.type in ("breach.detected", "command.refused") and entry.schema == 1:
                 counted = breaches if entry.type == "breach.detected" else refusals
                 counted[parse_statement(entry.statement).data["rule"]] += 1
     participants = list(fold.conduct.participants())
