@@ -168,7 +168,7 @@ class SuicidalityAlerted(Fact):
     effect=Effect.FACT,
     delegated=True,
     streams="participant",
-    roles=allow(PHYSICIANS, "authorship", "responsibility") | allow(("medical_monitor",), "review"),
+    roles=allow(PHYSICIANS, "authorship", "responsibility"),
     always_open=True,
 )
 class SuicidalityAcknowledged(Fact):
