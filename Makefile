@@ -4,7 +4,7 @@ BIN := .venv/bin
 SEED ?= 1
 DEMO ?= demo
 
-.PHONY: demo test check bench generated lock clean
+.PHONY: demo test check bench cdisc generated lock clean
 
 .venv/made: requirements.lock pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed" if sys.version_info < (3, 11) else 0)'
@@ -28,6 +28,12 @@ check: .venv/made
 bench: .venv/made
 	$(BIN)/python -m tests.benchmarks
 
+# Real data: 294,000 rows of a finished study, imported, replayed, compared, exported, verified. Its packages are
+# large (350 MB installed), so they are no part of the others.
+cdisc: .venv/made
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-cdisc.lock
+	$(BIN)/python -m tests.pilot
+
 generated: .venv/made
 	$(BIN)/python -m ledger.actions.table > docs/spec/authority.csv
 	$(BIN)/python -m ledger.verify.findings > docs/spec/findings.csv
@@ -36,6 +42,7 @@ generated: .venv/made
 
 lock:
 	uv pip compile --universal --generate-hashes --no-emit-index-url --python-version 3.11 --extra dev pyproject.toml -o requirements.lock
+	uv pip compile --universal --generate-hashes --no-emit-index-url --python-version 3.11 --extra cdisc pyproject.toml -o requirements-cdisc.lock
 
 clean:
 	rm -rf .venv build dist *.egg-info
