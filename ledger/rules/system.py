@@ -25,8 +25,17 @@ def judge_destroyed(case: StudyCase) -> Iterator[str]:
     """Judge which backups were destroyed: taken before, and not destroyed."""
     backups = case.study.people.backups
     for event in case.record.data.get("destroyed", ()):
-        if event not in backups or backups[event].destroyed is not None:
+        known = backups.get(event)
+        if known is None and _is_withheld(case, event):
+            continue
+        if known is None or known.destroyed is not None:
             yield "BACKUP_UNKNOWN"
+
+
+def _is_withheld(case: StudyCase, event: str) -> bool:
+    """Tell whether a statement is in the log and not shown here: what it is is not judged then."""
+    named = case.earlier(event)
+    return named is not None and named.statement is None
 
 
 def judge_restore(case: StudyCase) -> Iterator[str]:
@@ -34,7 +43,8 @@ def judge_restore(case: StudyCase) -> Iterator[str]:
     data = case.record.data
     backup = case.study.people.backups.get(data["statement"])
     if backup is None:
-        yield "REFERENCE"
+        if not _is_withheld(case, data["statement"]):
+            yield "REFERENCE"
     elif data["outcome"] != "passed" or data["size"] != backup.size:
         yield "RESTORE_FAILED"
 
@@ -50,7 +60,8 @@ def judge_downtime_ended(case: StudyCase) -> Iterator[str]:
     record = case.record
     downtime = case.study.people.downtimes.get(record.data["statement"])
     if downtime is None:
-        yield "REFERENCE"
+        if not _is_withheld(case, record.data["statement"]):
+            yield "REFERENCE"
         return
     ended_us = span(record.data["to"], case.study.zone(record.site)).latest_us
     if downtime.ended is not None or ended_us < downtime.began_us:

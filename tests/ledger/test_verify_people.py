@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -53,6 +54,34 @@ def test_suspect_statements_stay_so_until_each_is_reaffirmed(small: SmallLedger,
     assert found(report, "SUSPECT") == []
     assert report.exit_code == 0
     assert reaffirm(small, small.at["vitals SA-01-001"]) == ("NOT_SUSPECT",)
+
+
+@pytest.mark.parametrize("scope", ["study", "site", "participant"])
+def test_what_is_withheld_of_the_system_is_no_finding(
+    small: SmallLedger, tmp_path: Path, scope: Literal["study", "site", "participant"]
+) -> None:
+    """A backup and a downtime of the study are in no bundle of a site; what names them is, and holds."""
+    size = small.ledger.store.head().size
+    data = {"backup": "B-1", "location": "vault", "sha256": "ab" * 32, "stores": ["events"], "size": size}
+    backup = small.ledger.attest("backup.taken", "study", data)
+    drift = {"clock": "server", "limit_ms": 5, "offset_ms": 9, "reference": "time.example"}
+    small.ledger.attest("clock.drifted", "study", drift)
+    changed = {"changes": [{"setting": "media"}], "destroyed": [backup.event], "reference": "CR-1",
+               "source": SOURCE}  # fmt: skip
+    by_root(small, "configuration.changed", "study", changed)
+    down = {"cause": "outage", "from": small.now(), "procedure": "SOP-1", "sites": ["*"], "source": SOURCE}
+    admin = ("admin", "sponsor_administrator", "responsibility")
+    note = {"/data/note": None}
+    began = small.say("down", *admin, "downtime.declared", "study", down, opened=note)
+    up = {"paper_records": 0, "statement": began.event, "to": small.now(), "source": SOURCE}
+    done = {"/data/done_on_paper": "nothing"}
+    by = ("aruiz", "investigator", "responsibility", "downtime.ended", "site/SA-01")
+    assert small.say("up", *by, up, opened=done, site="SA-01").breaches == ()
+    name = {"study": None, "site": "SA-01", "participant": "SA-01-001"}[scope]
+    of = Scope(kind=scope, id=name)
+    export_ledger(small.ledger, tmp_path / "out", scope=of, role="auditor")
+    report = judge(tmp_path / "out", small.policy, scope=of)
+    assert problems(report) == set()
 
 
 def release(small: SmallLedger, rules: int) -> dict[str, object]:
