@@ -49,7 +49,8 @@ def _of_gate(spec: ActionSpec) -> Iterator[str]:
     if spec.type in general.RESUMED:
         yield "STUDY_HALTED"
     treats = {"participant", "pharmacy"} & set(spec.streams)
-    if spec.effect is not Effect.GATE or not treats or spec.type in general.OF_DATA:
+    conduct = spec.type not in general.OF_DATA and not spec.always_open
+    if spec.effect is not Effect.GATE or not treats or not conduct:
         return
     yield from OF_GATES
     if "participant" in treats:

@@ -105,7 +105,7 @@ def judge_protocol(case: Case) -> Iterator[str]:
 def judge_gate(case: Case) -> Iterator[str]:
     """Judge what every gate needs: a study that goes on, an active site, an approval in force (R3)."""
     record = case.record
-    if not record.gates or record.type in OF_DATA:
+    if not record.gates or record.type in OF_DATA or record.spec.always_open:
         if record.type in RESUMED and _standing(record, case.study) == "halted":
             yield "STUDY_HALTED"
         return
