@@ -54,6 +54,7 @@ from ledger.rules.record import DAY_US, Record, record_of
 from ledger.rules.rule_versions import in_force
 from ledger.rules.stream import CHANGING, QUALITY, StreamView, view_of
 from ledger.state.assurance import Assurance, Waiting
+from ledger.study.lists import CONTINUE
 from ledger.studystate import StudyState
 
 __all__ = ["Conduct", "Effect", "Reader", "Rule", "Violation", "codes", "criteria_digest"]
@@ -133,7 +134,7 @@ class Conduct:
             if entry.statement is None:
                 self._withhold(entry)
             return ()
-        if record.type in sealed.ASKED and record.opened is None:
+        if self._is_closed(record):
             self.closed += 1
         touched = self._fold(entry, record, found)
         if record.stream.startswith(pharmacy.STREAM) and record.type != "breach.detected":
@@ -255,6 +256,29 @@ class Conduct:
             return record
         return replace(record, opened=self._reader.opened(record.event))
 
+    def _is_closed(self, record: Record) -> bool:
+        """Tell whether a sealed value that a rule asks for of this record does not open here."""
+        if record.type not in sealed.ASKED:
+            return False
+        participant = self._participants.get(record.data["participant"])
+        if record.opened is None or participant is None or not participant.randomized:
+            return record.opened is None
+        return self._arm(participant, record.index) is None
+
+    def _arm(self, participant: Participant, before: int) -> str | None:
+        """Return the arm that a participant had before an index; None where it is closed or not there yet."""
+        arm: str | None = None
+        for each in participant.randomizations:
+            if each.answered is None or each.answered >= before:
+                continue
+            entry = self._reader.entry_at(each.answered)
+            opened = None if entry is None else self._reader.opened(entry.event)
+            if entry is not None and opened is None:
+                return None
+            if opened is not None and opened["/data/arm"] != CONTINUE:
+                arm = opened["/data/arm"]
+        return arm
+
     def _departed(self, record: Record | None) -> frozenset[str]:
         """Return the rules that were set aside for a gate, to remove an immediate hazard (catalogue E)."""
         if record is None or not record.stream.startswith(_PARTICIPANT):
@@ -287,7 +311,13 @@ class Conduct:
         else:
             earlier = partial(self._earlier, before=record.index)
             case = StudyCase(
-                record, self.study, authority, self._reader.attachment, earlier, self._participants.get
+                record,
+                self.study,
+                authority,
+                self._reader.attachment,
+                earlier,
+                self._participants.get,
+                self._arm,
             )
             yield from general.judge_clocks(record, self.study)
             yield from study.judge_any(case)
@@ -513,7 +543,7 @@ class Conduct:
     def _pharmacy_again(self, record: Record, view: StreamView, records: tuple[Record, ...]) -> None:
         """Judge a pharmacy again by what was corrected, voided or settled there (R10)."""
         old = self._breaches(record.stream)
-        found = tuple(stocktaking.breaches_of(old, records, self.study, self._participants.get))
+        found = tuple(stocktaking.breaches_of(old, records, self.study, self._participants.get, self._arm))
         about: set[str] = {
             e.event for e in view.entries if e.statement is not None and e.statement.type in QUALITY
         }

@@ -96,11 +96,18 @@ def given_team(story: Story) -> Story:
     return story
 
 
+def open_arm(story: Story, arm: str) -> None:
+    """Let the story's ledger open the arm that its participant was allocated to."""
+    allocated = next(r.answered for r in story.participant.randomizations if r.answered is not None)
+    story.openings[story.log[allocated].event] = {"/data/arm": arm}
+
+
 def given_stock(story: Story | None = None) -> Story:
     """A randomized participant on day 1, a pharmacy with staff, one lot, and one kit of it."""
     if story is None:
         story = given_team(given_randomized())
         story.goto(DAY1)
+        open_arm(story, "ketamine")
     given(story, "shipment.received", shipment())
     given(story, "kit.registered", kit())
     return story

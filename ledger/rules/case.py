@@ -42,12 +42,16 @@ class Case(NamedTuple):
         return self.study.zone(self.participant.site)
 
 
+Arm = Callable[[Participant, int], str | None]
+
+
 class StudyCase(NamedTuple):
     """A record in any other stream.
 
     `attachments` gives the bytes of one by its SHA-256; `earlier` the entry of an event hash below this
     record's index, None where there is none, and one without its statement where that is withheld;
-    `participants` a participant as the log stands.
+    `participants` a participant as the log stands; `arm` the arm that one
+    had before an index, where it opens.
     """
 
     record: Record
@@ -56,6 +60,7 @@ class StudyCase(NamedTuple):
     attachments: Attachments
     earlier: Callable[[str], Entry | None]
     participants: Callable[[str], Participant | None]
+    arm: Arm
 
 
 Judge = Callable[[Case], Iterator[str]]

@@ -2,8 +2,9 @@
 
 Dispensing is a gate like a start: it needs consent, randomization, an order, nothing that holds, and here a
 preparation that two others signed. Which product a dose holds is sealed; whether its lines are right is
-judged as `SEALED_RULE` where they open: a line for each product of the protocol, from kits that may be used,
-out of stock that is there, and never more wasted or returned than was prepared.
+judged as `SEALED_RULE` where they open: a line for each product of the protocol, in them the arm's products
+and no other, from kits that may be used, out of stock that is there; never more is wasted or returned than
+was made.
 """
 
 from __future__ import annotations
@@ -43,7 +44,8 @@ def judge_prepared(case: StudyCase) -> Iterator[str]:
         return
     zone = case.study.zone(record.site)
     usable = all(_is_usable(line, pharmacy, record.occurred, zone) for line in lines)
-    if not (usable and _is_complete(lines, definition) and _is_there(lines, pharmacy)):
+    fits = _is_complete(lines, definition) and _is_of_arm(lines, case, definition)
+    if not (usable and fits and _is_there(lines, pharmacy)):
         yield SEALED_RULE
 
 
@@ -138,6 +140,16 @@ def _is_usable(line: Line, pharmacy: Pharmacy, when: Interval, zone: str) -> boo
 def _is_complete(lines: tuple[Line, ...], definition: StudyDefinition | None) -> bool:
     """Tell whether each product of the protocol has its line, and nothing else has one (R8)."""
     return definition is None or {line.product for line in lines} == set(definition.products)
+
+
+def _is_of_arm(lines: tuple[Line, ...], case: StudyCase, definition: StudyDefinition | None) -> bool:
+    """Tell whether a dose holds the products of the participant's arm, where that opens, and no other."""
+    participant = case.participants(case.record.data["participant"])
+    if participant is None or participant.in_extension or definition is None:
+        return True
+    name = case.arm(participant, case.record.index)
+    arm = None if name is None else definition.arm(name)
+    return arm is None or {line.product for line in lines if line.quantity} == {d.product for d in arm.doses}
 
 
 def _is_there(lines: tuple[Line, ...], pharmacy: Pharmacy) -> bool:

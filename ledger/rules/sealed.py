@@ -12,5 +12,8 @@ RULE: Final = "SEALED_RULE"
 ASKED: Final = frozenset({"dose.prepared", "dose.returned", "dose.wasted"})
 """Types whose sealed values a rule asks for."""
 
+OPENED: Final = ASKED | {"participant.randomized"}
+"""Types whose sealed values a rule reads: besides the record's own, the arm that a dose is made for."""
+
 UNSEEN: Final = frozenset({RULE, "LABEL_OF_ANOTHER"})
 """Rules whose breach may rest on a statement of `pharmacy/…` that a reader is not shown."""

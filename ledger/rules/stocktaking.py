@@ -14,7 +14,7 @@ from ledger.authority import INITIAL
 from ledger.entry import Entry
 from ledger.participant import Breach, Participant
 from ledger.rules import pharmacy
-from ledger.rules.case import StudyCase
+from ledger.rules.case import Arm, StudyCase
 from ledger.rules.record import Record
 from ledger.rules.rule_versions import in_force
 from ledger.studystate import StudyState
@@ -30,9 +30,10 @@ def breaches_of(
     records: tuple[Record, ...],
     study: StudyState,
     participants: Callable[[str], Participant | None],
+    arm: Arm,
 ) -> Iterator[Breach]:
     """Yield the breaches of a pharmacy's statements as they read now; `old` are those known before."""
-    found = set(judged(records, study, participants))
+    found = set(judged(records, study, participants, arm))
     types = {record.event: record.type for record in records}
     for record in records:
         for rule in sorted(rule for event, rule in found if event == record.event):
@@ -48,7 +49,10 @@ def breaches_of(
 
 
 def judged(
-    records: tuple[Record, ...], study: StudyState, participants: Callable[[str], Participant | None]
+    records: tuple[Record, ...],
+    study: StudyState,
+    participants: Callable[[str], Participant | None],
+    arm: Arm,
 ) -> Iterator[tuple[str, str]]:
     """Yield event and rule of each statement that breaks one, the books kept from their beginning."""
     if not records:
@@ -57,7 +61,7 @@ def judged(
     for record in records:
         rule = pharmacy.STUDY_JUDGES.get(record.type)
         if rule is not None and record.type != _NOT_AGAIN:
-            case = StudyCase(record, state, INITIAL, _nothing, _no_entry, participants)
+            case = StudyCase(record, state, INITIAL, _nothing, _no_entry, participants, arm)
             for code in in_force(rule(case), study, record.index):
                 yield record.event, code
         fold = pharmacy.STUDY_FOLDS.get(record.type)

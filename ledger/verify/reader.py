@@ -1,7 +1,7 @@
 """Random access to the log of a bundle: what the rules of conduct ask for while the log is walked once.
 
 Positions of each stream are kept (8 bytes an event); entries are parsed again from the bundle when they are
-asked for, and the last few entry bundles stay in memory. Opened values are kept of doses alone.
+asked for, and the last few entry bundles stay in memory. Opened values are kept of doses and arms alone.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class BundleReader:
 
     def open(self, statement: Statement, values: Mapping[str, Any]) -> None:
         """Keep what the bundle opens of a statement that rules over sealed values ask for."""
-        if statement.type in sealed.ASKED and values:
+        if statement.type in sealed.OPENED and values:
             self._opened[statement.event] = values
 
     def opened(self, event: str) -> Mapping[str, Any] | None:

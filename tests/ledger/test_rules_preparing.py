@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -26,6 +27,7 @@ from tests.given_pharmacy import (
     kit,
     lines,
     mg,
+    open_arm,
     preparation,
     prepare,
     shipment,
@@ -282,6 +284,26 @@ def test_the_lines_of_a_dose_are_right(rows: list[dict[str, Any]]) -> None:
     assert prepare(story, rows=rows).codes == ("SEALED_RULE",)
 
 
+@pytest.mark.parametrize("arm", ["magnesium", "ketamine+magnesium"])
+def test_a_dose_holds_the_products_of_its_arm(arm: str) -> None:
+    """Made for the wrong arm, with a product too many or too few: flagged under the one code."""
+    story = given_ordered()
+    open_arm(story, arm)
+    assert prepare(story).codes == ("SEALED_RULE",)
+
+
+def test_a_dose_for_an_arm_that_is_closed_is_not_judged_by_it() -> None:
+    """Where the arm does not open, what it should hold is not judged, and that is counted."""
+    story = given_ordered()
+    open_arm(story, "magnesium")
+    conduct = Conduct(ArmClosed(story))
+    prepare(story)
+    for entry in story.log:
+        conduct.evolve(entry, story.authority)
+    assert conduct.closed == 1
+    assert [b.rule for b in conduct.breaches()] == ["SEALED_RULE"]
+
+
 @breaks("dose.dispensed", "SEALED_RULE")
 def test_a_dose_from_a_kit_that_waits_does_not_leave() -> None:
     """The kit went into quarantine after the dose was made from it: dispensing is held."""
@@ -336,8 +358,22 @@ class Closed:
         self.entry_at = story.entry_at
         self.attachment = story.attachment
 
-    def opened(self, _: str) -> None:
+    def opened(self, event: str) -> Mapping[str, Any] | None:
         """Open nothing."""
+        return None
+
+
+class ArmClosed(Closed):
+    """A reader of a story that opens doses and no arm."""
+
+    def __init__(self, story: Story) -> None:
+        super().__init__(story)
+        self._story = story
+
+    def opened(self, event: str) -> Mapping[str, Any] | None:
+        """Open what is no allocation."""
+        values = self._story.opened(event)
+        return None if values is not None and "/data/arm" in values else values
 
 
 def test_every_dose_is_sealed_in_one_size() -> None:
