@@ -169,7 +169,7 @@ def check_opening(statement: Statement, before: Sequence[Statement], origin: str
         RefusedError: `LIST_SEED` where the seeds are not the committed ones, `LIST_OPENING` where they do not
             give the list, or a second stage is opened before its first.
     """
-    seeds = {s.event: s.data["sha256"] for s in before if s.type == "randomization.seed_committed"}
+    seeds = {str(s.event): s.data["sha256"] for s in before if s.type == "randomization.seed_committed"}
     drawn: dict[str, RandomizationList] = {}
     for opening in (*before, statement):
         if opening.type == "randomization.list_opened":

@@ -31,6 +31,7 @@ from ledger.listholder import (
 )
 from ledger.prepare import Signer
 from ledger.sources import SystemSources
+from ledger.statement import parse_statement
 
 CONTRIBUTORS = ("list_holder", "unblinded_statistician", "sponsor_administrator")
 
@@ -145,7 +146,7 @@ def load(ledger: Ledger, data: bytes) -> tuple[str, int]:
     stored = ledger.store.entry(known.committed)
     if stored is None:
         raise StoreError("STORE_CORRUPT", "the list's commitment is not in the store")
-    committed = canonical.decode(stored.statement)["data"]  # type: ignore[call-overload, index]
+    committed = parse_statement(stored.statement).data
     root = parse_base64(committed["root"], what="the list's root", code="STORE_CORRUPT")
     listed, slots = open_slots(data, ledger.service.secret, ledger.origin, root, committed["size"])
     keep_slots(ledger.store, ledger.data_keys, listed, slots)

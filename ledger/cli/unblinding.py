@@ -14,6 +14,7 @@ from ledger.committer import Ledger
 from ledger.directory import UNBLINDINGS
 from ledger.errors import StoreError
 from ledger.prepare import Signer
+from ledger.recorded import Recorded
 from ledger.store.unblindings import UnblindingQueue
 from ledger.unblinding import Envelope, Request, ask, issue_envelope
 from ledger.unblinding import show as show_regimen
@@ -83,7 +84,7 @@ def unblindings(
 ) -> None:
     """Tell how many emergency unblindings wait to be recorded; with a key, sign them again."""
     with opened(directory) as ledger, UnblindingQueue(directory / UNBLINDINGS) as queue:
-        recorded = ()
+        recorded: tuple[Recorded, ...] = ()
         if key is not None:
             recorded = sign_again(ledger, queue, Signer.of_log(ledger, read_key(key).signing_key()))
         left = len(queue.waiting())
