@@ -19,7 +19,7 @@ from ledger.participant import Breach
 from ledger.rules.record import DAY_US, Record, record_of
 from ledger.rules.seconds import may_cosign, persons_of
 from ledger.rules.signing import CHANGES, changed_path, covers, original, overlap
-from ledger.rules.stream import QUALITY, StreamView
+from ledger.rules.stream import QUALITY, StreamView, needs_cosignature
 from ledger.state.assurance import (
     Archive,
     Assurance,
@@ -56,8 +56,11 @@ def fold(assurance: Assurance, record: Record, view: StreamView = NO_VIEW) -> As
         assurance = _outdate(assurance, record, view)
     if assurance.locks and record.spec.always_open and record.type != "breach.detected":
         assurance = replace(assurance, locks=tuple(_pass(lock, record.index) for lock in assurance.locks))
-    if record.spec.seconds:
-        assurance = replace(assurance, waiting=(*assurance.waiting, *_waiting(record)))
+    seconds = record.spec.seconds
+    if record.type == "record.voided" and record.event not in view.voided:
+        seconds = ("approver",) if needs_cosignature(record.statement, view.statements) else ()
+    if seconds:
+        assurance = replace(assurance, waiting=(*assurance.waiting, *waiting_of(record, seconds)))
     return assurance
 
 
@@ -108,7 +111,8 @@ def account(breaches: tuple[Breach, ...], assurance: Assurance) -> tuple[Breach,
     return tuple(replace(breach, deviation=deviation_of(breach)) for breach in breaches)
 
 
-def _waiting(record: Record) -> tuple[Waiting, ...]:
+def waiting_of(record: Record, seconds: tuple[str, ...]) -> tuple[Waiting, ...]:
+    """Return what waits with a record for its second persons."""
     return tuple(
         Waiting(
             index=record.index,
@@ -118,7 +122,7 @@ def _waiting(record: Record) -> tuple[Waiting, ...]:
             second=second,
             persons=persons_of(record.statement),
         )
-        for second in record.spec.seconds
+        for second in seconds
     )
 
 
@@ -217,7 +221,7 @@ def _cosigned(assurance: Assurance, record: Record, view: StreamView) -> Assuran
     def after(waiting: Waiting) -> Waiting:
         if waiting.event != target.event or actor.id in waiting.persons:
             return waiting
-        ends = waiting.second == second and waiting.cosigned is None
+        ends = waiting.cosigned is None and (waiting.second == second or waiting.type in CHANGES)
         cosigned = record.index if ends else waiting.cosigned
         return replace(waiting, persons=waiting.persons | {actor.id}, cosigned=cosigned)
 

@@ -13,11 +13,12 @@ from dataclasses import replace
 from ledger.entry import Entry
 from ledger.errors import FormatError
 from ledger.participant import Breach, Hold, Participant, Pending
-from ledger.rules import assurance, departures, participants
+from ledger.rules import assurance, departures, general, participants
 from ledger.rules.case import Case
 from ledger.rules.protocols import version_for
 from ledger.rules.quality import has_source
 from ledger.rules.record import Record, record_of
+from ledger.rules.rule_versions import in_force
 from ledger.rules.signing import CHANGES
 from ledger.rules.stream import QUALITY, StreamView, needs_cosignature
 from ledger.studystate import StudyState
@@ -175,6 +176,27 @@ def _pending(old: Participant, view: StreamView, trigger: Record) -> tuple[Pendi
         author=trigger.statement.actor.id,
     )
     return (*waiting, added)
+
+
+def times_again(old: Iterable[Breach], view: StreamView, study: StudyState) -> Iterator[Breach]:
+    """Yield the breaches of a stream that nobody's state is folded from alone, as its statements read now.
+
+    Times are judged again, what is voided breaks nothing, and all else stands as it was judged.
+    """
+    for breach in old:
+        if breach.rule not in general.OF_TIME and breach.event not in view.voided:
+            yield breach
+    for entry in view.entries:
+        statement = entry.statement
+        if statement is None or statement.type in QUALITY:
+            continue
+        try:
+            record = view.record(entry, study.zone(statement.site))
+        except FormatError:
+            continue
+        if record is not None:
+            for code in in_force(general.judge_clocks(record, study), study, record.index):
+                yield Breach(event=record.event, rule=code, index=record.index, found=record.index)
 
 
 def compare(

@@ -544,3 +544,38 @@ def test_a_voiding_that_nobody_cosigns_is_overdue() -> None:
     story.wait(hours=25)
     told = story.when("vital_signs.recorded", VITALS)
     assert ("COSIGNATURE_OVERDUE", voided.event) in told.caused
+
+
+# Other streams
+
+
+@breaks("irb_approval.recorded", "LATE_ENTRY")
+def test_a_late_entry_of_a_site_that_was_none_is_settled_like_any_other() -> None:
+    """The corrected time leaves the breach pending until a physician has cosigned."""
+    story = given_consented()
+    at: dict[str, Any] = {"stream": f"site/{SITE}"}
+    story.wait(days=5)
+    written, true = story.ago(days=4), story.now
+    data = {**irb("2026-01-01", "2026-12-31")}
+    told = story.when("irb_approval.recorded", data, by="ines", occurred=written, **at)
+    assert told.codes == ("LATE_ENTRY",)
+    correction = correct(story, told, "/occurred_at", written, true, originator=CHART, **at)
+    assert story.breach(told, "LATE_ENTRY").pending == correction.event
+    story.wait(hours=25)
+    caused = story.when("irb_approval.recorded", data, by="ines", **at).caused
+    assert ("COSIGNATURE_OVERDUE", correction.event) in caused
+    signed = cosign(story, correction, **at)
+    assert story.breach(told, "LATE_ENTRY").closed == signed.index
+
+
+def test_a_corrected_time_of_a_site_brings_out_that_it_was_late() -> None:
+    """An approval that was known for a week is late after all."""
+    story = given_consented()
+    at: dict[str, Any] = {"stream": f"site/{SITE}"}
+    told = story.given("irb_approval.recorded", irb("2026-01-01", "2026-12-31"), by="ines", **at)
+    made = next(e for e in story.log if e.event == told.event)
+    assert made.statement is not None
+    made_at = made.statement.occurred_at
+    changed = correct(story, told, "/occurred_at", made_at, story.ago(days=9), **at)
+    assert changed.caused == (("LATE_ENTRY", told.event),)
+    assert story.conduct.unrecorded() == ()

@@ -85,3 +85,16 @@ def test_every_second_person_can_be_found(type_: str) -> None:
             for second in known.seconds:
                 roles = BY_TYPE.get(type_) or BY_STREAM[kind][second]
                 assert roles & cosigned.roles.keys()
+
+
+@breaks("record.voided", "COSIGNATURE_OVERDUE")
+def test_a_voiding_of_a_dose_waits_for_another_pharmacist() -> None:
+    """It changes nothing until it is cosigned, and is overdue after 24 hours."""
+    story, prepared = given_pharmacy.given_checked()
+    voided = void(story, prepared, by="pharma", **AT)
+    assert (voided.refused, is_pending(assured(story, given_pharmacy.AT), voided.event)) == (None, True)
+    story.wait(hours=25)
+    caused = given_pharmacy.when(story, "shipment.received", given_pharmacy.shipment(lot="LOT-9")).caused
+    assert ("COSIGNATURE_OVERDUE", voided.event) in caused
+    cosign(story, voided, by="checker", **AT)
+    assert not is_pending(assured(story, given_pharmacy.AT), voided.event)
