@@ -42,7 +42,7 @@ from ledger.merkle import read_frontier
 from ledger.note import format_vkey
 from ledger.proof import format_receipt
 from ledger.recorded import Recorded, receipt_of
-from ledger.refusals import payload_hmac
+from ledger.refusals import PROMPTED, REFUSED, SUMMED_UP, payload_hmac
 from ledger.sealing import open_disclosure
 from ledger.service import LogSigners, Service, new_stream
 from ledger.sources import Sources
@@ -93,6 +93,7 @@ class Ledger:
         self._lock = threading.RLock()
         self._closed = False
         self.refused_beyond: dict[str, int] = {}
+        self.prompted_beyond: dict[str, int] = {}
         self._reserved: dict[str, NewStream] = {}
         self._reset()
 
@@ -119,9 +120,7 @@ class Ledger:
             raise outcome
         return outcome
 
-    def record_all(
-        self, submissions: Sequence[Submission], *, breaches_last: bool = False
-    ) -> list[Outcome]:
+    def record_all(self, submissions: Sequence[Submission], *, breaches_last: bool = False) -> list[Outcome]:
         """Record statements in one commit; one outcome each, in order.
 
         With `breaches_last` what they break is recorded behind all of them, so that statements which were
@@ -395,9 +394,7 @@ class Ledger:
             added=tuple(followed.indexes),
         )
 
-    def _add(
-        self, batch: Batch, followed: _Followed, judged: _Judged, last: _Deferred | None = None
-    ) -> None:
+    def _add(self, batch: Batch, followed: _Followed, judged: _Judged, last: _Deferred | None = None) -> None:
         """Add an entry, then the breaches that it is or brings to light; or note these for the end."""
         batch.add(
             judged.entry,
@@ -551,22 +548,52 @@ class Ledger:
         }
         self._attest(batch, _Followed(), "command.refused", f"{ACCESS}{batch.at[:7]}", data)
 
-    def _sum_up(self, batch: Batch, who: str) -> None:
-        """Record how many refusals of a person were only counted since the last one that was recorded."""
-        count, since = self.refused_beyond.pop(who, 0), self._fold.refusals.last(who)
+    def _sum_up(self, batch: Batch, who: str, type_: str = REFUSED) -> None:
+        """Record how many refusals, or prompts, of a person were only counted since the last recorded one."""
+        beyond = self.prompted_beyond if type_ == PROMPTED else self.refused_beyond
+        count, since = beyond.pop(who, 0), self._fold.refusals.last(who, type_)
         if count and since is not None:
             data = {"count": count, "since": since, "who": who}
             stream = f"{ACCESS}{batch.at[:7]}"
-            self._attest(batch, _Followed(), "command.refused", stream, data, schema=2)
+            self._attest(batch, _Followed(), type_, stream, data, schema=SUMMED_UP[type_])
 
     def _sum_up_all(self) -> None:
         """Record what was counted of every person, before a clean stop."""
-        if self.startup.frozen or not self.refused_beyond:
+        if self.startup.frozen or not (self.refused_beyond or self.prompted_beyond):
             return
         with self._lock, self._batch() as batch:
             if self._may_attest(batch.size):
                 for who in sorted(self.refused_beyond):
                     self._sum_up(batch, who)
+                for who in sorted(self.prompted_beyond):
+                    self._sum_up(batch, who, PROMPTED)
+
+    def attest_prompt(
+        self, stream: str, data: Mapping[str, Any], sealed: Mapping[str, Any], schema: int = 1
+    ) -> int | None:
+        """Record a check that prompted somebody; return its index, None where it is only counted.
+
+        Raises:
+            FormatError, RefusedError, FrozenError, StoreError.
+        """
+        self._require_writing()
+        with self._lock, self._batch() as batch:
+            who, followed = data["who"], _Followed()
+            if not self._fold.refusals.admits(who, batch.at_us, PROMPTED):
+                self.prompted_beyond[who] = self.prompted_beyond.get(who, 0) + 1
+                return None
+            self._sum_up(batch, who, PROMPTED)
+            self._attest(
+                batch,
+                followed,
+                PROMPTED,
+                stream,
+                data,
+                schema=schema,
+                sealed=sealed,
+                site=self._site_of(stream),
+            )
+            return followed.indexes[0]
 
     def _with_receipt(self, batch: Batch, outcome: Outcome) -> Outcome:
         return outcome if isinstance(outcome, LedgerError) else self._receipted(batch, outcome)

@@ -343,6 +343,18 @@ class IdentityCheckFired(Action):
         return f"The check {self.check} prompted {self.who} on {self.type}: {self.answer}."
 
 
+@action("edit_check.fired", schema=3, effect=Effect.FACT, streams="access", roles=_SERVICE, voidable=False)
+class EditChecksFired(Action):
+    """How many checks that prompted a person beyond the hourly limit were only counted (catalogue A)."""
+
+    count: Positive
+    since: LogIndex
+    who: PersonId
+
+    def describe(self) -> str:
+        return f"{self.count} more checks prompted {self.who} and were only counted."
+
+
 def _scope(kind: str, name: str | None) -> str:
     return "the study" if name is None else f"{kind} {name}"
 

@@ -9,6 +9,7 @@ import pytest
 
 from ledger import logins
 from ledger.errors import RefusedError
+from ledger.refusals import HOUR_US, PER_HOUR
 from ledger.statement import Statement, parse_statement
 from ledger.verify.options import Scope
 from ledger.views import View, must_be_noted, note_view
@@ -86,6 +87,42 @@ def test_nobody_unknown_logs_in(small: SmallLedger) -> None:
     """An attempt under an id that nobody has is not one of a person."""
     with pytest.raises(RefusedError, match="PERSON_UNKNOWN"):
         logins.failed(small.ledger, "hunter2", address="192.0.2.7", code="disabled", alerted=["admin"])
+
+
+# Prompts.
+
+PROMPT = {"/data/entered": "1280", "/data/kept": "128", "/data/prompt": "above 300: keep it?"}
+
+
+def prompt(small: SmallLedger, stream: str = f"participant/{PARTICIPANT}") -> int | None:
+    """Let a check prompt the coordinator."""
+    data = {"answer": "changed", "check": "range", "path": "/data/value", "type": "vital_signs.recorded",
+            "who": "bchan"}  # fmt: skip
+    return small.ledger.attest_prompt(stream, data, PROMPT)
+
+
+def test_a_prompt_keeps_what_was_entered_and_stands_at_the_site(small: SmallLedger) -> None:
+    """Original, prompt and what was kept are sealed; the statement is of the participant's site (FDA Q13)."""
+    assert prompt(small) == small.ledger.store.head().size - 1
+    said = newest(small)
+    assert (said.type, said.site) == ("edit_check.fired", "SA-01")
+    assert b"1280" not in said.body
+    assert {kept.path for kept in small.ledger.store.disclosures(said.event)} == set(PROMPT)
+
+
+def test_prompts_beyond_the_limit_are_counted_and_summed_up(small: SmallLedger) -> None:
+    """Twenty an hour for each person; the sum comes before the next that is recorded."""
+    indexes = [prompt(small) for _ in range(PER_HOUR + 2)]
+    assert indexes[PER_HOUR:] == [None, None]
+    assert small.ledger.prompted_beyond == {"bchan": 2}
+    small.sources.advance(HOUR_US)
+    recorded = prompt(small)
+    assert recorded is not None
+    stored = small.ledger.store.entry(recorded - 1)
+    assert stored is not None
+    assert (stored.type, stored.schema) == ("edit_check.fired", 3)
+    summed = {"count": 2, "since": indexes[PER_HOUR - 1], "who": "bchan"}
+    assert parse_statement(stored.statement).data == summed
 
 
 # Views.

@@ -466,6 +466,8 @@ def test_a_check_that_prompted_stands_with_the_participant() -> None:
     fired = {"answer": "changed", "check": "pulse_range", "path": "/data/measurements/0/quantity/value",
              "type": "vital_signs.recorded", "who": "cora"}  # fmt: skip
     story.given("edit_check.fired", fired, by="service")
+    beyond = {"count": 2, "since": 1, "who": "cora"}
+    story.given("edit_check.fired", beyond, by="service", stream=ACCESS, schema=3)
 
 
 # Erasure.
