@@ -10,8 +10,9 @@ Every infusion visit writes the same sequence here, in every arm (R8):
     dose.dispensed
     dose.wasted     record.cosigned (witness)
 
-Where nothing was wasted the waste is recorded all the same, with zero for every product. A dose that comes
-back unused adds `dose.returned`, for a reason of the bedside, which does not know the arm.
+A dose that is not wanted any more is wasted without having been dispensed. Where nothing was wasted the waste
+is recorded all the same, with zero for every product. A dose that comes back unused adds `dose.returned`, for
+a reason of the bedside, which does not know the arm.
 
 To void one of these asks for a co-signature, as dosing at the bedside does. It is another pharmacist's: the
 investigator is blind and does not see this stream.

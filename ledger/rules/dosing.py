@@ -19,6 +19,7 @@ from ledger.rules import bedside
 from ledger.rules.bedside import staffed, volume_ml
 from ledger.rules.case import Case, Fold, Judge
 from ledger.rules.record import HOUR_US, MINUTE_US, span
+from ledger.state.pharmacy import Dose
 from ledger.times import Interval, local_date
 
 RATE_UNIT: Final = "mL/h"
@@ -79,10 +80,17 @@ def judge_treatment(case: Case) -> Iterator[str]:
 
 def is_of_another(case: Case) -> bool:
     """Tell whether the pharmacy gave this label to another participant or infusion."""
-    data = case.record.data
+    dose = _in_pharmacy(case)
+    return dose is not None and not _is_own(dose, case)
+
+
+def _in_pharmacy(case: Case) -> Dose | None:
     pharmacy = case.study.pharmacies.get(case.site)
-    dose = None if pharmacy is None else pharmacy.dose(data["label"], case.record.index)
-    return dose is not None and (dose.participant, dose.infusion) != (case.participant.id, data["infusion"])
+    return None if pharmacy is None else pharmacy.dose(case.record.data["label"], case.record.index)
+
+
+def _is_own(dose: Dose, case: Case) -> bool:
+    return (dose.participant, dose.infusion) == (case.participant.id, case.record.data["infusion"])
 
 
 def _judge_label(case: Case) -> Iterator[str]:
@@ -129,8 +137,11 @@ def judge_received(case: Case) -> Iterator[str]:
     """Judge a dose received: for an infusion of the protocol, with the label of this participant's dose."""
     if case.definition is None or case.definition.infusion(case.record.data["infusion"]) is None:
         yield "INFUSION_UNKNOWN"
-    if is_of_another(case):
+    dose = _in_pharmacy(case)
+    if dose is not None and not _is_own(dose, case):
         yield "LABEL_OF_ANOTHER"
+    elif dose is not None and (dose.dispensed is None or dose.dispensed >= case.record.index):
+        yield "DOSE_NOT_DISPENSED"
 
 
 def judge_administered(case: Case) -> Iterator[str]:
@@ -320,7 +331,7 @@ ASKED: Final[Mapping[str, str]] = MappingProxyType(
         "infusion.resumed": "INFUSION_STATE",
         "infusion.stopped": "INFUSION_STATE",
         "infusion.completed": "INFUSION_STATE DOSE_OUT_OF_TOLERANCE",
-        "dose.received": "INFUSION_UNKNOWN LABEL_OF_ANOTHER",
+        "dose.received": "INFUSION_UNKNOWN LABEL_OF_ANOTHER DOSE_NOT_DISPENSED",
         "dose.administered": "DOSE_WITHOUT_INFUSION DOSE_DIFFERS",
         **bedside.ASKED,
     }

@@ -15,5 +15,5 @@ ASKED: Final = frozenset({"dose.prepared", "dose.returned", "dose.wasted"})
 OPENED: Final = ASKED | {"participant.randomized"}
 """Types whose sealed values a rule reads: besides the record's own, the arm that a dose is made for."""
 
-UNSEEN: Final = frozenset({RULE, "LABEL_OF_ANOTHER"})
+UNSEEN: Final = frozenset({RULE, "LABEL_OF_ANOTHER", "DOSE_NOT_DISPENSED"})
 """Rules whose breach may rest on a statement of `pharmacy/…` that a reader is not shown."""

@@ -399,6 +399,13 @@ def test_a_label_is_of_the_participants_own_dose() -> None:
     assert story.when("infusion.started", start(1, label="L2"), by="nurse").refused == "LABEL_OF_ANOTHER"
 
 
+@breaks("dose.received", "DOSE_NOT_DISPENSED")
+def test_a_dose_at_the_bedside_has_left_the_pharmacy() -> None:
+    """Prepared and checked, received, and nobody dispensed it: recorded and flagged."""
+    story, _ = given_checked()
+    assert story.when("dose.received", received(story), by="nurse").codes == ("DOSE_NOT_DISPENSED",)
+
+
 def test_who_is_not_shown_the_pharmacy_believes_the_breach() -> None:
     """Without the pharmacy's statements the mix-up cannot be judged; that it is recorded is not unfounded."""
     story = given_ordered()

@@ -16,7 +16,7 @@ from ledger.verify.report import Report
 from tests.given_pharmacy import NOTHING, contents, kit, lines, shipment
 from tests.ledger.small_ledger import SITE, SmallLedger
 from tests.ledger.verifying import found, judge, problems
-from tests.ledger.write_path import PARTICIPANT, SOURCE, hire, open_stores, register
+from tests.ledger.write_path import BEDSIDE, PARTICIPANT, SOURCE, STREAM, hire, open_stores, register
 
 AT = f"pharmacy/{SITE}"
 PHARMACIST = ("keeper", "unblinded_pharmacist", "authorship")
@@ -117,3 +117,16 @@ def test_what_is_stored_of_a_dose_has_one_size(stocked: SmallLedger) -> None:
     events = [prepare(stocked, "40.75").event, prepare(stocked, "0", "L2").event]
     sizes = {len(each.ciphertext) for event in events for each in stocked.ledger.store.disclosures(event)}
     assert len(sizes) == 1
+
+
+def test_who_is_not_shown_the_pharmacy_accepts_what_rests_on_it(stocked: SmallLedger, tmp_path: Path) -> None:
+    """A bag goes to the wrong infusion: recorded, and neither bundle finds the breach late or unfounded."""
+    prepare(stocked, "40")
+    bag = {"volume": {"value": "250", "unit": "mL"}, "rate": {"value": "375", "unit": "mL/h"}}
+    data = {"infusion": 2, "label": "L1", **bag, "beyond_use": "2024-06-04", "source": SOURCE}
+    received = stocked.say("received", *BEDSIDE, "dose.received", STREAM, data)
+    assert "LABEL_OF_ANOTHER" in received.breaches
+    for role in ("unblinded_pharmacist", "auditor"):
+        report = verified(stocked, tmp_path, role)
+        assert problems(report) == set()
+        assert not found(report, "BREACH_LATE")

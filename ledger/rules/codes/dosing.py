@@ -28,6 +28,7 @@ DOSE_GIVEN               flag   E    an infusion that is omitted was not started
 DOSE_NOT_REDUCED         flag   E    a reduced dose has less volume than the protocol plans, in its unit
 DEPARTURE_NOT_ALLOWED    flag   E    no hold of consent, identity, randomization or blinding is set aside
 LABEL_OF_ANOTHER         refuse E    a label is that of the dose made for this participant and infusion
+DOSE_NOT_DISPENSED       flag   E    a dose that comes to the bedside has left the pharmacy
 KIT_REPEATED             flag   E    a kit is registered once
 KIT_UNKNOWN              flag   E    a kit that is named is registered
 KIT_STATE                flag   E    a kit is there, and in quarantine when it is released
