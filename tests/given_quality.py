@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ledger.rules.assurance import subject_of
+from ledger.rules.assured import subject_of
 from ledger.rules.locks import digest_of
 from ledger.rules.signing import signed_digest
 from ledger.state.assurance import Assurance

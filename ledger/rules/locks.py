@@ -130,6 +130,8 @@ def judge_database(case: StudyCase, participants: Iterable[Participant], *, with
     record, own = case.record, case.study.assurance.get("study", _NOTHING)
     if own.locked(record.index) is not None:
         yield "LOCK_STATE"
+    if withheld:
+        return  # who is locked, what was reviewed and who was unblinded is not known whole here
     locks = [p.assurance.locked(record.index) for p in participants]
     if any(lock is None or lock.reopened is not None for lock in locks):
         yield "PARTICIPANTS_NOT_LOCKED"
@@ -138,7 +140,7 @@ def judge_database(case: StudyCase, participants: Iterable[Participant], *, with
     if not named or covered_until(own) < newest:
         yield "TRAIL_NOT_REVIEWED"
     opened = (each.event for each in case.study.unblinding.opened if each.index < record.index)
-    if not withheld and digest_of(opened) != record.data["unblinded_sha256"]:
+    if digest_of(opened) != record.data["unblinded_sha256"]:
         yield "UNBLINDED_NOT_LISTED"
 
 

@@ -14,7 +14,7 @@ from ledger.actions.registry import find_spec
 from ledger.errors import FormatError
 from ledger.roles import SITE_STAFF
 from ledger.rules.about import UNBLINDED, About, AboutJudge
-from ledger.rules.assurance import subject_of
+from ledger.rules.assured import subject_of
 from ledger.rules.record import value_at
 from ledger.rules.signing import signed_digest
 from ledger.rules.stream import QUALITY

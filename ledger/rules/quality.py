@@ -17,7 +17,7 @@ from ledger.participant import Breach
 from ledger.roles import SITE_STAFF
 from ledger.rules import locks, observations, oversight
 from ledger.rules.about import About
-from ledger.rules.assurance import cited_proposal, same_change
+from ledger.rules.assured import cited_proposal, same_change
 from ledger.rules.case import StudyFold, StudyJudge
 from ledger.rules.general import CLOCK_TOLERANCE_US, exists
 from ledger.rules.record import Change, Record, put, span, value_at

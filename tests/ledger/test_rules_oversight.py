@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from ledger.rules import refold
+from ledger.rules.stream import view_of
 from tests.given_quality import (
     AT_SITE,
     CHART,
@@ -11,6 +13,7 @@ from tests.given_quality import (
     correct,
     cosign,
     given_vitals,
+    lock,
     query,
     review,
     sign,
@@ -19,7 +22,18 @@ from tests.given_quality import (
     verify,
     void,
 )
-from tests.scenario import SOURCE, VITALS, Story, Told, breaks, given_consented, given_registered, keeps
+from tests.scenario import (
+    PARTICIPANT,
+    SOURCE,
+    VITALS,
+    Story,
+    Told,
+    adverse_event,
+    breaks,
+    given_consented,
+    given_registered,
+    keeps,
+)
 
 # Queries
 
@@ -468,3 +482,31 @@ def test_a_proposal_is_no_source() -> None:
     made = correct(story, vitals, "/occurred_at", written, true, originator=cited)
     cosign(story, made)
     assert story.breach(vitals, "PROCEDURE_BEFORE_CONSENT").is_open
+
+
+def test_what_is_assured_folds_again_to_what_it_was() -> None:
+    """A second fold of the whole log, and one from the beginning at every index, come to the same state."""
+    story, vitals = given_breach()
+    reported = story.given("deviation.reported", deviation(vitals))
+    story.given("deviation.classified", classified(reported), by="medmon")
+    opened = ask(story, vitals)
+    verify(story, vitals, PULSE)
+    sign(story, "form", statement=vitals.event)
+    correct(story, vitals, PULSE, "72", "73")
+    story.given("query.answered", {"statement": opened.event})
+    story.given("query.closed", {"statement": opened.event, "code": "corrected"}, by="coder")
+    lock(story)
+    story.when("adverse_event.reported", adverse_event())
+    again = Story()
+    again.attachments = story.attachments
+    for entry in story.log:
+        again.log.append(entry)
+        again.conduct.evolve(entry, story.authority)
+        grown = again.conduct.state(PARTICIPANT)
+        view = view_of(again.entries_of(f"participant/{PARTICIPANT}"), entry.index + 1)
+        replayed = refold.replay(view, again.conduct.study, entry.index)
+        assert (replayed is None) == (grown is None)
+        if grown is not None and replayed is not None:
+            assert replayed.assurance == grown.assurance
+    assert again.conduct.state(PARTICIPANT) == story.participant
+    assert again.conduct.study == story.conduct.study
