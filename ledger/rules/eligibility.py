@@ -16,6 +16,7 @@ from ledger import canonical
 from ledger.participant import Assessment, Eligibility, Participant
 from ledger.roles import PHYSICIANS
 from ledger.rules.case import Case, Fold, Judge, StudyCase, StudyFold, StudyJudge
+from ledger.rules.criteria import contradicts
 from ledger.rules.record import Record
 from ledger.state.consenting import Failure, Revocation
 from ledger.study.definition import Criterion, StudyDefinition
@@ -41,6 +42,8 @@ def judge_assessed(case: Case) -> Iterator[str]:
         yield "CRITERION_UNKNOWN"
     elif case.record.data["result"] == "not_applicable" and not criterion.conditional:
         yield "CRITERION_NOT_APPLICABLE"
+    elif contradicts(case, criterion):
+        yield "CRITERION_CONTRADICTED"
 
 
 def judge_failed(case: Case) -> Iterator[str]:
@@ -226,7 +229,7 @@ ASKED: Final[Mapping[str, str]] = MappingProxyType(
         "demographics.recorded": "",
         "medical_history.recorded": "",
         "prior_therapy.recorded": "",
-        "criterion.assessed": "CRITERION_UNKNOWN CRITERION_NOT_APPLICABLE",
+        "criterion.assessed": "CRITERION_UNKNOWN CRITERION_NOT_APPLICABLE CRITERION_CONTRADICTED",
         "screening.failed": "CRITERION_UNKNOWN",
         "eligibility.confirmed": "SCREENING_FAILED CRITERIA_INCOMPLETE CRITERION_FAILED ELIGIBILITY_DIGEST "
         "ELIGIBILITY_ROLE SCREENING_WINDOW",

@@ -17,6 +17,7 @@ from ledger.rules import (
     assurance,
     clocks,
     consent,
+    criteria,
     departures,
     diaries,
     disposition,
@@ -103,6 +104,7 @@ def fold(case: Case) -> Participant:
     participant = rule(case) if rule is not None else case.participant
     if consent.is_dependent(case.record):
         participant = consent.fold_procedure(participant, case.record)
+    participant = criteria.read(participant, case)
     return departures.use(participant, case.record)
 
 

@@ -1,16 +1,18 @@
 """State: what concerns consent beside the consents themselves: defects, re-consent, pregnancy, transfer.
 
 Kept are indexes, event hashes and times; of clinical matter only what a gate asks for: whether pregnancy is
-possible, and the results of tests.
+possible, the results of tests, and the plain values that a criterion's check names.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Literal
 
 from ledger.envelope import EventHash
+from ledger.study.criteria import Reading
 from ledger.times import Interval
 
 
@@ -126,6 +128,10 @@ class Transfer:
     entered: str
 
 
+def _empty() -> Mapping[str, Reading]:
+    return MappingProxyType({})
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Consenting:
     """Consent beside the consents themselves: defects, re-consent, eligibility taken back, transfer.
@@ -133,6 +139,7 @@ class Consenting:
     Attributes:
         confirmations: every `eligibility.confirmed` there was, in order.
         linked: indexes that say that the same human has another id, which is sealed.
+        readings: the newest plain value of each field that a criterion's check names.
     """
 
     discussions: tuple[Discussion, ...] = ()
@@ -145,6 +152,7 @@ class Consenting:
     revocations: tuple[Revocation, ...] = ()
     transfers: tuple[Transfer, ...] = ()
     linked: tuple[int, ...] = ()
+    readings: Mapping[str, Reading] = field(default_factory=_empty)
 
     def consent_is_held(self, consents: tuple[Consent, ...]) -> bool:
         """Tell whether a defect, or a superior who was present, still speaks against the consents there are.

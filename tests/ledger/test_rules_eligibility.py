@@ -45,6 +45,25 @@ def test_an_unknown_criterion_is_refused() -> None:
     assert told.refused == "CRITERION_UNKNOWN"
 
 
+@breaks("criterion.assessed", "CRITERION_CONTRADICTED")
+def test_an_assessment_against_the_value_on_record_is_flagged() -> None:
+    """Pain of 2 is not within 4 to 7: who says so all the same is flagged, and the newest value counts."""
+    story = given_consented()
+    met = {"criterion": "I03", "result": "met"}
+    pain = {"instrument": "pain_nrs", "version": "1.0", "visit": "screening", "language": "en"}
+    story.given("outcome.recorded", {**pain, "items": [{"item": "pain", "value": 2}], "total": "2"})
+    assert story.when("criterion.assessed", met).codes == ("CRITERION_CONTRADICTED",)
+    story.given("criterion.assessed", {**met, "result": "not_met"})
+    story.given("outcome.recorded", {**pain, "items": [{"item": "pain", "value": 5}], "total": "5"})
+    story.given("criterion.assessed", met)
+
+
+def test_a_sealed_value_is_never_compared() -> None:
+    """Age is sealed: an assessment of age is nobody's but the assessor's."""
+    story = given_consented()
+    story.given("criterion.assessed", {"criterion": "I01", "result": "not_met"})
+
+
 @breaks("screening.failed", "CRITERION_UNKNOWN")
 def test_a_screen_failure_names_known_criteria() -> None:
     """A screen failure on a criterion that does not exist is refused."""
