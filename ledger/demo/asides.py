@@ -17,18 +17,10 @@ from ledger.demo import safety
 from ledger.demo.bedside import dose_name, received
 from ledger.demo.cast import REVIEW_BOARD, person_at
 from ledger.demo.course import Course
+from ledger.demo.hands import COORDINATOR, NURSE, RATER
 from ledger.demo.mending import correct, correct_sealed, void
 from ledger.demo.stage import DAY_US, Command, Story, Wait
-from ledger.demo.visits import (
-    COORDINATOR,
-    NURSE,
-    RATER,
-    baseline,
-    consent_on,
-    demographics,
-    form_in_effect,
-    register,
-)
+from ledger.demo.visits import baseline, consent_on, demographics, form_in_effect, register
 from ledger.erasing import erase
 from ledger.statement import parse_statement
 from ledger.study.definition import Visit
@@ -140,7 +132,8 @@ def wrong_participant(course: Course, visit: Visit, on: date) -> Story:
     """Write down the bag of who came before, notice it, and void it with the right record beside it."""
     number = (visit.infusion or 0) + 2
     pen = course.pen(on, 15 * 60)
-    recorded = yield pen.note(NURSE, received(pen, number))
+    label = f"L{100_000 + course.dice.below(900_000)}"
+    recorded = yield pen.note(NURSE, received(pen, number, label))
     if recorded is not None:
         pen.us += DAY_US
         other = course.others.get(course.plan.number - 1)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from datetime import date, timedelta
-from typing import Final
+from typing import Any, Final
 
 from ledger.actions.fields import Measure, Quantity
 from ledger.actions.infusion import (
@@ -15,11 +16,16 @@ from ledger.actions.infusion import (
 from ledger.actions.medication import MedicationStarted
 from ledger.actions.visits import VisitCompleted, VisitStarted
 from ledger.demo.cast import person_at
+from ledger.demo.checking import checked, observed
 from ledger.demo.course import MORNING, Course, Pen
 from ledger.demo.given import GIVEN, ML, ML_H, as_planned, start
+from ledger.demo.hands import COORDINATOR, NURSE, PHYSICIAN
 from ledger.demo.mending import correct
+from ledger.demo.preparing import prepare, returned, waste
+from ledger.demo.second_stage import guess
 from ledger.demo.stage import HOUR_US, Story, Telling, written
-from ledger.demo.visits import COORDINATOR, NURSE, PHYSICIAN, outcomes
+from ledger.demo.visits import outcomes
+from ledger.recorded import Recorded
 from ledger.study.definition import Visit
 
 BEYOND_USE_US: Final = 8 * HOUR_US
@@ -39,14 +45,20 @@ def infusion(course: Course, visit: Visit, on: date) -> Story:
     if turn in ("hold_lifted", "hold_stays"):
         yield from _prohibited(pen, number, lifted=turn == "hold_lifted")
     if turn != "hold_stays":
-        yield from _order(pen, visit, number)
-        label = yield from _receive(pen, number)
+        weight = yield from _order(pen, visit, number)
+        label = yield from _receive(pen, number, weight)
         if turn == "too_soon":
+            yield from checked(pen, visit, number)
             yield pen.note(NURSE, start(pen, number, label), after=6, refused="INFUSION_GAP")
             yield pen.note(NURSE, _dose_held(pen, number, "interval_too_short", None))
+            yield from returned(pen, number, label, "not_given")
+            yield from waste(pen, number, label, code="expired")
             pen = course.pen(on + timedelta(days=1), MORNING + 150)
-            label = yield from _receive(pen, number)
+            label = yield from _receive(pen, number, weight)
+        yield from checked(pen, visit, number)
         yield from GIVEN.get(turn or "", as_planned)(pen, number, label)
+        yield from observed(pen, number)
+        yield from waste(pen, number, label)
         course.last_infusion = date.fromisoformat(pen.day)
     yield pen.note(COORDINATOR, VisitCompleted(visit=visit.id, source=pen.source()), after=12)
 
@@ -61,9 +73,10 @@ def _arrive(course: Course, visit: Visit, pen: Pen, breaches: tuple[str, ...]) -
     yield pen.note(COORDINATOR, started, breaches=breaches)
     slip = 1 if course.plan.turns.asides.get(visit.infusion or 0) == "miscounted" else 0
     yield from outcomes(pen, visit, week=visit.week or 0, slip=slip)
+    yield from guess(pen, visit)
 
 
-def _order(pen: Pen, visit: Visit, number: int) -> Story:
+def _order(pen: Pen, visit: Visit, number: int) -> Generator[Any, Recorded | None, Measure]:
     course = pen.course
     weight = course.weight()
     signs = course.vital_signs(pen.source("device"), "before_infusion", visit=visit.id, weight=weight)
@@ -86,14 +99,15 @@ def _order(pen: Pen, visit: Visit, number: int) -> Story:
         ),
     )
     yield pen.note(PHYSICIAN, ordered, after=5)
+    return weight
 
 
-def received(pen: Pen, number: int) -> DoseReceived:
+def received(pen: Pen, number: int, label: str) -> DoseReceived:
     """Return a bag for an infusion as it comes to the bedside, with a label that tells nothing."""
     definition = pen.course.definition
     return DoseReceived(
         infusion=number,
-        label=f"L{100_000 + pen.course.dice.below(900_000)}",
+        label=label,
         volume=Measure(value=str(definition.infusion_volume_ml), unit=ML),
         rate=Measure(value=str(definition.infusion_rate_ml_h), unit=ML_H),
         beyond_use=written(pen.us + BEYOND_USE_US, pen.course.plan.zone),
@@ -106,9 +120,10 @@ def dose_name(number: int) -> str:
     return f"dose {number}"
 
 
-def _receive(pen: Pen, number: int) -> Telling:
-    bag = received(pen, number)
-    recorded = yield pen.note(NURSE, bag, after=10)
+def _receive(pen: Pen, number: int, weight: Measure) -> Telling:
+    label = yield from prepare(pen, number, weight=weight)
+    bag = received(pen, number, label)
+    recorded = yield pen.note(NURSE, bag, after=6)
     if recorded is not None:
         pen.course.noted[dose_name(number)] = recorded.event
     return bag.label

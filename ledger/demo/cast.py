@@ -23,6 +23,9 @@ UNIVERSITY: Final = "Demo university, biostatistics"
 MONITORS: Final = "Demo contract research organisation"
 AUDITORS: Final = "Demo audit house"
 BOARD: Final = "Demo review board"
+SAFETY_BOARD: Final = "Demo data and safety monitoring board"
+HOTLINE: Final = "Demo unblinding hotline"
+AUTHORITY: Final = "Demo health authority"
 EVERYWHERE: Final = ("*",)
 LABEL: Final = "demonstration: this key follows from a public label and protects nothing"
 
@@ -34,6 +37,12 @@ AUDITOR: Final = "auditor"
 STATISTICIAN: Final = "statistician"
 LIST_HOLDER: Final = "list-holder"
 REVIEW_BOARD: Final = "review-board"
+MEDICAL_MONITOR: Final = "medical-monitor"
+UNBLINDED_MONITOR: Final = "unblinded-monitor"
+SAFETY_PHYSICIAN: Final = "safety-physician"
+SAFETY_COMMITTEE: Final = "safety-committee"
+ON_CALL: Final = "on-call"
+INSPECTOR: Final = "inspector"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +69,14 @@ _STAFF: Final[Mapping[Role, tuple[str, str]]] = MappingProxyType(
     }
 )
 _SECOND_COORDINATOR: Final = "Lena Fischer"
+PHARMACIST: Final = "unblinded_pharmacist"
+# Who makes a dose up, who checks it, who witnesses it, at the first and the second site.
+_PHARMACISTS: Final = (
+    ("Beatriz Alves, PharmD", "Karl Nyström, PharmD"),
+    ("Wei Zhang, PharmD", "Fatima Idrissi, PharmD"),
+    ("Noah Bennett, CPhT", "Sofia Marin, CPhT"),
+)
+PREPARER, CHECKER, WITNESS = range(3)
 
 
 def monitor_of(site: str) -> str:
@@ -75,6 +92,12 @@ def person_at(site: str, role: str) -> str:
 def second_coordinator(site: str) -> str:
     """Return the id of the coordinator who joins later."""
     return f"{person_at(site, 'coordinator')}-2"
+
+
+def pharmacist(site: str, hand: int) -> str:
+    """Return the id of a pharmacist of a site: the preparer, the checker or the witness."""
+    first = person_at(site, PHARMACIST)
+    return first if hand == PREPARER else f"{first}-{hand + 1}"
 
 
 def people(definition: StudyDefinition) -> tuple[Person, ...]:
@@ -93,6 +116,39 @@ def people(definition: StudyDefinition) -> tuple[Person, ...]:
             blinded=False,
         ),
         Person(id=LIST_HOLDER, name="Paul Moreau", organisation=OPERATOR, role="list_holder", blinded=False),
+        Person(id=MEDICAL_MONITOR, name="Dr. Leila Farah", organisation=SPONSOR, role="medical_monitor"),
+        Person(
+            id=UNBLINDED_MONITOR,
+            name="Arne Vogel",
+            organisation=MONITORS,
+            role="unblinded_monitor",
+            blinded=False,
+        ),
+        Person(
+            id=SAFETY_PHYSICIAN,
+            name="Dr. Camille Dubois",
+            organisation=MONITORS,
+            role="unblinded_safety_physician",
+            blinded=False,
+        ),
+        Person(
+            id=SAFETY_COMMITTEE,
+            name="Prof. Ibrahim Saleh",
+            organisation=SAFETY_BOARD,
+            role="safety_committee",
+            blinded=False,
+        ),
+        Person(
+            id=ON_CALL, name="Dr. Mina Park", organisation=HOTLINE, role="on_call_unblinding", blinded=False
+        ),
+        Person(
+            id=INSPECTOR,
+            name="Helena Costa",
+            organisation=AUTHORITY,
+            role="inspector",
+            blinded=False,
+            joins_later=True,
+        ),
         *_staff(definition),
     )
 
@@ -107,6 +163,15 @@ def _staff(definition: StudyDefinition) -> Iterator[Person]:
                 organisation=organisation,
                 role=role,
                 sites=(site,),
+            )
+        for hand, named in enumerate(_PHARMACISTS):
+            yield Person(
+                id=pharmacist(site, hand),
+                name=named[number % len(named)],
+                organisation=organisation,
+                role="unblinded_pharmacist",
+                sites=(site,),
+                blinded=False,
             )
         if number == 0:
             yield Person(

@@ -13,6 +13,7 @@ from typing import Any, Final, Literal
 
 from ledger.actions.fields import Measure, PerformedOutside, Quantity, Source
 from ledger.actions.observations import Item, Measurement, OutcomeRecorded, VitalSignsRecorded
+from ledger.actions.preparation import DoseDispensed
 from ledger.actions.registry import Action, Effect, ParticipantGate
 from ledger.demo.cast import monitor_of, person_at
 from ledger.demo.dice import Dice
@@ -54,7 +55,8 @@ class Course:
         self.stopped = False
         self.last_infusion: date | None = None
         self._weight_g = self.dice.between(56_000, 98_000)
-        self._burden = self.dice.between(40, 65)
+        # Who is in too little pain for the study answers so: criterion I03 reads the answer.
+        self._burden = self.dice.between(40, 65) - (30 if plan.turns.fails == "I03" else 0)
 
     @property
     def definition(self) -> StudyDefinition:
@@ -190,7 +192,7 @@ class Pen:
         if self._entered_us is not None:
             at_us = self._entered_us
             self._entered_us += PAPER_STEP_US
-            if isinstance(action, ParticipantGate):
+            if isinstance(action, ParticipantGate | DoseDispensed):
                 outside = PerformedOutside(why="outage", source=self.source())
                 action = replace(action, performed_outside=outside)
         more.setdefault("occurred", self.text)
@@ -200,7 +202,7 @@ class Pen:
             person=person or person_at(course.plan.site, role),
             role=role,
             action=action,
-            stream=course.stream,
+            stream=more.pop("stream", course.stream),
             members=members,
             **more,
         )

@@ -21,9 +21,9 @@ from ledger.actions.infusion import (
     InfusionStopped,
 )
 from ledger.demo.course import Pen
+from ledger.demo.hands import NURSE
 from ledger.demo.mending import correct
 from ledger.demo.stage import Story, Telling
-from ledger.demo.visits import NURSE
 
 ML: Final = "mL"
 ML_H: Final = "mL/h"

@@ -18,9 +18,10 @@ from ledger.actions.fields import Source
 from ledger.actions.visits import VisitMissed
 from ledger.demo import schedule
 from ledger.demo.course import Course
+from ledger.demo.hands import COORDINATOR, INVESTIGATOR, NURSE, PHYSICIAN, RATER
 from ledger.demo.safety import fatal, stopped_for
 from ledger.demo.stage import DAY_US, Story
-from ledger.demo.visits import COORDINATOR, INVESTIGATOR, NURSE, PHYSICIAN, RATER, at_site
+from ledger.demo.visits import at_site
 from ledger.study.definition import Visit
 from ledger.study.schedule import visit_window
 

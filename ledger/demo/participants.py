@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, timedelta
 from typing import Final
 
-from ledger.demo import asides, leaving, schedule, visits
+from ledger.demo import asides, leaving, schedule, second_stage, visits
 from ledger.demo.bedside import infusion
 from ledger.demo.course import Course
 from ledger.demo.safety import mild
@@ -64,8 +64,10 @@ def _infusion(course: Course, visit: Visit, on: date) -> Story:
         return
     if number in turns.missed:
         yield from visits.missed(course, visit, on, turns.missed[number])
+        yield from second_stage.draw(course, visit, on)
     else:
         yield from infusion(course, visit, on)
+        yield from second_stage.draw(course, visit, on)
         if turns.bedside.get(number) == "hold_stays":
             course.stopped = True
         elif course.dice.chance(_MILD_PERCENT) and number not in turns.asides:

@@ -10,12 +10,14 @@ from ledger.actions.safety import (
     AdverseEventReported,
     AdverseEventResolved,
     Causality,
+    DeathReported,
     Outcome,
+    SaeReportedToSponsor,
     Seriousness,
 )
 from ledger.demo.course import Pen
+from ledger.demo.hands import COORDINATOR, NURSE, PHYSICIAN
 from ledger.demo.stage import DAY_US, Story
-from ledger.demo.visits import COORDINATOR, NURSE, PHYSICIAN
 
 MILD: Final = (
     ("nausea for an hour after the infusion", 1),
@@ -92,6 +94,7 @@ def upgraded(pen: Pen) -> Story:
         source=pen.source("ehr"),
     )
     yield pen.note(PHYSICIAN, worse)
+    yield from to_sponsor(pen, ae, version=2)
     yield from _over(pen, ae, version=3, days=3)
 
 
@@ -110,6 +113,7 @@ def hospitalised(pen: Pen) -> Story:
         outcome="not_recovered",
     )
     yield pen.note(PHYSICIAN, first)
+    yield from to_sponsor(pen, ae)
     pen.us += 2 * DAY_US
     better = AdverseEventFollowedUp(
         ae=ae,
@@ -136,6 +140,7 @@ def life_threatening(pen: Pen) -> Story:
         action="held",
     )
     yield pen.note(PHYSICIAN, first)
+    yield from to_sponsor(pen, ae)
     yield from _over(pen, ae, version=2, days=2)
 
 
@@ -161,6 +166,25 @@ def fatal(pen: Pen) -> Story:
         outcome="fatal",
     )
     yield pen.note(PHYSICIAN, death)
+    yield from to_sponsor(pen, ae)
+    reported = DeathReported(
+        date=pen.day[:7],  # which day of the month is not known yet
+        awareness=pen.text,
+        code="accident",
+        ae=ae,
+        autopsy="unknown",
+        cause="road accident",
+        source=pen.source(),
+    )
+    yield pen.note(PHYSICIAN, reported)
+
+
+def to_sponsor(pen: Pen, ae: str, *, version: int = 1) -> Story:
+    """Report a serious event within hours: the same way and in the same time whatever becomes of it."""
+    sent = SaeReportedToSponsor(
+        ae=ae, version=version, reported=pen.text, method="portal", source=pen.source()
+    )
+    yield pen.note(PHYSICIAN, sent, after=90)
 
 
 def _over(pen: Pen, ae: str, *, version: int, days: int) -> Story:

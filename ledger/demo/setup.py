@@ -11,7 +11,7 @@ from datetime import date
 from types import MappingProxyType
 from typing import Any, Final
 
-from ledger.actions import delegated_types
+from ledger.actions import all_specs, delegated_types
 from ledger.actions.accounts import (
     AccountCreated,
     EsignaturePolicyAcknowledged,
@@ -38,18 +38,23 @@ from ledger.attachments import name_attachment
 from ledger.demo.cast import (
     ADMINISTRATOR,
     BOARD,
+    CHECKER,
     OPERATOR,
+    PHARMACIST,
     REVIEW_BOARD,
     ROOTS,
+    WITNESS,
     Person,
     key_of,
     monitor_of,
     people,
     person_at,
+    pharmacist,
     roots,
 )
-from ledger.demo.drawing import commit_list
+from ledger.demo.drawing import Drawn, commit_lists
 from ledger.demo.stage import MINUTE_US, Command, Stage, instant
+from ledger.demo.stocking import stock
 from ledger.errors import LedgerError
 from ledger.genesis import Operator, evidence_of, key_object, open_log
 from ledger.recorded import Recorded
@@ -71,21 +76,30 @@ ESIGNATURE_POLICY: Final = "1"
 _STEP_US: Final = 4 * MINUTE_US
 
 # What each role at a site is delegated (R2b); the sub-investigator everything.
-_NOT_COORDINATORS: Final = frozenset(
+_OF_PHYSICIANS: Final = frozenset(
     {"eligibility.confirmed", "infusion.ordered", "infusion.started", "infusion.interrupted"}
-    | {"infusion.resumed", "infusion.stopped", "infusion.completed", "dose.administered"}
+    | {"infusion.resumed", "infusion.rate_changed", "infusion.stopped", "infusion.completed"}
+    | {"dose.administered", "hazard_departure.recorded", "rescreening.authorised", "result.reviewed"}
 )
-_NURSES: Final = frozenset(
-    {"visit.started", "visit.completed", "vital_signs.recorded", "infusion.started", "infusion.interrupted"}
-    | {"infusion.resumed", "infusion.stopped", "infusion.completed", "dose.received", "dose.administered"}
-    | {"dose.held", "adverse_event.reported", "adverse_event.followed_up"}
+_OF_NURSES: Final = frozenset(
+    {"visit.started", "visit.completed", "vital_signs.recorded", "weight.recorded", "ecg.recorded"}
+    | {"lab_sample.collected", "pregnancy_test.performed", "preinfusion_check.passed"}
+    | {"preinfusion_check.failed", "infusion.started", "infusion.interrupted", "infusion.resumed"}
+    | {"infusion.rate_changed", "infusion.stopped", "infusion.completed", "dose.received"}
+    | {"dose.administered", "dose.held", "dosing_error.reported", "postinfusion.observed"}
+    | {"adverse_event.reported", "adverse_event.followed_up", "contact.made", "contact.attempted"}
 )
+_OF_RATERS: Final = frozenset(
+    {"outcome.recorded", "outcome.not_done", "adverse_event.reported", "suicidality.alerted"}
+)
+_OF_PHARMACY: Final = frozenset(s.type for s in all_specs() if s.delegated and "pharmacy" in s.streams)
 _TASKS: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
     {
-        "sub_investigator": delegated_types(),
-        "coordinator": delegated_types() - _NOT_COORDINATORS,
-        "infusion_staff": _NURSES,
-        "blinded_rater": frozenset({"outcome.recorded", "adverse_event.reported"}),
+        "sub_investigator": delegated_types() - _OF_PHARMACY,
+        "coordinator": delegated_types() - _OF_PHARMACY - _OF_PHYSICIANS,
+        "infusion_staff": _OF_NURSES & delegated_types(),
+        "blinded_rater": _OF_RATERS & delegated_types(),
+        PHARMACIST: _OF_PHARMACY,
     }
 )
 
@@ -107,6 +121,7 @@ class Setup:
         self.definition_file = definition_file
         self.forms: dict[tuple[str, str, str], Form] = {}
         self.ledger_id = ""
+        self.lists: tuple[Drawn, ...] = ()
 
     def play(self) -> None:
         """Record everything up to the opening of enrolment."""
@@ -118,7 +133,9 @@ class Setup:
         self._approve()
         self._train()
         self._open_sites()
-        commit_list(self.stage, self.say)
+        self.lists = commit_lists(self.stage, self.say)
+        for site in self.stage.definition.sites:
+            stock(self, site)
         self._activate()
 
     def say(
@@ -280,6 +297,8 @@ class Setup:
             self.say(ADMINISTRATOR, designated, stream)
             for role in _TASKS:
                 self.delegate(site, person_at(site, role), role, APPROVED)
+            for hand in (CHECKER, WITNESS):
+                self.delegate(site, pharmacist(site, hand), PHARMACIST, APPROVED)
             initiated = SiteInitiated(
                 date=begins, checklist=("protocol_explained", "pharmacy_ready", "staff_trained")
             )

@@ -77,12 +77,20 @@ class Stage:
     """The open ledger with everybody's keys."""
 
     def __init__(
-        self, ledger: Ledger, sources: SeededSources, definition: StudyDefinition, seed: int
+        self,
+        ledger: Ledger,
+        sources: SeededSources,
+        definition: StudyDefinition,
+        seed: int,
+        *,
+        seeds_label: str | None = None,
     ) -> None:
+        """`seeds_label` draws the randomization lists; another one changes the arms and nothing else."""
         self.ledger = ledger
         self.sources = sources
         self.definition = definition
         self.seed = seed
+        self.seeds_label = seeds_label or str(seed)
         self.people: dict[str, Person] = {}
         self.keys: dict[str, KeyMaterial] = {}
         self.signers: dict[str, Signer] = {}

@@ -11,17 +11,13 @@ from ledger.actions.medication import MedicationStarted
 from ledger.actions.randomization import RandomizationRequested
 from ledger.actions.visits import VisitCompleted, VisitMissed, VisitStarted
 from ledger.demo.cast import person_at, second_coordinator
+from ledger.demo.checking import childbearing, tested
 from ledger.demo.course import Course, Pen
+from ledger.demo.hands import COORDINATOR, INVESTIGATOR, NURSE, PHYSICIAN, RATER
 from ledger.demo.setup import FIRST_FORM, SECOND_FORM, SECOND_FORMS
 from ledger.demo.stage import Story
 from ledger.rules.eligibility import criteria_digest
 from ledger.study.definition import Criterion, Visit
-
-COORDINATOR: Final = "coordinator"
-NURSE: Final = "infusion_staff"
-RATER: Final = "blinded_rater"
-PHYSICIAN: Final = "sub_investigator"
-INVESTIGATOR: Final = "investigator"
 
 _MEDICATIONS: Final = (
     ("analgesics", "paracetamol", "headache"),
@@ -102,6 +98,7 @@ def screening(course: Course, visit: Visit) -> Story:
     yield pen.note(
         NURSE, course.vital_signs(pen.source("device"), "screening", visit=visit.id, weight=weight)
     )
+    yield from childbearing(pen)
     yield from baseline(pen, visit)
     if wrong:
         again = course.pen(plan.screening + timedelta(days=6), 10 * 60)
@@ -168,6 +165,7 @@ def randomization(course: Course) -> Story:
     digest = criteria_digest(state.assessments) if state is not None else criteria_digest({})
     yield pen.note(role, EligibilityConfirmed(criteria_sha256=digest))
     pen = course.pen(request_day, 10 * 60 + course.dice.between(0, 240))
+    yield from tested(pen, None)
     list_ = definition.drawn().list
     yield pen.note(COORDINATOR, RandomizationRequested(list=list_, stage=1, stratum=plan.site))
 
