@@ -79,6 +79,7 @@ PEOPLE = {
     "board": ("Safety Committee", "safety_committee"),
     "coder": ("Data Centre", "data_manager"),
     "insp": ("Agency", "inspector"),
+    "p-one": ("participant", "participant"),
     "service": ("Operator", "service"),
 }
 STAFF = ("sub", "cora", "nurse", "rater")

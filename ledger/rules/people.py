@@ -18,6 +18,7 @@ from ledger.state.people import Access, Device, People, put
 from ledger.studystate import Attachments, StudyState
 
 DEVICE: Final = "device"
+PARTICIPANT: Final = "participant"
 _OF_DEVICE: Final = frozenset({DEVICE})
 _OF_SYSTEM: Final = frozenset({"system"})
 _SIGNED_BY: Final = frozenset({DEVICE, "system"})
@@ -26,11 +27,15 @@ _SIGNED_BY: Final = frozenset({DEVICE, "system"})
 def judge_source(record: Record, study: StudyState) -> Iterator[str]:
     """Judge what any statement names as device or system of origin: registered (21 CFR 11.10(h)).
 
-    What was measured before a device was retired may be entered after it.
+    What was measured before a device was retired may be entered after it. Who signs as participant does so by
+    an access that was issued in that participant's stream; an alert is taken from anyone (R7).
     """
     for name, kinds in _sources(record):
         if not study.people.takes_in(name, kinds, record.occurred.earliest_us, record.index):
             yield "SOURCE_UNREGISTERED"
+    signed = record.statement.actor.role == PARTICIPANT and not record.spec.always_open
+    if signed and not study.people.has_access(record.stream, record.occurred.earliest_us, record.index):
+        yield "SOURCE_UNREGISTERED"
 
 
 def _sources(record: Record) -> Iterator[tuple[str, frozenset[str]]]:
@@ -144,7 +149,7 @@ def _issued(state: StudyState, record: Record, _: Attachments) -> StudyState:
 def _revoked(state: StudyState, record: Record, _: Attachments) -> StudyState:
     for name, access in state.people.accesses.items():
         if access.event == record.data["statement"] and access.revoked is None:
-            revoked = replace(access, revoked=record.index)
+            revoked = replace(access, revoked=record.index, revoked_us=record.occurred.earliest_us)
             return _changed(state, accesses=put(state.people.accesses, name, revoked))
     return state
 

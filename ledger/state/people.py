@@ -34,12 +34,13 @@ class Device:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Access:
-    """A participant's own access."""
+    """A participant's own access; `revoked_us` is when what was entered by it ceased to be taken in."""
 
     index: int
     event: EventHash
     stream: str
     revoked: int | None = None
+    revoked_us: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,6 +140,15 @@ class People:
         """Tell whether one of these sealed values was erased."""
         wanted = frozenset(digests)
         return any(each.index < before and each.digests & wanted for each in self.erasures)
+
+    def has_access(self, stream: str, when_us: int, before: int) -> bool:
+        """Tell whether the participant of a stream had an access of their own at an instant."""
+        return any(
+            each.stream == stream
+            and each.index < before
+            and (each.revoked is None or each.revoked >= before or when_us <= each.revoked_us)
+            for each in self.accesses.values()
+        )
 
     def login_limit(self, before: int) -> int:
         """Return how many failures lock a login."""

@@ -201,6 +201,28 @@ def test_an_access_is_revoked_once() -> None:
     assert story.when("participant_access.revoked", revoked).refused == "ACCESS_UNKNOWN"
 
 
+def test_a_participant_signs_by_an_access_of_their_own() -> None:
+    """Before it is issued and after it is revoked nothing is taken in; what was entered before still is."""
+    story = given_consented()
+
+    def source_is_known(**said: Any) -> bool:
+        golden = json.loads((GOLDEN / "diary.submitted.v1.json").read_text(encoding="utf-8"))["data"]
+        entry = story.entry("diary.submitted", golden, by="p-one", **said)
+        found = story.conduct.judge(entry, story.authority)
+        return "SOURCE_UNREGISTERED" not in {violation.rule for violation in found}
+
+    register(story, "EPRO-17")
+    assert not source_is_known()
+    issued = story.given("participant_access.issued", ISSUED)
+    assert source_is_known()
+    entered = story.now
+    story.wait(hours=1)
+    story.given("participant_access.revoked", {"code": "lost", "statement": issued.event})
+    story.wait(minutes=1)
+    assert not source_is_known()
+    assert source_is_known(occurred=entered)
+
+
 @breaks("participant_access.issued", "ID_REUSED", "DEVICE_UNKNOWN")
 def test_an_access_is_new_and_on_a_registered_device() -> None:
     """Its id is nobody else's, and its device is known."""
