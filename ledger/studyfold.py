@@ -12,7 +12,7 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, Final, TypeVar
 
-from ledger.rules import conditions, outside, pharmacy, safety_desk, sites
+from ledger.rules import conditions, investigators, outside, pharmacy, safety_desk, sites
 from ledger.rules.case import StudyFold
 from ledger.rules.record import Record
 from ledger.studystate import (
@@ -182,7 +182,7 @@ FOLDS: Final[Mapping[str, StudyFold]] = MappingProxyType(
 def evolve(state: StudyState, record: Record, attachments: Attachments) -> StudyState:
     """Fold one record in. Types that the study's state does not depend on return the same value."""
     if record.type == "record.cosigned":
-        return sites.accept_hand_over(state, record)
+        return investigators.accept_hand_over(state, record)
     fold = FOLDS.get(record.type)
     return fold(state, record, attachments) if fold else state
 

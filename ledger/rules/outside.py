@@ -10,6 +10,7 @@ from ledger.rules import (
     conditions,
     custody,
     eligibility,
+    investigators,
     people,
     pharmacy,
     quality,
@@ -23,6 +24,7 @@ from ledger.rules.case import StudyFold, StudyJudge
 _AREAS: Final = (
     study,
     sites,
+    investigators,
     conditions,
     eligibility,
     people,
