@@ -161,7 +161,7 @@ def _differs(case: Case, infusion: Infusion) -> bool:
     tolerance = _tolerance_ml(case)
     given = volume_ml(data["volume"])
     planned = definition.infusion_volume_ml
-    if given is None:
+    if given is None or not planned:  # a study without infusions plans no volume
         return True
     percent = Decimal(data["percent_given"])
     if abs(percent - given * HUNDRED / planned) > definition.volume_tolerance_percent:
