@@ -553,7 +553,9 @@ class Conduct:
         """Judge the times of any other stream again, and nothing of what is voided there (R10)."""
         old = self._breaches(record.stream)
         found = tuple(refold.times_again(old, view, self.study))
-        about = {e.event for e in view.entries if e.statement is not None and e.statement.type in QUALITY}
+        about: set[str] = {
+            e.event for e in view.entries if e.statement is not None and e.statement.type in QUALITY
+        }
         self._set_breaches(record.stream, refold.compare(old, found, record, about, view))
 
     def _study_again(self, record: Record, view: StreamView) -> tuple[Record, ...]:
