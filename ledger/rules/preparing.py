@@ -82,6 +82,8 @@ def _judge_dose(record: Record, pharmacy: Pharmacy) -> Iterator[str]:
     dose = pharmacy.doses.get(record.data["label"])
     named = record.data.get("statement")
     if named is None:
+        if dose is not None:
+            yield "LABEL_REPEATED"
         return
     if dose is None or dose.event != named or not _is_for(dose, record):
         yield "DOSE_NOT_PREPARED"
@@ -211,6 +213,8 @@ def settled(pharmacy: Pharmacy, label: str) -> Pharmacy:
 
 def is_finished(dose: Dose, pharmacy: Pharmacy) -> bool:
     """Tell whether a dose has all that every dose has: checker, witness, and its waste with a witness."""
+    if not dose.preparers:
+        return True
     if not is_checked(dose, pharmacy) or dose.waste is None:
         return False
     return pharmacy.is_signed(dose.waste, "witness")
@@ -221,17 +225,8 @@ def fold_prepared(state: StudyState, record: Record, _: Attachments) -> StudySta
     pharmacy, data = in_stock(state, record.site), record.data
     lines = lines_of(record)
     if data["label"] not in pharmacy.doses:
-        dose = Dose(
-            index=record.index,
-            event=record.event,
-            at_us=record.at_us,
-            label=data["label"],
-            participant=data["participant"],
-            infusion=data["infusion"],
-            preparers=frozenset({record.performer, record.statement.actor.id}),
-            beyond_use=span(data["beyond_use"], state.zone(record.site)),
-            lines=lines,
-        )
+        preparers = frozenset({record.performer, record.statement.actor.id})
+        dose = _dose(record, preparers, span(data["beyond_use"], state.zone(record.site)), lines)
         pharmacy = replace(pharmacy, doses=MappingProxyType({**pharmacy.doses, dose.label: dose}))
         pharmacy = settled(pharmacy, dose.label)
     if lines is None:
@@ -242,6 +237,23 @@ def fold_prepared(state: StudyState, record: Record, _: Attachments) -> StudySta
     return put(state, record.site, replace(pharmacy, drawn=MappingProxyType(drawn)))
 
 
+def _dose(
+    record: Record, preparers: frozenset[str], beyond_use: Interval, lines: tuple[Line, ...] | None
+) -> Dose:
+    data = record.data
+    return Dose(
+        index=record.index,
+        event=record.event,
+        at_us=record.at_us,
+        label=data["label"],
+        participant=data["participant"],
+        infusion=data["infusion"],
+        preparers=preparers,
+        beyond_use=beyond_use,
+        lines=lines,
+    )
+
+
 def fold_dispensed(state: StudyState, record: Record, _: Attachments) -> StudyState:
     """Mark a dose as dispensed; kits that are dispensed as they are have gone."""
     pharmacy = in_stock(state, record.site)
@@ -250,6 +262,9 @@ def fold_dispensed(state: StudyState, record: Record, _: Attachments) -> StudySt
         for number, kit in pharmacy.kits.items()
     }
     pharmacy = replace(pharmacy, kits=MappingProxyType(kits))
+    if "statement" not in record.data and record.data["label"] not in pharmacy.doses:
+        dose = _dose(record, frozenset(), record.occurred, None)
+        pharmacy = replace(pharmacy, doses=MappingProxyType({**pharmacy.doses, dose.label: dose}))
     return put(state, record.site, _changed(pharmacy, record, dispensed=record.index))
 
 
@@ -290,8 +305,8 @@ ASKED: Final[Mapping[str, str]] = MappingProxyType(
         "dose.dispensed": (
             "DOSE_FOR_NOBODY PARTICIPANT_ENDED CONSENT_MISSING CONSENT_HELD CONSENT_WITHDRAWN "
             "TREATMENT_ENDED NOT_RANDOMIZED ON_HOLD DOSING_DISCONTINUED DOSE_OMITTED INFUSION_UNKNOWN "
-            "ORDER_MISSING DOSE_NOT_PREPARED PREPARATION_UNCHECKED DISPENSED_TWICE DOSE_EXPIRED "
-            "KIT_NOT_DISPENSABLE SEALED_RULE"
+            "ORDER_MISSING LABEL_REPEATED DOSE_NOT_PREPARED PREPARATION_UNCHECKED DISPENSED_TWICE "
+            "DOSE_EXPIRED KIT_NOT_DISPENSABLE SEALED_RULE"
         ),
         "dose.returned": "DOSE_NOT_PREPARED SEALED_RULE",
         "dose.wasted": "DOSE_NOT_PREPARED SEALED_RULE",

@@ -60,6 +60,7 @@ class Dose:
     """A dose from its preparation on, under its label.
 
     Attributes:
+        preparers: who made it; nobody, where kits were dispensed as they are.
         lines: its products where they open here, None where they are closed.
         dispensed, wasted: the index that did it.
         waste: the statement of the waste, which is cosigned by itself.

@@ -173,7 +173,23 @@ def test_a_kit_that_waits_is_not_dispensed(type_: str, data: dict[str, Any]) -> 
     if type_ != "kit.expired":
         given(story, "kit.released", {"kits": ["K-2"], "code": "stable", "decided_by": "Quality Unit"})
         given(story, "dose.dispensed", handed)
-        assert when(story, "dose.dispensed", handed).refused == "KIT_NOT_DISPENSABLE"
+        again = when(story, "dose.dispensed", {**handed, "label": "L9"})
+        assert again.refused == "KIT_NOT_DISPENSABLE"
+
+
+@breaks("dose.dispensed", "LABEL_REPEATED")
+def test_a_kit_dispensed_as_it_is_has_its_label_too() -> None:
+    """It comes back without a preparation, asks for no sequence, and its label is not given again."""
+    story = given_ordered()
+    for number in ("K-2", "K-3"):
+        given(story, "kit.registered", kit(number))
+    given(story, "dose.dispensed", {**dose(), "kits": ["K-2"]})
+    story.given("dose.received", received(story), by="nurse")
+    back = {**dose(), "volume": {"value": "0", "unit": "mL"}, "code": "unused"}
+    given(story, "dose.returned", back, opened=contents())
+    assert when(story, "dose.dispensed", {**dose(), "kits": ["K-3"]}).refused == "LABEL_REPEATED"
+    story.wait(hours=25)
+    assert when(story, "shipment.received", shipment()).caused == ()
 
 
 def test_a_kit_past_its_expiry_is_not_dispensed() -> None:
