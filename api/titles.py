@@ -80,6 +80,9 @@ WITNESS_POLICY        the policy asks for witnesses whom this version can't ask
 LIST_BEACON           the list is not drawn from the root that its parameters name
 LIST_SEED             a seed is not the one that was committed to
 LIST_OPENING          what is opened does not give the committed list
+ALLOCATION_MISSING    the log has no allocation of this participant
+ARM_BLINDED           this arm was not shown to the reader
+UNBLINDING_QUEUED     an emergency unblinding waits to be recorded first
 STAGE                 this version allocates the first stage alone
 LIST_EXHAUSTED        the list has no unused slot in this stratum
 LOG                   the statement belongs to another log

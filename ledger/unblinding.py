@@ -28,6 +28,8 @@ from ledger.store.unblindings import UnblindingQueue
 from ledger.study.lists import CONTINUE
 from ledger.studystate import Draw, StudyState
 from ledger.unblinding_queue import ROLES, STREAM, put
+from ledger.verify.options import Scope
+from ledger.views import View, note_view
 
 _ARM: Final = "/data/arm"
 
@@ -113,6 +115,23 @@ def show(ledger: Ledger, asked: Asked) -> Regimen:
         StoreError: the sealed value cannot be opened.
     """
     return _regimen(ledger, asked.participant)
+
+
+def look_again(ledger: Ledger, *, person: str, role: str, participant: str, purpose: str) -> Regimen:
+    """Show an arm again to who was shown it before; that they look is recorded before.
+
+    Raises:
+        RefusedError: `ARM_BLINDED` for who has no sight of this arm.
+        FrozenError: nothing can be recorded now; a new emergency is asked for by `ask`.
+    """
+    fold = ledger.refresh()
+    if not sees_arm(fold.conduct.study, role, person, participant, fold.size):
+        raise RefusedError("ARM_BLINDED", "expected somebody to whom this arm was shown")
+    scope = Scope(kind="participant", id=participant)
+    view = View(who=person, role=role, scope=scope, size=fold.size, purpose=purpose, opened=("treatment",))
+    if note_view(ledger, view) is None:
+        raise FrozenError(ledger.startup.code or "FROZEN", ledger.startup.message)
+    return _regimen(ledger, participant)
 
 
 def issue_envelope(ledger: Ledger, signer: Signer, envelope: Envelope) -> tuple[Recorded, Regimen]:

@@ -84,21 +84,18 @@ def settle(ledger: Ledger, queue: UnblindingQueue, signer: Signer | None = None)
     With a signer, what does not fit its place any more is signed again.
 
     Raises:
-        StoreError: the queue or the log cannot be read or written.
+        StoreError: the queue cannot be read.
+        LedgerError: with a signer, whatever keeps the statements out.
     """
-    if ledger.startup.frozen:
-        return ()
-    ready: list[Submission] = []
     waiting = queue.waiting()
-    for each in waiting:
-        submission, before = _unsealed(ledger, each), ready[-1] if ready else None
-        if not _fits(ledger, submission, before):
-            if signer is None:
-                break
-            submission = _sign_again(ledger, signer, submission, before)
-            queue.replace(each.event, _sealed(ledger, submission))
-        ready.append(submission)
-    done = _record_ready(ledger, queue, ready)
+    if ledger.startup.frozen or not waiting:
+        return ()
+    done: tuple[Recorded, ...] = ()
+    try:
+        done = _record_ready(ledger, queue, _ready(ledger, queue, waiting, signer))
+    except LedgerError:
+        if signer is not None:
+            raise
     if len(done) < len(waiting):
         _freeze(ledger)
     return done
@@ -119,6 +116,22 @@ def sign_again(ledger: Ledger, queue: UnblindingQueue, signer: Signer) -> tuple[
     except LedgerError:
         _freeze(ledger)
         raise
+
+
+def _ready(
+    ledger: Ledger, queue: UnblindingQueue, waiting: Sequence[Waiting], signer: Signer | None
+) -> list[Submission]:
+    """Return what can be recorded now, from the first on; with a signer all, signed again if need be."""
+    ready: list[Submission] = []
+    for each in waiting:
+        submission, before = _unsealed(ledger, each), ready[-1] if ready else None
+        if not _fits(ledger, submission, before):
+            if signer is None:
+                break
+            submission = _sign_again(ledger, signer, submission, before)
+            queue.replace(each.event, _sealed(ledger, submission))
+        ready.append(submission)
+    return ready
 
 
 def _record_ready(

@@ -27,7 +27,7 @@ from ledger.sources import SeededSources
 from ledger.statement import parse_statement
 from ledger.store.unblindings import UnblindingQueue
 from ledger.study.lists import CONTINUE
-from ledger.unblinding import Asked, Request, ask, sees_arm, show
+from ledger.unblinding import Asked, Request, ask, look_again, sees_arm, show
 from ledger.unblinding_queue import QUEUED, settle, sign_again
 from ledger.verify.main import main as verify
 from ledger.verify.options import Scope
@@ -270,6 +270,46 @@ def test_somebody_else_signs_where_who_asked_cannot_any_more(small: SmallLedger,
     assert (statement.actor.id, statement.data["performer"]) == ("oncall", "aruiz")
 
 
+def test_a_store_that_cannot_be_written_keeps_nobody_waiting(
+    template: tuple[SmallLedger, Path], tmp_path: Path
+) -> None:
+    """Another writer holds the store: queued and answered; recorded by the next who opens the ledger."""
+    small = copy_of(*template, tmp_path / "small")
+    first, _ = with_both_lists(small)
+    on_treatment(small, NAME)
+    small.ledger.close()
+    small.ledger = open_stores(tmp_path / "small", small.sources, busy_timeout_s=0.05)
+    other = sqlite3.connect(tmp_path / "small" / "ledger.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with queue_of(small, tmp_path) as queue:
+        asked = unblind(small.ledger, queue)
+        assert asked.index is None
+        assert show(small.ledger, asked).arm == first.entries[0].arm
+        other.execute("ROLLBACK")
+        other.close()
+        assert [each.event for each in settle(small.ledger, queue)] == [asked.event]
+    small.ledger.close()
+
+
+def test_a_log_that_does_not_hold_together_is_answered_too(small: SmallLedger, tmp_path: Path) -> None:
+    """A spoilt tree freezes; the allocation and its sealed arm are still there."""
+    first, _ = with_both_lists(small)
+    on_treatment(small, NAME)
+    small.ledger.close()
+    spoilt = sqlite3.connect(tmp_path / "small" / "ledger.db")
+    for (name,) in spoilt.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
+        spoilt.execute(f"DROP TRIGGER {name}")
+    spoilt.execute("UPDATE log_head SET root = zeroblob(32) WHERE base = (SELECT max(base) FROM log_head)")
+    spoilt.commit()
+    spoilt.close()
+    small.ledger = open_stores(tmp_path / "small", small.sources)
+    assert small.ledger.startup.code == "LOG_INCONSISTENT"
+    with queue_of(small, tmp_path) as queue:
+        asked = unblind(small.ledger, queue)
+        assert show(small.ledger, asked).arm == first.entries[0].arm
+        assert len(queue.waiting()) == 1
+
+
 def test_who_may_not_unblind_is_shown_nothing(small: SmallLedger, tmp_path: Path) -> None:
     """Refused in writing and while frozen, and nothing waits of it; nor is anybody unknown unblinded."""
     with_both_lists(small)
@@ -301,6 +341,23 @@ def test_the_sight_of_one(small: SmallLedger, tmp_path: Path) -> None:
     assert not sees_arm(study, "investigator", "other", NAME, size)
     assert not sees_arm(study, "sponsor_administrator", "aruiz", NAME, size)
     assert sees_arm(study, "unblinded_statistician", "anybody", NAME, size)
+
+
+def test_a_second_look_is_a_view_of_its_own(small: SmallLedger, tmp_path: Path) -> None:
+    """Who was shown the arm may look again, and each look is recorded before; nobody else may."""
+    first, _ = with_both_lists(small)
+    on_treatment(small, NAME)
+    with queue_of(small, tmp_path) as queue:
+        unblind(small.ledger, queue)
+    before = small.ledger.store.head().size
+    regimen = look_again(small.ledger, person="aruiz", role="investigator", participant=NAME, purpose="care")
+    assert regimen.arm == first.entries[0].arm
+    assert types_from(small, before) == ["record.viewed"]
+    with refused("ARM_BLINDED"):
+        look_again(small.ledger, person="sub", role="investigator", participant=NAME, purpose="care")
+    ledger = roll_back(small, tmp_path)
+    with refused("LOG_BEHIND_CHECKPOINT", FrozenError):
+        look_again(ledger, person="aruiz", role="investigator", participant=NAME, purpose="care")
 
 
 def test_blinded_bundles_do_not_tell_who_was_unblinded(small: SmallLedger, tmp_path: Path) -> None:
