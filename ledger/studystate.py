@@ -22,8 +22,15 @@ from ledger.leaf import ZERO_SALT, stream_tag
 from ledger.rules.record import span
 from ledger.state.assurance import Assurance
 from ledger.state.conditions import ALL_SITES, Conditions
+from ledger.state.lists import Draw as Draw
+from ledger.state.lists import Enrolment as Enrolment
+from ledger.state.lists import RandomizationList as RandomizationList
+from ledger.state.lists import Seed as Seed
 from ledger.state.people import People
 from ledger.state.pharmacy import Pharmacy
+from ledger.state.protocols import ConsentForm as ConsentForm
+from ledger.state.protocols import Protocol as Protocol
+from ledger.state.protocols import Training as Training
 from ledger.state.safety_desk import SafetyDesk
 from ledger.state.sites import Delegation, Site
 from ledger.state.unblinding import Unblinding
@@ -35,107 +42,6 @@ Attachments = Callable[[str], bytes | None]
 
 DEFAULT_LATE_HOURS: Final = 72
 DEFAULT_ZONE: Final = "UTC"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Protocol:
-    """An approved protocol version; `definition` is None where its attachment is missing or unreadable.
-
-    `reconsent`: whoever consented before it is in force goes over to it by a consent to a newer form.
-    """
-
-    index: int
-    version: str
-    definition: StudyDefinition | None
-    irb_reference: str
-    reconsent: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ConsentForm:
-    """An approved consent form and the dates between which it is in effect, both included.
-
-    `retired` is the index that ended it before that, and `last` its last day then.
-    """
-
-    index: int
-    version: str
-    language: str
-    begins: str
-    ends: str | None
-    sha256: str
-    sites: tuple[str, ...]
-    retired: int | None = None
-    last: str | None = None
-
-    def ends_us(self, zone: str, before: int) -> int | None:
-        """Return the last instant of its effect as the log stood; None where it has no end."""
-        ends = [self.ends] if self.ends is not None else []
-        if self.retired is not None and self.retired < before and self.last is not None:
-            ends.append(self.last)
-        return min((span(end, zone).latest_us for end in ends), default=None)
-
-    def is_for(self, site: str) -> bool:
-        """Tell whether it is approved for a site."""
-        return site in self.sites or ALL_SITES in self.sites
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Training:
-    """A training of a person, for one protocol version where it names one."""
-
-    index: int
-    protocol: str | None
-    date: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Enrolment:
-    """Enrolment opened: how many may be randomized, and where, from its recording on."""
-
-    index: int
-    cap: int
-    sites: tuple[str, ...]
-    recorded_us: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Seed:
-    """One contributor's committed seed."""
-
-    index: int
-    event: EventHash
-    person: str
-    organisation: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RandomizationList:
-    """The steps of one list, each by the index that took it (record-format.md §8)."""
-
-    name: str
-    begun: int
-    seeds: tuple[Seed, ...] = ()
-    parameters: int | None = None
-    algorithm: str = ""
-    first: str | None = None
-    strata: tuple[str, ...] = ()
-    slots: int = 0
-    beacon_size: int = 0
-    committed: int | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Draw:
-    """One allocation: which slot of which list went to whom, at which index of the log."""
-
-    index: int
-    event: EventHash
-    participant: str
-    list: str
-    stage: int
-    stratum: str
-    list_index: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
