@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Final
 
 from ledger.roles import BEDSIDE_STAFF, PHYSICIANS, STUDY_STAFF
+from ledger.rules.record import PERFORMERS
 from ledger.state.assurance import Assurance
 from ledger.statement import Actor, Statement
 
@@ -86,9 +87,9 @@ def settles(stream: str, second: str, role: str) -> bool:
 
 
 def persons_of(statement: Statement) -> frozenset[str]:
-    """Return who has a part in a statement and is nobody's second person in it: author and performer."""
-    performer = statement.data.get("performer")
-    return frozenset({statement.actor.id, *([performer] if isinstance(performer, str) else [])})
+    """Return who has a part in a statement and is no second person in it: its author and who did it."""
+    named = (statement.data.get(member) for member in PERFORMERS)
+    return frozenset({statement.actor.id, *(person for person in named if isinstance(person, str))})
 
 
 def is_pending(assurance: Assurance | None, event: str) -> bool:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from ledger.actions.registry import all_specs
 from ledger.envelope import EventHash
 from ledger.participant import Status
 from ledger.rules import refold
@@ -579,3 +580,20 @@ def test_a_corrected_time_of_a_site_brings_out_that_it_was_late() -> None:
     changed = correct(story, told, "/occurred_at", made_at, story.ago(days=9), **at)
     assert changed.caused == (("LATE_ENTRY", told.event),)
     assert story.conduct.unrecorded() == ()
+
+
+NEVER_VOIDED = (
+    "unblinding.", "allocation.", "randomization.", "key.", "role.", "command.", "login.", "session.",
+    "participant.randomized", "record.signed", "record.cosigned", "record.viewed", "trail.", "export.",
+    "breach.", "database.", "form.frozen", "form.unfrozen", "participant.locked", "participant.unlocked",
+)  # fmt: skip
+SETTLED_BY_A_PHYSICIAN = ("consent.", "reconsent.", "eligibility.", "infusion.", "dose.")
+
+
+def test_what_is_never_voided_and_what_only_with_a_cosignature() -> None:
+    """Randomization, unblinding, keys, roles, signatures, refusals, views; consent, eligibility, dosing."""
+    for known in all_specs():
+        if known.type.startswith(NEVER_VOIDED):
+            assert not known.voidable, known.type
+        if known.type.startswith(SETTLED_BY_A_PHYSICIAN):
+            assert known.voiding_cosigned, known.type
