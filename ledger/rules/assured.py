@@ -96,7 +96,10 @@ def _proposed(assurance: Assurance, record: Record, _: StreamView) -> Assurance:
 
 
 def _cosigned(assurance: Assurance, record: Record, view: StreamView) -> Assurance:
-    """Let the second signature end the wait, if this role may give it and this person is another one."""
+    """Let the second signature end the wait, if this role may give it and this person is another one.
+
+    A statement that has all its second persons waits no more and is not kept here.
+    """
     actor, second = record.statement.actor, record.data["as"]
     target = view.statements.get(record.data["statement"])
     if target is None or not may_cosign(target, second, actor):
@@ -109,7 +112,9 @@ def _cosigned(assurance: Assurance, record: Record, view: StreamView) -> Assuran
         cosigned = record.index if ends else waiting.cosigned
         return replace(waiting, persons=waiting.persons | {actor.id}, cosigned=cosigned)
 
-    return replace(assurance, waiting=tuple(after(waiting) for waiting in assurance.waiting))
+    signed = tuple(after(waiting) for waiting in assurance.waiting)
+    open_ = {waiting.event for waiting in signed if waiting.cosigned is None}
+    return replace(assurance, waiting=tuple(w for w in signed if w.event in open_))
 
 
 def _query_opened(assurance: Assurance, record: Record, _: StreamView) -> Assurance:

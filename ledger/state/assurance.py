@@ -130,7 +130,7 @@ class Waiting:
     Attributes:
         second: as what the second person signs.
         persons: who has a part in it already and cannot be that person.
-        cosigned: index of the second signature.
+        cosigned: index of the second signature, while the statement waits for a further one.
     """
 
     index: int
