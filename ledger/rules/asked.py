@@ -83,7 +83,7 @@ def _of_study(spec: ActionSpec) -> Iterator[str]:
     if {"site", "pharmacy"} & outside:
         yield "SITE_UNKNOWN"
     if "pharmacy" in outside:
-        yield "PROTOCOL_UNKNOWN"
+        yield from ("PROTOCOL_UNKNOWN", "PROTOCOL_SUPERSEDED")
     if any(study.has_conditions(spec.type, kind) for kind in outside):
         yield "STUDY_CLOSED"
         if "site" in outside:

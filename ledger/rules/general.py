@@ -11,7 +11,7 @@ from typing import Final
 
 from ledger.errors import FormatError
 from ledger.rules.case import Case
-from ledger.rules.protocols import version_for
+from ledger.rules.protocols import version_for, versions_at
 from ledger.rules.record import HOUR_US, MINUTE_US, PERFORMERS, Record
 from ledger.studystate import StudyState
 from ledger.times import Interval, check_local_time, parse_instant
@@ -182,8 +182,11 @@ def judge_pharmacy(record: Record, study: StudyState) -> Iterator[str]:
     site = record.site or ""
     if record.gates:
         yield from judge_conditions(record, study, site)
-    if record.protocol is not None and study.version(record.protocol, record.index) is None:
+    named = record.protocol
+    if named is not None and study.version(named, record.index) is None:
         yield "PROTOCOL_UNKNOWN"
+    elif named is not None and named not in versions_at(study, site, record.now, record.index):
+        yield "PROTOCOL_SUPERSEDED"
     if record.spec.delegated:
         protocol = study.protocol_for(site, record.index, record.now)
         yield from judge_performers(record, study, site, protocol.version if protocol else None)

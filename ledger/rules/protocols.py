@@ -7,6 +7,8 @@ approved after it.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from ledger.participant import Participant
 from ledger.state.sites import Activation
 from ledger.studystate import Protocol, StudyState
@@ -26,6 +28,24 @@ def version_for(participant: Participant, study: StudyState, when: Interval, bef
         if protocol is not None and not _waits(participant, study, activation, protocol, when, before):
             return protocol
     return study.first_protocol(site, before)
+
+
+def versions_at(study: StudyState, site: str, when: Interval, before: int) -> Iterator[str]:
+    """Yield every version that a participant of a site may be under.
+
+    That is the one in force, and each before it as long as the next needs re-consent.
+    """
+    zone = study.zone(site)
+    for activation in reversed(study.site(site).amendments):
+        if activation.index >= before or activation.begins_us(zone) > when.latest_us:
+            continue
+        yield activation.version
+        protocol = study.version(activation.version, before)
+        if protocol is None or not protocol.reconsent:
+            return
+    first = study.first_protocol(site, before)
+    if first is not None:
+        yield first.version
 
 
 def _waits(

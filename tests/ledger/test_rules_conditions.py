@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.given_consent import required
+from tests.given_pharmacy import TEAM, given_team, shipment
+from tests.given_pharmacy import when as pharmacy
 from tests.given_sites import (
     AMENDED,
     AT_SITE,
@@ -34,6 +36,7 @@ from tests.scenario import (
     given_study,
     keeps,
     start,
+    train,
 )
 
 SECOND = "SA-01-002"
@@ -112,6 +115,20 @@ def test_reconsent_takes_a_participant_over_and_its_refusal_does_not() -> None:
     data = consent(story, form_version=AMENDED, statement=asked.event)
     story.given("reconsent.obtained", data)
     story.given("vital_signs.recorded", VITALS, protocol=AMENDED)
+
+
+@pytest.mark.parametrize(("reconsent", "code"), [(True, ()), (False, ("PROTOCOL_SUPERSEDED",))])
+@keeps("shipment.received")
+def test_a_pharmacy_works_under_the_versions_that_its_participants_have(
+    reconsent: bool, code: tuple[str, ...]
+) -> None:
+    """As long as some may wait for re-consent the old version is one of them; what is to come is none."""
+    story = given_team(given_consented())
+    for person in TEAM:
+        train(story, person, protocol=AMENDED, date=story.now[:10])
+    given_amended(story, reconsent=reconsent)
+    assert pharmacy(story, "shipment.received", shipment(), protocol=AMENDED).codes == ()
+    assert pharmacy(story, "shipment.received", shipment(lot="LOT-2"), protocol="1.0").codes == code
 
 
 def test_a_performer_is_trained_on_the_version_in_force() -> None:
