@@ -68,7 +68,7 @@ def stories(setup: Setup, plans: Sequence[Plan]) -> Iterator[Story]:
 
 
 def _later(stage: Stage) -> Iterator[Person]:
-    return (person for person in people(stage.definition) if person.joins_later)
+    return (p for p in people(stage.definition) if p.joins_later and p.role == "coordinator")
 
 
 def _new_forms(setup: Setup) -> Story:
