@@ -96,7 +96,7 @@ def _visit(name: str, day: int) -> dict[str, Any]:
         "epoch": x("study"),
         "mode": x("phone" if name.endswith("(T)") else "in_person"),
         "applies": x("everyone"),
-        "required": x(not name.endswith("(T)")),
+        "required": x(name.startswith(("SCREENING", "BASELINE", "WEEK")) and not name.endswith("(T)")),
         "anchor": x("day_1"),
         "day": x(day if day <= 1 else day + 1),
         "before_days": x(window),

@@ -29,7 +29,7 @@ MAX_TEXTS: Final = 64
 MAX_FIELDS: Final = 200
 MAX_TEXT: Final = 4_000
 MAX_REFERENCE: Final = 440
-NOT_COLLECTED: Final = "not_collected"
+NOT_STATED: Final = "not_stated"
 
 DECIMAL: Final = re.compile(r"(?!-0(?:\.0+)?\Z)-?(?:0|[1-9][0-9]{0,17})(?:\.[0-9]{1,18})?")
 # Columns that say where a row belongs, or repeat what other columns say: study days, standardised results.

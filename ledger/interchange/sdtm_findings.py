@@ -13,14 +13,14 @@ from typing import Any, Final
 
 from ledger.actions.fields import Measure, Quantity
 from ledger.actions.imported import AdverseEventTakenOver
-from ledger.actions.laboratory import Analyte, LabResultReceived
+from ledger.actions.laboratory import Analyte, LabResultReceived, LabSampleCollected
 from ledger.actions.medication import MedicationStarted, MedicationStopped
 from ledger.actions.observations import Measurement, VitalSignsRecorded
 from ledger.actions.safety import Causality
 from ledger.interchange.markup import code
 from ledger.interchange.sdtm_events import (
     DECIMAL,
-    NOT_COLLECTED,
+    NOT_STATED,
     Subject,
     day,
     groups,
@@ -94,14 +94,24 @@ def laboratory(subject: Subject, rows: Sequence[Row]) -> None:
     known = {row.key: analyte for row, analyte in results if analyte is not None and day(row["LBDTC"])}
     for group in groups([row for row in rows if row.key in known], ("VISITNUM", "VISIT", "LBDTC")):
         first = group[0]
+        visit, taken = subject.visit(first), day(first["LBDTC"]) or ""
+        name = f"{first.table}-{first['VISITNUM'] or 0}-{first['LBDTC']}"
+        label = re.sub(r"[^A-Za-z0-9.-]", "", name)
+        sample = LabSampleCollected(
+            source=subject.source(first),
+            sample=label,
+            specimen=code(first["LBSPEC"] or NOT_STATED),
+            visit=visit,
+        )
+        subject.add(sample, taken, group, 30)
         action = LabResultReceived(
             source=subject.source(first),
-            sample=re.sub(r"[^A-Za-z0-9.-]", "", f"{first.table}-{first['VISITNUM'] or 0}-{first['LBDTC']}"),
-            laboratory=first["LBNAM"] or NOT_COLLECTED,
+            sample=label,
+            laboratory=first["LBNAM"] or NOT_STATED,
             analytes=tuple(known[row.key] for row in group),
-            visit=subject.visit(first),
+            visit=visit,
         )
-        subject.add(action, day(first["LBDTC"]) or "", group, 30)
+        subject.add(action, taken, group, 31)
     others(subject, [row for row in rows if row.key not in known])
 
 
@@ -133,7 +143,7 @@ def questionnaires(subject: Subject, rows: Sequence[Row]) -> None:
 
 
 def _answer(row: Row) -> str:
-    return row["QSORRES"] or row["QSSTRESC"] or row["QSSTAT"] or NOT_COLLECTED
+    return row["QSORRES"] or row["QSSTRESC"] or row["QSSTAT"] or NOT_STATED
 
 
 def adverse_events(subject: Subject, rows: Sequence[Row]) -> None:
@@ -190,6 +200,6 @@ def medications(subject: Subject, rows: Sequence[Row]) -> None:
         stop = day(row["CMENDTC"])
         if stop is not None:
             stopped = MedicationStopped(
-                source=subject.source(row), medication=f"CM-{row.number}", stop=stop, code=NOT_COLLECTED
+                source=subject.source(row), medication=f"CM-{row.number}", stop=stop, code=NOT_STATED
             )
             subject.add(stopped, told, [row], 51)

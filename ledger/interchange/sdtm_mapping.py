@@ -38,7 +38,7 @@ from ledger.interchange.markup import code
 from ledger.interchange.sdtm_events import (
     DERIVED,
     MAX_FIELDS,
-    NOT_COLLECTED,
+    NOT_STATED,
     PLACES,
     Planned,
     Subject,
@@ -140,7 +140,8 @@ def _dispositions(subject: Subject, rows: Sequence[Row]) -> None:
         at = on or day(row["DSDTC"]) or earliest(subject, subject.rows["DM"][0])
         subject.form("DS", at, [row], values, 90, subject.visit(row))
         if row["DSCAT"] == "DISPOSITION EVENT" and on is not None:
-            subject.add(_ended(subject, row, on, said), on, [row], 95)
+            # A death is told before the event that it came of, which would wait for it.
+            subject.add(_ended(subject, row, on, said), on, [row], 55 if said == "DEATH" else 95)
 
 
 def _ended(subject: Subject, row: Row, on: str, said: str) -> Action:
@@ -153,7 +154,7 @@ def _ended(subject: Subject, row: Row, on: str, said: str) -> Action:
         case "DEATH":
             died = day(subject.rows["DM"][0]["DTHDTC"]) or on
             known = day(row["DSDTC"]) or on
-            return DeathReported(source=source, date=died, awareness=known, code=NOT_COLLECTED)
+            return DeathReported(source=source, date=died, awareness=known, code=NOT_STATED)
         case "LOST TO FOLLOW-UP":
             return ParticipantLostToFollowUp(source=source, date=on, last_visit=last, attempts=())
     return ParticipantWithdrawn(source=source, date=on, last_visit=last, code=code(said))
@@ -197,7 +198,7 @@ _MAPPERS: Final[Mapping[str, Callable[[Subject, Sequence[Row]], None]]] = Mappin
 _CARRIED: Final[Mapping[str, str]] = MappingProxyType(
     {
         "VS": "VSTESTCD VSPOS VSORRES VSORRESU VSTPT VSDTC VISIT VSSTAT",
-        "LB": "LBTESTCD LBORRES LBORRESU LBORNRLO LBORNRHI LBNRIND LBNAM LBDTC VISIT VISITNUM",
+        "LB": "LBTESTCD LBORRES LBORRESU LBORNRLO LBORNRHI LBNRIND LBNAM LBSPEC LBDTC VISIT VISITNUM",
         "QS": "QSTESTCD QSCAT QSORRES QSSTAT QSDTC VISIT",
         "AE": " ".join(
             ("AETERM AESEV AESER AEACN AEREL AEOUT AEDTC AESTDTC AEENDTC", *CODED, *CRITERIA),
