@@ -70,7 +70,8 @@ def reconcile(ledger: Ledger, tables: Mapping[str, Table], subjects: Collection[
     for statement in _statements(ledger):
         if statement.originator is None or statement.originator.source is None:
             continue
-        keys = list(rows_of(statement.originator.source))
+        _, _, reference = statement.originator.source.partition(" ")  # the mapping's version goes before
+        keys = list(rows_of(reference))
         named[keys[0][0]].update(keys)
         events[keys[0][0]] += 1
     found = []

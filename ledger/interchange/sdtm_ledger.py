@@ -320,7 +320,7 @@ def _submission(
         "prev": last.event,
         "site": site,
         "occurred_at": event.occurred,
-        "originator": {"id": system_of(site), "kind": "system", "source": refer(event.rows)},
+        "originator": {"id": system_of(site), "kind": "system", "source": f"{VERSION} {refer(event.rows)}"},
         "data": data,
     }
     if digests:

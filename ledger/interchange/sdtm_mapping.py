@@ -2,7 +2,7 @@
 
 Mapping version `sdtm-1`. Rows that belong together become one event: what was measured at one visit, time
 point and position, one questionnaire at a visit, one laboratory sample. Every row is in at least one event's
-reference. The rules of the mapping:
+reference, behind the mapping's version. The rules of the mapping:
 
 - A value that was not collected is left out. A row that lacks what its type demands becomes a form.
 - Dates are kept as precise as they are. A time of day without zone is no clinical time: the event has the

@@ -201,6 +201,9 @@ def test_files_are_recorded_with_hash_and_mapping(imported: Ledger) -> None:
     assert (vitals["rows"], vitals["statements"], vitals["left"]) == (3, 2, 0)
     assert vitals["mapping_version"] == "sdtm-1"
     assert {s.originator.id for s in entries if s.originator is not None} == {"site-S1"}
+    (weighed,) = (s for s in entries if s.type == "vital_signs.recorded")
+    assert weighed.originator is not None
+    assert weighed.originator.source == f"sdtm-1 VS {SUBJECT} seq 1,3"
 
 
 def test_partial_dates_stay_partial() -> None:
