@@ -148,9 +148,9 @@ def _opened(ledger: Ledger, kept: NewDisclosure) -> str | None:
 
 
 def _corrections(ledger: Ledger, named: Statement, paths: Sequence[str]) -> Iterator[str]:
-    """Yield the corrections that still seal an old or new value of what was erased."""
+    """Yield the corrections, made or proposed, that still seal an old or new value of what was erased."""
     for stored in ledger.store.stream_entries(named.stream, named.seq + 1):
-        if stored.type != "correction.made":
+        if stored.type not in ("correction.made", "correction.proposed"):
             continue
         data = parse_statement(stored.statement).data
         at = data["path"]

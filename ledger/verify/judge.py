@@ -40,6 +40,7 @@ from ledger.verify.tree import TILE_WIDTH, Reporter, Roots, check_tree, chunks, 
 
 NOTE_NAME: Final = "checkpoint"
 _NOTE_CODES: Final = ("NOTE", "CHECKPOINT")
+_CHANGES: Final = ("correction.made", "correction.proposed")
 
 
 def verify(path: Path, options: Options) -> Report:
@@ -299,12 +300,12 @@ class _Walk:
         return True
 
     def _scopes(self, judged: JudgedEntry) -> dict[str, str]:
-        """Return the scope of each sealed path; a sealed correction's values have their target's."""
+        """Return the scope of each sealed path; a sealed change's values have their target's."""
         statement = judged.entry.statement
         if statement is None or not statement.sealed:
             return {}
         scopes = scopes_of(statement)
-        if statement.type == "correction.made" and judged.counts:
+        if statement.type in _CHANGES and judged.counts:
             target = self._integrity.events.get(bytes.fromhex(statement.data["statement"]))
             named = None if target is None else self._reader.entry_at(target)
             if named is not None and named.statement is not None:
