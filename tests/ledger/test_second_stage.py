@@ -112,13 +112,17 @@ def test_stage_two_repeats_the_index_of_stage_one(small: SmallLedger) -> None:
     check_whole(small)
 
 
-def test_what_is_recorded_of_stage_two_looks_the_same_in_every_arm(small: SmallLedger) -> None:
-    """Whether the regimen changes or goes on: same paths, same sizes in the log and in the store (R8)."""
+def test_what_is_recorded_of_both_stages_looks_the_same_in_every_arm(small: SmallLedger) -> None:
+    """Whatever the arm and whether it changes: same paths, same sizes in the log and in the store (R8)."""
     first, made = with_both_lists(small)
     seen: dict[bool, set[tuple[Any, ...]]] = {True: set(), False: set()}
+    arms, sealed = set(), set()
     for number in range(1, 7):
         name = f"{SITE}-00{number}"
-        on_treatment(small, name)
+        one = answer_of(small, on_treatment(small, name))
+        arms.add(first.entries[number - 1].arm)
+        kept_of_one = small.ledger.store.disclosures(one.event)
+        sealed.add((len(one.body), tuple((d.path, len(d.ciphertext)) for d in kept_of_one)))
         before = small.ledger.store.head().size
         statement = answer_of(small, ask_again(small, name))
         goes_on = made.entries[number - 1].arm == CONTINUE
@@ -128,6 +132,7 @@ def test_what_is_recorded_of_stage_two_looks_the_same_in_every_arm(small: SmallL
         shape = tuple((e.type, len(e.statement), len(e.leaf)) for e in entries if e.stream.endswith(name))
         seen[goes_on].add((tuple(kept), shape))
     assert len(seen[True] | seen[False]) == 1
+    assert (len(arms), len(sealed)) == (3, 1)
 
 
 def test_a_ledger_with_both_stages_verifies_for_blinded_and_unblinded(
