@@ -8,7 +8,7 @@ ENROLMENT_NOT_OPEN       refuse D    enrolment is open at the site
 ENROLMENT_CAP            refuse D    fewer participants are randomized than the cap
 RANDOMIZED_TWICE         refuse D    a participant is randomized once for each stage
 LIST_NOT_COMMITTED       refuse D    the randomization list is committed
-STRATUM                  refuse D    the stratum is the list's and the participant's site, later that of stage 1
+STRATUM                  refuse D    the stratum is of the list, the participant's site, later that of stage 1
 STAGE_NOT_PLANNED        refuse D    the protocol has the stage that is asked for
 LIST_OF_STAGE            refuse D    stage 1 draws from a first list, stage 2 from the list made upon that one
 NOT_ON_TREATMENT         refuse D    stage 2 is for who is still on treatment
@@ -19,7 +19,7 @@ BLIND_GUESS_MISSING      flag   D    who is asked for a guess of the arm has giv
 BLIND_GUESS_UNASKED      flag   D    a guess of the arm is given at the visits and by whom the protocol asks
 BLIND_GUESS_LATE         flag   D    a guess before the second stage is given before its allocation
 BLIND_GUESS_REPEATED     flag   D    a guess of the arm is given once for each visit
-DISCLOSED_TO_BLINDED     flag   D    until the database is locked, who learns allocations holds an unblinded role
+DISCLOSED_TO_BLINDED     flag   D    until the database lock, who learns allocations holds an unblinded role
 ALLOCATION_NOT_CURRENT   flag   D    the allocation named is the participant's newest
 ENVELOPE_REPEATED        flag   D    an envelope's id is used once
 ENVELOPE_UNKNOWN         flag   D    the envelope named was issued, for this participant
