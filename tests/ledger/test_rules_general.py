@@ -11,6 +11,7 @@ import ledger.rules
 from ledger.actions.registry import all_specs, find_spec
 from ledger.conduct import Effect, codes
 from ledger.rules.general import OF_DATA
+from tests.given_people import register
 from tests.given_pharmacy import dispensing, given_checked, shipment
 from tests.given_pharmacy import when as pharmacy
 from tests.given_quality import locking, sign
@@ -62,7 +63,7 @@ def test_no_always_open_fact_can_be_refused_for_its_circumstances() -> None:
         "CORRECTION_PATH", "CORRECTION_OLD_MISMATCH", "CORRECTION_MALFORMED", "CORRECTION_SEALED",
         "CORRECTION_TARGET", "CORRECTION_ROLE", "NOT_VOIDABLE", "TRANSFER_SITES",
         "SOURCE_UNREGISTERED", "NOT_RESPONSIBLE", "RULES_UNKNOWN",
-        "UNBLINDING_ANALYTE_PLAIN", "PROPOSAL_DIFFERS", "FIELD_UNKNOWN", "QUERY_ROLE", "QUERY_STATE",
+        "PROPOSAL_DIFFERS", "FIELD_UNKNOWN", "QUERY_ROLE", "QUERY_STATE",
         "REVIEW_RANGE", "SIGNED_DIGEST", "ENDORSER", "QUERIES_OPEN", "AUTHOR_UNBLINDED", "FORM_FROZEN",
         "PARTICIPANT_LOCKED", "DATABASE_LOCKED", "CAPA_STATE",
     }  # fmt: skip
@@ -220,6 +221,18 @@ def test_the_principal_investigator_needs_no_delegation() -> None:
     """The investigator of the site performs by designation."""
     story = given_consented()
     assert story.when("vital_signs.recorded", VITALS, by="ines").codes == ()
+
+
+def test_who_takes_over_what_a_system_wrote_down_did_not_do_it() -> None:
+    """A registered system names nobody: the signer is not taken for the performer; who is named is judged."""
+    story = given_consented()
+    train(story, "new")
+    register(story, "EHR-1", kind="system")
+    taken_over = {"id": "EHR-1", "kind": "system"}
+    assert story.when("vital_signs.recorded", VITALS, by="new", originator=taken_over).codes == ()
+    named = {**VITALS, "performer": "new"}
+    told = story.when("vital_signs.recorded", named, by="cora", originator=taken_over)
+    assert told.codes == ("NOT_DELEGATED",)
 
 
 def test_an_ended_delegation_no_longer_covers() -> None:
