@@ -40,7 +40,8 @@ def safety(desk: Desk) -> Iterator[Row]:
 
 def _row(desk: Desk, name: str, lines: list[Line]) -> Row:
     first = lines[0]
-    now: dict[str, Any] = {member: first.data[member] for member in _READ}
+    # What another system recorded may lack the action taken.
+    now: dict[str, Any] = {member: first.data.get(member) for member in _READ}
     for line in lines:
         if line.type in _VERSIONS:
             now |= {member: line.data[member] for member in _READ if member in line.data}
