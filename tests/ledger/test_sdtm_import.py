@@ -28,6 +28,10 @@ from ledger.interchange.usdm import read_usdm
 from ledger.sources import SystemSources
 from ledger.statement import parse_statement
 from ledger.study.definition import load
+from projections.desk import Desk
+from projections.reader import Reader
+from projections.report import Report
+from projections.reports import REPORTS
 from tests.ledger.test_usdm import encoded, overlay, tiny
 from tests.pilot import data_folder, take
 
@@ -179,6 +183,13 @@ def test_state_is_compared_with_the_source(
     (row,) = other[name].rows
     other[name] = replace(other[name], rows=(replace(row, values={**row.values, column: value}),))
     assert [each.what for each in compare(imported, other, {SUBJECT})] == [what]
+
+
+@pytest.mark.parametrize("report", REPORTS.values(), ids=list(REPORTS))
+def test_every_report_reads_an_imported_study(imported: Ledger, report: Report) -> None:
+    """What another system did not ask is no obstacle to any question asked here."""
+    desk = Desk(imported.store, reader=Reader(role="inspector"))
+    assert all(row.keys() == report.columns.keys() for row in report.rows(desk))
 
 
 def test_nothing_is_made_up_and_its_lack_is_recorded(imported: Ledger) -> None:
