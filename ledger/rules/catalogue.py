@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Final
 
-from ledger.actions import ActionSpec, all_specs
+from ledger.actions import ActionSpec, all_specs, find_spec
 from ledger.roles import ROLES, SIGHTS
 from ledger.rules.asked import area_codes, general_codes
 from ledger.rules.codes import RULES
@@ -51,7 +51,10 @@ _ELSEWHERE: Final[Mapping[str, str]] = MappingProxyType(
         "record.cosigned": "A",
         "record.reaffirmed": "A",
         "training.recorded": "A",
-        "command_approval.recorded": "B",
+        "randomization.seed_committed": "B",
+        "randomization.parameters_committed": "B",
+        "randomization.list_committed": "B",
+        "randomization.list_opened": "B",
     }
 )
 
@@ -71,7 +74,8 @@ _TABLE: Final = ("| type | | stream | data | signed by | rules |", "|---|---|---
 
 def section_of(spec: ActionSpec) -> str:
     """Return the letter of the catalogue's section that a type stands in."""
-    module = spec.action.__module__.rpartition(".")[2]
+    first = find_spec(spec.type, 1) or spec  # a later schema can stand in a module of its own
+    module = first.action.__module__.rpartition(".")[2]
     return _ELSEWHERE.get(spec.type) or _MODULES[module]
 
 
