@@ -22,6 +22,7 @@ from ledger.cli.opening import make_key, new_keys
 from ledger.cli.terminal import AsJson, new_passphrase, read_file, say, show, write_json
 from ledger.committer import Ledger
 from ledger.directory import open_ledger
+from ledger.errors import FormatError
 from ledger.exports import export_ledger
 from ledger.interchange.sdtm_check import Difference, TableCount, compare, reconcile
 from ledger.interchange.sdtm_ledger import Progress as Watch
@@ -55,7 +56,10 @@ def sdtm(
 ) -> None:
     """Turn SDTM tables into signed events of a new ledger; print counts by table."""
     tables = read_tables(source)
-    taken = sorted({row.subject for row in tables["DM"].rows} if subject is None else set(subject))
+    there = {row.subject for row in tables["DM"].rows}
+    taken = sorted(there if subject is None else set(subject))
+    if not taken or not there.issuperset(taken):
+        raise FormatError("SCOPE", "expected subjects of the table DM", field="--subject")
     passphrase = None if plain_keys else new_passphrase()
     with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as progress:
         task = progress.add_task("recording", total=None)

@@ -71,13 +71,16 @@ def read_tables(folder: Path) -> dict[str, Table]:
 
     Raises:
         StoreError: `SOURCE_FILE`, the folder has none; `CDISC_EXTRA`, what reads Parquet is not installed.
-        FormatError: `SDTM`, a row's sequence number stands twice.
+        FormatError: `SDTM`: no table, a sequence number that stands twice, or no DM or DS.
     """
     files = sorted(folder.glob(f"*{SUFFIX}")) if folder.is_dir() else []
     if not files:
         raise StoreError("SOURCE_FILE", f"expected a folder with tables in *{SUFFIX} files")
-    tables = [read_table(path) for path in files]
-    return {table.name: table for table in tables}
+    tables = {table.name: table for table in map(read_table, files)}
+    lacking = sorted({"DM", "DS"} - tables.keys())
+    if lacking:
+        raise FormatError(CODE, f"expected tables {' and '.join(lacking)}: who took part, and how it ended")
+    return tables
 
 
 def read_table(path: Path) -> Table:
@@ -92,7 +95,10 @@ def read_table(path: Path) -> Table:
         raise StoreError(
             "CDISC_EXTRA", "reading Parquet needs the extra: pip install trial-ledger[cdisc]"
         ) from None
-    read = parquet.read_table(path)
+    try:
+        read = parquet.read_table(path)
+    except (ValueError, OSError):
+        raise FormatError(CODE, f"expected a table in {path.name}, which cannot be read as Parquet") from None
     columns = tuple(read.column_names)
     name = path.stem.upper()
     numbered = f"{_prefix(columns)}SEQ" if SUBJECT in columns else None

@@ -315,6 +315,20 @@ def test_folder_without_tables_is_refused(tmp_path: Path) -> None:
 
 
 @needs_data
+def test_files_that_are_no_tables_are_refused(tmp_path: Path) -> None:
+    """A file that is not Parquet, and a folder without demographics: told by name, nothing is made."""
+    (tmp_path / "dm.parquet").write_bytes(b"nothing")
+    with pytest.raises(FormatError, match=r"dm\.parquet"):
+        read_tables(tmp_path)
+    assert FOLDER is not None
+    (tmp_path / "dm.parquet").write_bytes((FOLDER / "dm.parquet").read_bytes())
+    with pytest.raises(FormatError, match="DS"):
+        read_tables(tmp_path)
+    assert take(tmp_path, FOLDER, "--subject", "nobody") == 2
+    assert not (tmp_path / "ledger").exists()
+
+
+@needs_data
 def test_participants_of_the_pilot(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Real data, six of 306 with every kind of end: imported, replayed, compared, exported, verified."""
     assert FOLDER is not None
