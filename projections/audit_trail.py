@@ -22,7 +22,7 @@ from ledger.errors import FormatError
 from ledger.rules.record import span
 from ledger.store.port import Reads, StoredEntry
 from ledger.times import format_instant, parse_instant
-from projections.book import BREACH, CORRECTION, QUALITY
+from projections.book import BREACH, CORRECTION, QUALITY, named
 from projections.describe import describe, plain_fields, scope_at
 from projections.moments import UTC_ZONE, Known, known_size, occurred, recorded, recorded_by
 from projections.projection import PAGE
@@ -205,8 +205,11 @@ class _Lines:
     def _target(self, entry: StoredEntry, statement: Mapping[str, Any]) -> StoredEntry | None:
         if entry.type not in QUALITY:
             return None
-        index = self._reads.index_of_event(statement["data"]["statement"])
-        return None if index is None else self._reads.entry(index)
+        for event in named(statement["data"]):
+            index = self._reads.index_of_event(event)
+            if index is not None:
+                return self._reads.entry(index)
+        return None
 
     def _sees(self, entry: StoredEntry, statement: Mapping[str, Any], target: StoredEntry | None) -> bool:
         """Tell whether the reader sees a statement; not one about another that is hidden."""

@@ -18,7 +18,7 @@ stays where it was sealed: a corrected one is found at the correction's own `/da
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from functools import lru_cache
 from typing import Any, Final
@@ -27,6 +27,8 @@ from ledger.actions.registry import find_spec
 from ledger.errors import FormatError
 from ledger.roles import PHYSICIANS
 from ledger.rules.record import put
+from ledger.rules.stream import CHANGING
+from ledger.rules.stream import QUALITY as QUALITY
 from ledger.store.port import StoredEntry
 from projections.lazily import LazyRecord
 from projections.projection import State
@@ -37,8 +39,7 @@ CORRECTION: Final = "correction.made"
 VOIDING: Final = "record.voided"
 COSIGNATURE: Final = "record.cosigned"
 BREACH: Final = "breach.detected"
-QUALITY: Final = frozenset({CORRECTION, VOIDING, COSIGNATURE, BREACH})
-"""Types about another record: administrative, without a clinical time of their own."""
+# Types about other records are administrative: they have no clinical time of their own.
 
 
 def new_book(key: str) -> State:
@@ -49,7 +50,7 @@ def new_book(key: str) -> State:
 def fold(book: State, entry: StoredEntry, statement: Mapping[str, Any]) -> State:
     """Add an entry and let it change what it names."""
     add(book, entry, statement)
-    if entry.type in QUALITY:
+    if entry.type in CHANGING:
         settle(book, entry, statement)
     return book
 
@@ -97,6 +98,17 @@ def find(book: State, event: str) -> Record | None:
     """Return the record of an event hash."""
     position = book["at"].get(event)
     return None if position is None else book["records"][position]
+
+
+def named(data: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the event hashes of the statements that data are about: one, several, or items that name one."""
+    statement = data.get("statement")
+    if isinstance(statement, str):
+        yield statement
+    yield from data.get("statements") or ()
+    for item in data.get("items") or ():
+        if isinstance(item, Mapping) and isinstance(item.get("statement"), str):
+            yield item["statement"]
 
 
 def in_effect(record: Record, book: State) -> list[Record]:

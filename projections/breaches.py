@@ -81,6 +81,7 @@ def show_breach(breach: Breach, size: int) -> dict[str, Any]:
         "open": is_open(breach, size),
         "closed_by": _by(breach.closed, size),
         "explained_by": _by(breach.explained, size),
+        "deviation": _by(breach.deviation, size),
         "pending": breach.pending,
     }
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from ledger.actions.registry import REASON_TEXT, find_spec
 from projections import book as books
-from projections.book import QUALITY, Record
+from projections.book import Record
 from projections.projection import State
 from projections.reader import Reader, is_marker
 
@@ -108,7 +108,7 @@ def is_hidden(record: Record, book: State, hidden: frozenset[str]) -> bool:
     """Tell whether a record is of a hidden type, or about one that is."""
     if record["type"] in hidden:
         return True
-    if not hidden or record["type"] not in QUALITY:
+    if not hidden:
         return False
-    target = books.find(book, record["data"]["statement"])
-    return target is not None and is_hidden(target, book, hidden)
+    targets = (books.find(book, event) for event in books.named(record["data"]))
+    return any(target is not None and is_hidden(target, book, hidden) for target in targets)

@@ -82,8 +82,8 @@ def _line(record: Record, book: State, zone: str) -> dict[str, Any]:
         "administrative": record["type"] in QUALITY,
     }
     if record["type"] in QUALITY:
-        target = books.find(book, record["data"]["statement"])
-        line["about"] = None if target is None else name(target)
+        targets = (books.find(book, event) for event in books.named(record["data"]))
+        line["about"] = next((name(target) for target in targets if target is not None), None)
     if "changes" in record:
         line["corrected_by"] = [change["index"] for change in books.in_effect(record, book)]
     if "voided" in record:
