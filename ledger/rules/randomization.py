@@ -79,11 +79,17 @@ def _is_second_in_window(case: Case) -> bool:
     return last >= earliest and first <= visit.day + visit.after_days
 
 
+def _stratum(case: Case) -> str:
+    """Return where a participant is allocated first: at the site, or with all of the study."""
+    plan = case.definition.randomization if case.definition is not None else None
+    return case.site if plan is None else plan.stratum(case.site)
+
+
 def _judge_list(case: Case) -> Iterator[str]:
     """Judge the list: committed, of the stage, with the stratum of the participant."""
     record, participant = case.record, case.participant
     first = next((r for r in participant.randomizations if r.stage == 1), None)
-    stratum = case.site if first is None or record.data["stage"] == 1 else first.stratum
+    stratum = _stratum(case) if first is None or record.data["stage"] == 1 else first.stratum
     list_ = case.study.lists.get(record.data["list"])
     if list_ is None or list_.committed is None or list_.committed >= record.index:
         yield "LIST_NOT_COMMITTED"

@@ -13,6 +13,7 @@ from typing import Final
 from ledger.actions.registry import Effect, find_spec
 from ledger.rules import general
 from ledger.rules.case import StudyCase, StudyFold, StudyJudge
+from ledger.study.definition import StudyDefinition
 from ledger.studystate import RandomizationList, read_definition
 
 # Nouns whose statements are of the study, and so come after its registration.
@@ -142,8 +143,15 @@ def _judge_design(case: StudyCase) -> Iterator[str]:
     protocol = study.protocol(case.record.index)
     if protocol is None:
         yield "PROTOCOL_UNKNOWN"
-    elif protocol.definition and not set(data["strata"]) <= set(protocol.definition.sites):
+    elif protocol.definition and not set(data["strata"]) <= _strata(protocol.definition):
         yield "LIST_PARAMETERS"
+
+
+def _strata(definition: StudyDefinition) -> frozenset[str]:
+    """Return what a list can be stratified by: any sites, or the one stratum of the whole study."""
+    plan = definition.randomization
+    by_site = plan is None or plan.stratified_by == "site"
+    return frozenset(definition.sites if plan is None or by_site else plan.strata)
 
 
 def judge_list(case: StudyCase) -> Iterator[str]:

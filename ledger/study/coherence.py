@@ -116,7 +116,11 @@ def _check_randomization(definition: StudyDefinition) -> None:
     at = "/randomization"
     if plan is None:
         return
-    check(set(plan.strata) <= set(definition.sites), "expected sites of this definition", f"{at}/strata")
+    if plan.stratified_by == "site":
+        check(set(plan.strata) <= set(definition.sites), "expected sites of this definition", f"{at}/strata")
+    else:
+        single = len(plan.strata) == 1 and plan.strata[0] not in definition.sites
+        check(single, "expected one stratum that is no site", f"{at}/strata")
     check(
         plan.slots * len(plan.strata) <= MAX_ENTRIES, f"expected at most {MAX_ENTRIES} entries", f"{at}/slots"
     )

@@ -255,7 +255,8 @@ class SecondStage:
 class Randomization:
     """The first list, and the days within which a participant is allocated.
 
-    `slots` are those of one stratum. `block_sizes` are absent from what is published.
+    Strata are sites or, where the list runs through the whole study, one name that is no site's. `slots` are
+    those of one stratum. `block_sizes` are absent from what is published.
     """
 
     list: Code
@@ -267,6 +268,11 @@ class Randomization:
     last_day: Day
     block_sizes: Annotated[tuple[Count, ...], Filled()] | None = None
     second: SecondStage | None = None
+    stratified_by: Literal["site", "study"] = "site"
+
+    def stratum(self, site: str) -> str:
+        """Return the stratum in which participants of a site are allocated."""
+        return site if self.stratified_by == "site" else self.strata[0]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -363,6 +369,13 @@ class StudyDefinition:
     def infusion(self, number: int) -> Visit | None:
         """Return the visit of this infusion, counted from 1, or None."""
         return next((visit for visit in self.visits if visit.infusion == number), None)
+
+    def plans_infusion(self, number: int, *, extension: bool) -> bool:
+        """Tell whether an infusion is one of the calendar; in the extension its own are numbered on from there."""
+        if self.infusion(number) is not None:
+            return True
+        last = self.infusions
+        return extension and self.extension is not None and last < number <= last + self.extension.infusions_max
 
     def arm(self, arm_id: str) -> Arm | None:
         """Return the arm of this id, or None."""

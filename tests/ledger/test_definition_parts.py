@@ -73,6 +73,16 @@ def test_doses_can_follow_epochs() -> None:
     assert (product.controlled, product.strength, product.strength_unit) == ("III", Decimal(50), "mg/mL")
 
 
+def test_list_can_run_through_the_whole_study() -> None:
+    """Stratified by site, a site is its own stratum; else all sites share one that is none of them."""
+    assert study().drawn().stratum("SD-02") == "SD-02"
+
+    def shared(root: dict[str, Any]) -> None:
+        root["randomization"] |= {"stratified_by": x("study"), "strata": x(["all"])}
+
+    assert study(shared).drawn().stratum("SD-02") == "all"
+
+
 def test_what_is_published_keeps_every_new_part() -> None:
     """Publication takes away block sizes and nothing else."""
     before, after = study(), load(published(DATA))
@@ -89,6 +99,7 @@ def test_what_is_published_keeps_every_new_part() -> None:
         (lambda root: root["visits"].pop(1), "/visits", False),
         (lambda root: root.update(preinfusion=ESCORT), "/preinfusion", False),
         (lambda root: root["diaries"][0].update(instrument=x("nobody")), "/diaries/0/instrument", True),
+        (lambda root: root["randomization"].update(stratified_by=x("study")), "/randomization/strata", True),
         (lambda root: root["diaries"][0].update(first_day=x(0)), "/diaries/0", True),
         (lambda root: root["diaries"][0].update(last_day=x(-9)), "/diaries/0/last_day", True),
         (lambda root: root["blind_guess"].update(visits=x(["never"])), "/blind_guess/visits", True),
