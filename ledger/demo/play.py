@@ -49,11 +49,16 @@ _LAST_DAYS: Final = 230  # from the last participant's day 1 to the end of the s
 
 
 def play_demo(
-    directory: Path, seed: int, *, progress: Progress, participants: int = PARTICIPANTS
+    directory: Path,
+    seed: int,
+    *,
+    progress: Progress,
+    participants: int = PARTICIPANTS,
+    seeds_label: str | None = None,
 ) -> DemoReport:
     """Make a ledger in a new directory and play the whole study; `progress` gets step, done and total.
 
-    `participants` takes only the first of them.
+    `participants` takes only the first of them. Another `seeds_label` changes the arms and nothing else.
 
     Raises:
         StoreError: `LEDGER_EXISTS` when something is in the directory.
@@ -72,7 +77,7 @@ def play_demo(
     )
     ledger = create(directory, config, keys, None, sources)
     try:
-        stage = Stage(ledger, sources, definition, seed)
+        stage = Stage(ledger, sources, definition, seed, seeds_label=seeds_label)
         setup = Setup(stage, source)
         setup.play()
         _play(setup, plans(definition, seed, participants), progress)
