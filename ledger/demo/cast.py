@@ -69,6 +69,7 @@ _STAFF: Final[Mapping[Role, tuple[str, str]]] = MappingProxyType(
     }
 )
 _SECOND_COORDINATOR: Final = "Lena Fischer"
+_SUCCESSOR: Final = "Dr. Naomi Clarke"
 PHARMACIST: Final = "unblinded_pharmacist"
 # Who makes a dose up, who checks it, who witnesses it, at the first and the second site.
 _PHARMACISTS: Final = (
@@ -92,6 +93,11 @@ def person_at(site: str, role: str) -> str:
 def second_coordinator(site: str) -> str:
     """Return the id of the coordinator who joins later."""
     return f"{person_at(site, 'coordinator')}-2"
+
+
+def successor(site: str) -> str:
+    """Return the id of the investigator who takes a site over."""
+    return f"{person_at(site, 'investigator')}-2"
 
 
 def pharmacist(site: str, hand: int) -> str:
@@ -172,6 +178,15 @@ def _staff(definition: StudyDefinition) -> Iterator[Person]:
                 role="unblinded_pharmacist",
                 sites=(site,),
                 blinded=False,
+            )
+        if number == len(definition.sites) - 1:
+            yield Person(
+                id=successor(site),
+                name=_SUCCESSOR,
+                organisation=organisation,
+                role="investigator",
+                sites=(site,),
+                joins_later=True,
             )
         if number == 0:
             yield Person(

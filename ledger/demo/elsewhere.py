@@ -21,6 +21,7 @@ from ledger.actions.infusion import InfusionOrdered
 from ledger.actions.quality import CorrectionMade
 from ledger.actions.sites import DelegationEnded
 from ledger.actions.visits import VisitStarted
+from ledger.demo import amending, attesting, conditions, handing_over, running
 from ledger.demo.cast import (
     ADMINISTRATOR,
     AUDITOR,
@@ -33,7 +34,7 @@ from ledger.demo.cast import (
     person_at,
 )
 from ledger.demo.schedule import Plan
-from ledger.demo.setup import APPROVED_UNTIL, SECOND_FORM, SECOND_FORMS, Setup
+from ledger.demo.setup import APPROVED_UNTIL, Setup
 from ledger.demo.stage import Command, Stage, Story, Wait, instant
 from ledger.genesis import evidence_of, key_object
 
@@ -51,7 +52,11 @@ ATTEMPTS: Final = date(2024, 6, 18)
 
 def stories(setup: Setup, plans: Sequence[Plan]) -> Iterator[Story]:
     """Yield all of them; those that need a participant only where there is one."""
-    yield _new_forms(setup)
+    yield from amending.stories(setup)
+    yield from conditions.stories(setup)
+    yield from handing_over.stories(setup)
+    yield from attesting.stories(setup, plans)
+    yield from running.stories(setup, plans)
     yield from (_new_colleague(setup, person) for person in _later(setup.stage))
     first, *_, last = setup.stage.definition.sites
     yield _lost_key(setup, person_at(last, "infusion_staff"))
@@ -69,11 +74,6 @@ def stories(setup: Setup, plans: Sequence[Plan]) -> Iterator[Story]:
 
 def _later(stage: Stage) -> Iterator[Person]:
     return (p for p in people(stage.definition) if p.joins_later and p.role == "coordinator")
-
-
-def _new_forms(setup: Setup) -> Story:
-    yield Wait(at_us=_evening(setup, SECOND_FORMS - timedelta(days=7)))
-    setup.approve_forms(SECOND_FORM, SECOND_FORMS)
 
 
 def _new_colleague(setup: Setup, person: Person) -> Story:

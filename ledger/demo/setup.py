@@ -181,13 +181,15 @@ class Setup:
         )
         self.say(person.id, acknowledged, stream)
 
-    def train(self, person: str, on: date, *, by: str = ADMINISTRATOR, **more: Any) -> None:
-        """Record a person's training on the protocol version in force."""
+    def train(
+        self, person: str, on: date, *, by: str = ADMINISTRATOR, version: str | None = None, **more: Any
+    ) -> None:
+        """Record a person's training on a protocol version, the first unless another is named."""
         training = TrainingRecorded(
             date=on.isoformat(),
             person=person,
             topic="protocol and blinding",
-            protocol=self.stage.definition.version,
+            protocol=version or self.stage.definition.version,
         )
         self.say(by, training, f"person/{person}", **more)
 
@@ -210,7 +212,7 @@ class Setup:
             for language in LANGUAGES:
                 name = f"{site}-{version}"
                 text = _form_text(stage.definition.title, site, version, language)
-                document = self._attach(MEDIA_TYPE, text.encode())
+                document = self.attach(MEDIA_TYPE, text.encode())
                 approved = ConsentFormApproved(
                     version=name,
                     language=language,
@@ -238,7 +240,8 @@ class Setup:
     def _clock(self, on: date) -> None:
         self.stage.sources.advance_to(instant(on, 9 * 60, ZONE))
 
-    def _attach(self, media_type: str, content: bytes) -> Attachment:
+    def attach(self, media_type: str, content: bytes) -> Attachment:
+        """Lay bytes beside the log, and return what names them."""
         name = name_attachment(media_type, content)
         self.stage.ledger.store.put_attachment(name["sha256"], media_type, content)
         return Attachment(**name)
@@ -259,7 +262,7 @@ class Setup:
 
     def _approve(self) -> None:
         definition = self.stage.definition
-        attached = self._attach("application/json", published(self.definition_file))
+        attached = self.attach("application/json", published(self.definition_file))
         protocol = ProtocolApproved(
             version=definition.version,
             definition=attached,

@@ -23,8 +23,11 @@ from ledger.keyfile import KeyMaterial
 from ledger.keys import SigningKey
 from ledger.prepare import Signer
 from ledger.recorded import Recorded
+from ledger.rules.protocols import version_for
+from ledger.rules.record import span
 from ledger.sources import SeededSources
 from ledger.study.definition import StudyDefinition
+from ledger.times import format_instant
 
 SECOND_US: Final = 1_000_000
 MINUTE_US: Final = 60 * SECOND_US
@@ -94,6 +97,7 @@ class Stage:
         self.people: dict[str, Person] = {}
         self.keys: dict[str, KeyMaterial] = {}
         self.signers: dict[str, Signer] = {}
+        self.successors: dict[str, str] = {}
 
     def enter(self, person: Person, key: KeyMaterial) -> Signer:
         """Let a person sign from now on with this key."""
@@ -106,12 +110,17 @@ class Stage:
     def perform(self, command: Command) -> Recorded | None:
         """Record one command at its time; None where it was refused as it was to be.
 
+        Who has handed over does not sign any more: the successor does. What names a protocol version names
+        the one that is in force for the participant when it is recorded.
+
         Raises:
             LedgerError: another refusal, or `DEMO_UNEXPECTED` with the codes.
         """
         self.sources.advance_to(command.at_us)
-        signer = self.signers[command.person]
+        signer = self.signers[self.successors.get(command.person, command.person)]
         members = dict(command.members)
+        if "protocol" in members:
+            members["protocol"] = self._version(command) or members["protocol"]
         if command.occurred is not None:
             members["occurred_at"] = command.occurred
         allowed = command.action.spec.roles.get(command.role, frozenset({_MEANINGS[0]}))
@@ -133,6 +142,20 @@ class Stage:
         if command.refused is not None or sorted(recorded.breaches) != sorted(command.breaches):
             raise _unexpected(command, ", ".join(sorted(recorded.breaches)) or "no breach")
         return recorded
+
+    def _version(self, command: Command) -> str | None:
+        """Return the protocol version that a participant, or else the site, is under by a command's time."""
+        fold, site = self.ledger.refresh(), command.members.get("site")
+        kind, _, name = command.stream.partition("/")
+        known = getattr(command.action, "participant", name)
+        participant = fold.conduct.state(known if kind == "pharmacy" else name)
+        study, zone = fold.conduct.study, fold.conduct.study.zone(site)
+        when = span(command.occurred or format_instant(self.sources.now_us()), zone)
+        if participant is None:
+            version = study.protocol_for(site, fold.size, when)
+        else:
+            version = version_for(participant, study, when, fold.size)
+        return None if version is None else version.version
 
     def run(self, stories: Iterable[Story], watch: Callable[[int], None]) -> None:
         """Record all stories in the order of their times; `watch` is told each time."""
