@@ -17,6 +17,7 @@ from ledger.rules import departures
 from ledger.rules.case import Case, Fold, Judge
 from ledger.rules.record import HOUR_US, span
 from ledger.state.bedside import Check, Discontinuation
+from ledger.study.definition import StudyDefinition
 
 VOLUME_UNIT: Final = "mL"
 
@@ -56,9 +57,15 @@ def volume_ml(quantity: Mapping[str, Any]) -> Decimal | None:
 
 
 def judge_known(case: Case) -> Iterator[str]:
-    """Judge what is said of an infusion: it is one of the protocol's."""
-    if case.definition is None or case.definition.infusion(case.record.data["infusion"]) is None:
+    """Judge what is said of an infusion: it is one of the protocol's, or of the extension once entered."""
+    if not is_planned(case.definition, case.participant, case.record.data["infusion"]):
         yield "INFUSION_UNKNOWN"
+
+
+def is_planned(definition: StudyDefinition | None, participant: Participant | None, number: int) -> bool:
+    """Tell whether the protocol has an infusion for a participant; those of the extension are numbered on."""
+    extended = participant is not None and participant.leaving.extension.entered is not None
+    return definition is not None and definition.plans_infusion(number, extension=extended)
 
 
 def judge_checked(case: Case) -> Iterator[str]:

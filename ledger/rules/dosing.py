@@ -73,8 +73,7 @@ def judge_treatment(case: Case) -> Iterator[str]:
         yield "NOT_RANDOMIZED"
     if case.participant.held_at(case.record.now.earliest_us):
         yield "ON_HOLD"
-    if case.definition is None or case.definition.infusion(case.record.data["infusion"]) is None:
-        yield "INFUSION_UNKNOWN"
+    yield from bedside.judge_known(case)
     yield from bedside.judge_planned(case)
 
 
@@ -135,8 +134,7 @@ def judge_step(case: Case) -> Iterator[str]:
 
 def judge_received(case: Case) -> Iterator[str]:
     """Judge a dose received: for an infusion of the protocol, with the label of this participant's dose."""
-    if case.definition is None or case.definition.infusion(case.record.data["infusion"]) is None:
-        yield "INFUSION_UNKNOWN"
+    yield from bedside.judge_known(case)
     dose = _in_pharmacy(case)
     if dose is not None and not _is_own(dose, case):
         yield "LABEL_OF_ANOTHER"

@@ -15,7 +15,7 @@ from decimal import Decimal
 from types import MappingProxyType
 from typing import Any, Final
 
-from ledger.rules import consent, disposition, dosing
+from ledger.rules import bedside, consent, disposition, dosing
 from ledger.rules.books import at, in_stock, put, quantity
 from ledger.rules.case import Case, StudyCase, StudyFold, StudyJudge
 from ledger.rules.protocols import version_for
@@ -32,10 +32,11 @@ CONTENTS: Final = "/data/contents"
 def judge_prepared(case: StudyCase) -> Iterator[str]:
     """Judge a preparation: under a label of its own, for an infusion of the protocol, with right lines."""
     record, pharmacy = case.record, at(case)
-    if case.participants(record.data["participant"]) is None and not case.study.partial:
+    participant = case.participants(record.data["participant"])
+    if participant is None and not case.study.partial:
         yield "DOSE_FOR_NOBODY"
     definition = _definition(case)
-    if definition is None or definition.infusion(record.data["infusion"]) is None:
+    if not bedside.is_planned(definition, participant, record.data["infusion"]):
         yield "INFUSION_UNKNOWN"
     if record.data["label"] in pharmacy.doses:
         yield "LABEL_REPEATED"

@@ -371,11 +371,12 @@ class StudyDefinition:
         return next((visit for visit in self.visits if visit.infusion == number), None)
 
     def plans_infusion(self, number: int, *, extension: bool) -> bool:
-        """Tell whether an infusion is one of the calendar; in the extension its own are numbered on from there."""
+        """Tell whether an infusion is one of the calendar; the extension's own are numbered on from there."""
         if self.infusion(number) is not None:
             return True
-        last = self.infusions
-        return extension and self.extension is not None and last < number <= last + self.extension.infusions_max
+        if not extension or self.extension is None:
+            return False
+        return self.infusions < number <= self.infusions + self.extension.infusions_max
 
     def arm(self, arm_id: str) -> Arm | None:
         """Return the arm of this id, or None."""

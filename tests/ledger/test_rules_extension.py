@@ -21,6 +21,7 @@ from tests.scenario import (
     form,
     given_infused,
     keeps,
+    order,
 )
 
 EXIT = {"date": "2025-02-03", "code": "planned_end"}
@@ -189,3 +190,16 @@ def test_who_left_the_extension_by_withdrawing_is_treated_in_it_no_more() -> Non
     agreed(story)
     story.wait(hours=1)
     story.given("vital_signs.recorded", VITALS)
+
+
+def test_infusions_of_the_extension_are_numbered_on() -> None:
+    """The first after the calendar's is one of the protocol's once the extension is entered, no sooner."""
+    story = given_completed()
+    planned, more = scenario.STUDY.infusions, scenario.STUDY.extension
+    assert more is not None
+    first = planned + 1
+    assert "INFUSION_UNKNOWN" in story.when("infusion.ordered", order(story, first), by="sub").codes
+    assert enter(story, agreed(story)).codes == ()
+    assert "INFUSION_UNKNOWN" not in story.when("infusion.ordered", order(story, first), by="sub").codes
+    beyond = planned + more.infusions_max + 1
+    assert "INFUSION_UNKNOWN" in story.when("infusion.ordered", order(story, beyond), by="sub").codes
