@@ -21,7 +21,15 @@ from ledger.actions.infusion import InfusionOrdered
 from ledger.actions.quality import CorrectionMade
 from ledger.actions.sites import DelegationEnded
 from ledger.actions.visits import VisitStarted
-from ledger.demo import amending, attesting, conditions, handing_over, running
+from ledger.demo import (
+    amending,
+    attesting,
+    conditions,
+    counting,
+    handing_over,
+    running,
+    unblinding_turns,
+)
 from ledger.demo.cast import (
     ADMINISTRATOR,
     AUDITOR,
@@ -57,6 +65,8 @@ def stories(setup: Setup, plans: Sequence[Plan]) -> Iterator[Story]:
     yield from handing_over.stories(setup)
     yield from attesting.stories(setup, plans)
     yield from running.stories(setup, plans)
+    yield from counting.stories(setup)
+    yield from unblinding_turns.stories(setup, plans)
     yield from (_new_colleague(setup, person) for person in _later(setup.stage))
     first, *_, last = setup.stage.definition.sites
     yield _lost_key(setup, person_at(last, "infusion_staff"))

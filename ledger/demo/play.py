@@ -26,7 +26,7 @@ from ledger.demo.report import DEMO_ROLES, DemoReport, report_of, token_text
 from ledger.demo.schedule import PARTICIPANTS, Plan, plans
 from ledger.demo.setup import OPENING, ZONE, Setup
 from ledger.demo.stage import DAY_US, Stage, instant
-from ledger.directory import KEYS, Config, NewKeys, Token, create
+from ledger.directory import KEYS, UNBLINDINGS, Config, NewKeys, Token, create
 from ledger.errors import StoreError
 from ledger.export import export_bundle
 from ledger.keyfile import write_key
@@ -78,7 +78,7 @@ def play_demo(
     ledger = create(directory, config, keys, None, sources)
     try:
         stage = Stage(ledger, sources, definition, seed, seeds_label=seeds_label)
-        setup = Setup(stage, source)
+        setup = Setup(stage, source, directory / UNBLINDINGS)
         setup.play()
         _play(setup, plans(definition, seed, participants), progress)
         _write_keys(directory, stage)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -55,6 +56,7 @@ from ledger.demo.cast import (
 from ledger.demo.drawing import Drawn, commit_lists
 from ledger.demo.stage import MINUTE_US, Command, Stage, instant
 from ledger.demo.stocking import stock
+from ledger.directory import UNBLINDINGS
 from ledger.errors import LedgerError
 from ledger.genesis import Operator, evidence_of, key_object, open_log
 from ledger.recorded import Recorded
@@ -116,8 +118,10 @@ class Form:
 class Setup:
     """Start-up by one clock that steps from one signature to the next."""
 
-    def __init__(self, stage: Stage, definition_file: bytes) -> None:
+    def __init__(self, stage: Stage, definition_file: bytes, queue: Path = Path(UNBLINDINGS)) -> None:
+        """`queue` is the file in which unblindings wait while the log is frozen."""
         self.stage = stage
+        self.queue = queue
         self.definition_file = definition_file
         self.forms: dict[tuple[str, str, str], Form] = {}
         self.ledger_id = ""

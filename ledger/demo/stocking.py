@@ -75,6 +75,11 @@ def _held(product: str, definition: StudyDefinition, which: int) -> Measure:
     return Measure(value=held[which], unit=held[2])
 
 
+def kit_holds(product: str, definition: StudyDefinition) -> Measure:
+    """Return what a whole kit holds."""
+    return _held(product, definition, 0)
+
+
 def dose_unit(product: str, definition: StudyDefinition) -> str:
     """Return the unit of a product's doses: by weight or fixed, it is taken out in mg or g."""
     units = {
