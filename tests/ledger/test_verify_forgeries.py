@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import copy
 import json
+import subprocess
+import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -22,6 +24,7 @@ from tests.ledger.forgery import SERVICE_KEY, Forgery, key_of
 from tests.ledger.small_ledger import SmallLedger, make, seed
 from tests.ledger.verifying import found, judge, problems
 
+COMMAND = Path(sys.executable).with_name("trial-ledger")
 KEYS = {key.id: key for key in map(key_of, ("root", "service", "admin", "aruiz", "bchan"))}
 VITALS = "vitals SA-01-002"
 CORRECTION = "correction SA-01-002"
@@ -427,3 +430,34 @@ def _withhold(forged: Forgery, index: int, why: str) -> None:
     forged.payloads[index] = b""
     line = {"index": index, "statement": forged.leaf(index)["statement"], "why": why}
     forged.files["withheld.jsonl"] = canonical.encode(line) + b"\n"
+
+
+def test_dose_before_consent_that_a_server_let_pass_in_silence(
+    forged: Forgery, made: SmallLedger, tmp_path: Path
+) -> None:
+    """The nurse signed what was done; the server wrote no breach: the auditor's command names the rule."""
+    dose = {
+        "infusion": 1,
+        "volume": {"value": "250", "unit": "mL"},
+        "percent_given": "100",
+        "start": NOW,
+        "end": NOW,
+        "source": {"kind": "esource"},
+    }
+    statement = fact(
+        forged, made, type="dose.administered", data=dose, sealed={"/data/amounts": "B" * 42 + "A"}
+    )
+    at = forged.append(statement, [key_of("bchan")])
+    bundle = forged.write(tmp_path / "forged")
+    policy = made.write_policy(tmp_path / "policy")
+    done = subprocess.run(
+        [COMMAND, "verify", str(bundle), "--policy", str(policy), "--json"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1, done.stderr
+    report = json.loads(done.stdout)
+    found_ = [each for each in report["findings"] if each["code"] == "UNRECORDED_BREACH"]
+    assert any(each["index"] == at and "CONSENT_MISSING" in each["detail"] for each in found_)
+    assert report["verdicts"] == {"integrity": "holds", "completeness": "holds", "conduct": "fails"}
