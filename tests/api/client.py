@@ -13,10 +13,11 @@ from starlette.testclient import TestClient
 
 from api.app import create_app
 from api.study import OpenStudy
-from ledger.directory import CONFIG, KEYS, Config, Token, write_config
+from ledger.directory import CONFIG, KEYS, UNBLINDINGS, Config, Token, write_config
 from ledger.envelope import PAYLOAD_TYPE, pae
 from ledger.keyfile import KeyMaterial, write_key
 from ledger.keys import SigningKey
+from ledger.store.unblindings import UnblindingQueue
 from tests.ledger.small_ledger import SmallLedger, make, seed
 
 STUDY: Final = "small"
@@ -76,6 +77,7 @@ def write_directory(directory: Path, **members: Any) -> SmallLedger:
         ("kek.json", "kek", "kek"),
     ):
         write_key(directory / KEYS / name, KeyMaterial(alg=alg, secret=seed(label)), None)
+    UnblindingQueue.create(directory / UNBLINDINGS).close()
     assert not (directory / CONFIG).exists()
     write_config(directory, config(made, **members))
     return made

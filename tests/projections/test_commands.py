@@ -32,9 +32,9 @@ def test_replay_prints_a_view_and_its_json(
     """Both say the status; JSON has the whole view."""
     assert run(["replay", str(directory), PARTICIPANT]) == 0
     assert b"withdrawn" in capfdbinary.readouterr().out
-    assert run(["replay", str(directory), PARTICIPANT, "--known", "54", "--json"]) == 0
+    assert run(["replay", str(directory), PARTICIPANT, "--known", "56", "--json"]) == 0
     view = orjson.loads(capfdbinary.readouterr().out)
-    assert (view["status"], view["known"]) == ("on treatment", 54)
+    assert (view["status"], view["known"]) == ("on treatment", 56)
     assert run(["replay", str(directory), PARTICIPANT, "--true", "2025-02-01", "--json"]) == 0
     assert orjson.loads(capfdbinary.readouterr().out)["status"] == "randomized"
 

@@ -134,5 +134,6 @@ def test_tables_print_everything_as_text(told: Told) -> None:
     assert "[red]Mallory[/red]" in text
     assert "72 → 82" in text
     assert "measurements pulse 82 /min" in text
-    assert "LATE_ENTRY by 62, open" in text
+    (late,) = (breach for breach in view["breaches"] if breach["rule"] == "LATE_ENTRY")
+    assert f"LATE_ENTRY by {late['statement']['index']}, open" in text
     assert re.search(r"status\s+withdrawn", text)
