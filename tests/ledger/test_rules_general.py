@@ -41,7 +41,7 @@ REGISTER = {"participant": PARTICIPANT}
 def test_codes_are_those_that_the_rules_use() -> None:
     """Every code that a rule yields is in the table, and none in the table is without a rule."""
     source = "".join(p.read_text() for p in RULES_FOLDER.glob("*.py") if p.name != "asked.py")
-    source += (RULES_FOLDER.parent / "conduct.py").read_text()
+    source += (RULES_FOLDER.parent / "judging.py").read_text()
     used = set(re.findall(r'"([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)*)"', source))
     assert sorted(codes().keys() - used) == []
     assert sorted(code for code in used - codes().keys() if "_" in code) == []
