@@ -24,10 +24,9 @@ from ledger.sources import Sources
 from ledger.statement import Seen, Statement
 from ledger.store.port import Commit, Guard, Head, NewDisclosure, NewEvent, NewStream, WriteTransaction
 from ledger.submission import Submission
-from ledger.tiles import TileHashes
+from ledger.tiles import TileHashes, advance
 from ledger.times import format_instant, parse_instant
 
-TILE_HEIGHT: Final = 8
 KNOWN_ROOTS: Final = 4_096
 
 
@@ -68,7 +67,6 @@ class Batch:
         self._entries: dict[str, Entry] = {}
         self._guards: list[Guard] = []
         self._nodes = _edge(head)
-        self._completed: list[tuple[int, int, bytes]] = []
         self._roots = roots
         self._know(head.size, head.root)
 
@@ -179,13 +177,14 @@ class Batch:
         checkpoint = Checkpoint(origin=self._signer.key.name, size=self.size, root=root)
         note = sign_head(checkpoint, self._signer)
         self.head = Head(size=self.size, root=root, frontier=frontier, note=note)
+        hashes = [event.leaf_hash for event in self.events]
         return Commit(
             base_size=self.base.size,
             events=tuple(self.events),
             streams=tuple(self.streams.values()),
             disclosures=tuple(_seal(opening, data_keys) for opening in self.openings),
             guards=tuple(self._guards),
-            tile_hashes=tuple(sorted(self._completed)),
+            tile_hashes=advance(self.base.size, hashes, self.tx.tile_hashes),
             root=root,
             frontier=frontier,
             head=note,
@@ -212,8 +211,6 @@ class Batch:
             hashed = node_hash(self._nodes[level, position - 1], hashed)
             level, position = level + 1, position >> 1
             self._nodes[level, position] = hashed
-            if level % TILE_HEIGHT == 0:
-                self._completed.append((level // TILE_HEIGHT, position, hashed))
 
 
 def _edge(head: Head) -> dict[tuple[int, int], bytes]:
