@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, timedelta
 from typing import Final
@@ -14,6 +14,7 @@ from ledger.actions.accounts import (
     KeyHolderConfirmed,
     KeyRevoked,
     KeyRotated,
+    RecordReaffirmed,
     RoleRevoked,
 )
 from ledger.actions.fields import Measure, Source
@@ -27,6 +28,7 @@ from ledger.demo import (
     conditions,
     counting,
     handing_over,
+    overseeing,
     running,
     unblinding_turns,
 )
@@ -41,10 +43,14 @@ from ledger.demo.cast import (
     people,
     person_at,
 )
+from ledger.demo.course import Course
 from ledger.demo.schedule import Plan
 from ledger.demo.setup import APPROVED_UNTIL, Setup
-from ledger.demo.stage import Command, Stage, Story, Wait, instant
+from ledger.demo.stage import HOUR_US, Command, Stage, Story, Wait, instant
+from ledger.entry import Entry
+from ledger.fold import load_entry
 from ledger.genesis import evidence_of, key_object
+from ledger.times import parse_instant
 
 EVENING: Final = 20 * 60
 NEW_STAFF: Final = date(2024, 7, 22)
@@ -55,10 +61,12 @@ RENAMED: Final = date(2024, 12, 16)
 KEY_LOST: Final = date(2024, 10, 8)
 KEY_ROTATED: Final = date(2024, 11, 20)
 APPROVED_AGAIN_UNTIL: Final = date(2026, 1, 31)
+TRIES: Final = 23
+SUSPECT_HOURS: Final = 36
 ATTEMPTS: Final = date(2024, 6, 18)
 
 
-def stories(setup: Setup, plans: Sequence[Plan]) -> Iterator[Story]:
+def stories(setup: Setup, plans: Sequence[Plan], courses: Mapping[int, Course]) -> Iterator[Story]:
     """Yield all of them; those that need a participant only where there is one."""
     yield from amending.stories(setup)
     yield from conditions.stories(setup)
@@ -67,6 +75,7 @@ def stories(setup: Setup, plans: Sequence[Plan]) -> Iterator[Story]:
     yield from running.stories(setup, plans)
     yield from counting.stories(setup)
     yield from unblinding_turns.stories(setup, plans)
+    yield from overseeing.stories(setup, courses)
     yield from (_new_colleague(setup, person) for person in _later(setup.stage))
     first, *_, last = setup.stage.definition.sites
     yield _lost_key(setup, person_at(last, "infusion_staff"))
@@ -103,13 +112,23 @@ def _new_colleague(setup: Setup, person: Person) -> Story:
 
 
 def _lost_key(setup: Setup, person_id: str) -> Story:
-    """A key is lost and revoked; it signs nothing any more, and its holder gets a new one."""
+    """A key is lost and revoked; it signs nothing any more, and its holder gets a new one.
+
+    What it signed since it was last surely at hand is suspect; the investigator compares each record with its
+    source and reaffirms it.
+    """
     stage = setup.stage
     person, lost = stage.people[person_id], stage.signers[person_id].key
     stream = f"person/{person_id}"
     yield Wait(at_us=_evening(setup, KEY_LOST))
-    setup.say(ADMINISTRATOR, KeyRevoked(key=lost.id, person=person_id), stream)
-    site = person.sites[0]
+    site, suspect = person.sites[0], list(_signed_by(stage, lost.id, hours=SUSPECT_HOURS))
+    since = suspect[0].index if suspect else None
+    setup.say(ADMINISTRATOR, KeyRevoked(key=lost.id, person=person_id, compromised_from=since), stream)
+    for entry in suspect:
+        reaffirmed = RecordReaffirmed(
+            basis="source_compared", person=person_id, statement=entry.event, source=Source(kind="esource")
+        )
+        setup.say(person_at(site, "investigator"), reaffirmed, stream)
     yield Command(
         at_us=stage.sources.now_us(),
         person=person_id,
@@ -127,6 +146,17 @@ def _lost_key(setup: Setup, person_id: str) -> Story:
     )
     setup.say(ADMINISTRATOR, enrolled, stream, further=(new,))
     stage.enter(person, second)
+
+
+def _signed_by(stage: Stage, key: str, *, hours: int) -> Iterator[Entry]:
+    """Yield what a key signed in the last hours."""
+    ledger = stage.ledger
+    since_us = stage.sources.now_us() - hours * HOUR_US
+    for stored in ledger.store.entries(0, ledger.refresh().size):
+        if parse_instant(stored.at) >= since_us:
+            entry = load_entry(stored)
+            if entry.statement is not None and entry.statement.key.id == key:
+                yield entry
 
 
 def _second_key(setup: Setup, person_id: str) -> Story:
@@ -208,7 +238,11 @@ def _order() -> InfusionOrdered:
 
 
 def _attempts(stage: Stage, plan: Plan) -> Story:
-    """People try what is not theirs: an auditor investigates, a monitor corrects, a nurse orders."""
+    """People try what is not theirs: an auditor investigates, a monitor corrects, a nurse orders.
+
+    Then a monitor's script tries again and again: beyond so many in an hour refusals are counted, and the
+    count stands before the next one that is recorded.
+    """
     nobody = "0" * 64
     correction = CorrectionMade(statement=nobody, path="/data/visit", old="a", new="b")
     nurse = person_at(plan.site, "infusion_staff")
@@ -217,9 +251,11 @@ def _attempts(stage: Stage, plan: Plan) -> Story:
         (MONITOR, "blinded_monitor", correction, ("error", "should be so"), "ROLE_NOT_ALLOWED"),
         (nurse, "infusion_staff", _order(), None, "ROLE_NOT_ALLOWED"),
     )
-    for number, (person, role, action, reason, code) in enumerate(attempts):
+    script = (*attempts, *(attempts[1],) * TRIES)
+    for number, (person, role, action, reason, code) in enumerate(script):
+        last = number == len(script) - 1
         yield Command(
-            at_us=instant(ATTEMPTS, EVENING + 5 * number, plan.zone),
+            at_us=instant(ATTEMPTS, EVENING + number + 90 * last, plan.zone),
             person=person,
             role=role,
             action=action,

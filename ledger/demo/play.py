@@ -13,16 +13,18 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from datetime import timedelta
 from importlib.resources import files
 from pathlib import Path
 from typing import Final
 
 from ledger.committer import Ledger
-from ledger.demo import elsewhere
+from ledger.demo import closing, elsewhere
 from ledger.demo.cast import log_keys, people
 from ledger.demo.course import Course
 from ledger.demo.participants import whole
 from ledger.demo.report import DEMO_ROLES, DemoReport, report_of, token_text
+from ledger.demo.safety_office import SafetyOffice
 from ledger.demo.schedule import PARTICIPANTS, Plan, plans
 from ledger.demo.setup import OPENING, ZONE, Setup
 from ledger.demo.stage import DAY_US, Stage, instant
@@ -45,7 +47,8 @@ ROLE: Final = "auditor"
 
 Progress = Callable[[str, int, int], None]
 
-_LAST_DAYS: Final = 230  # from the last participant's day 1 to the end of the story, at most
+_LAST_DAYS: Final = 230  # from the last participant's day 1 to the end of the visits, at most
+_CLOSING_DAYS: Final = 60
 
 
 def play_demo(
@@ -94,7 +97,7 @@ def _play(setup: Setup, planned: tuple[Plan, ...], progress: Progress) -> None:
     stage = setup.stage
     begin_us = stage.sources.now_us()
     last_day_us = max((instant(plan.day1, 0, plan.zone) for plan in planned), default=begin_us)
-    total = (last_day_us - begin_us) // DAY_US + _LAST_DAYS
+    total = (last_day_us - begin_us) // DAY_US + _LAST_DAYS + _CLOSING_DAYS
     done = -1
 
     def watch(at_us: int) -> None:
@@ -107,7 +110,12 @@ def _play(setup: Setup, planned: tuple[Plan, ...], progress: Progress) -> None:
     courses: dict[int, Course] = {}
     for plan in planned:
         courses[plan.number] = Course(stage, plan, setup.forms, courses)
-    stage.run([*map(whole, courses.values()), *elsewhere.stories(setup, planned)], watch)
+    office = SafetyOffice(setup)
+    last_day = max((plan.day1 for plan in planned), default=OPENING) + timedelta(days=_LAST_DAYS)
+    of_participants = [*map(whole, courses.values())]
+    stories = [*of_participants, *elsewhere.stories(setup, planned, courses)]
+    stage.run([*stories, office.whole(last_day)], watch)
+    closing.close(setup, courses, office, watch)
     progress("playing the study", total, total)
 
 

@@ -92,7 +92,7 @@ def _backups(setup: Setup) -> Story:
         taken.append(desk.attest("backup.taken", data, "study"))
         yield desk.wait(30)
         if number == 1:
-            tested = {"outcome": "passed", "root": _root(setup, size), "size": size}
+            tested = {"outcome": "passed", "root": root_at(setup, size), "size": size}
             desk.attest("restore.tested", {**tested, "statement": taken[0].event}, "study")
     desk = Desk(setup, DRIFTED, 23 * 60)
     yield desk.wait()
@@ -100,7 +100,8 @@ def _backups(setup: Setup) -> Story:
     desk.attest("clock.drifted", drift, "study")
 
 
-def _root(setup: Setup, size: int) -> str:
+def root_at(setup: Setup, size: int) -> str:
+    """Return the root of the tree at a size, in base64."""
     return encode_base64(read_frontier(size, TileHashes(setup.stage.ledger.store.tile_hashes)).root())
 
 
@@ -134,7 +135,7 @@ def _inspection(setup: Setup) -> Story:
         blinded=False,
         inspection="INS-1",
         inspectors=(INSPECTOR,),
-        root=_root(setup, size),
+        root=root_at(setup, size),
         sites=("*",),
         size=size,
     )
