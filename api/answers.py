@@ -18,6 +18,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.call import Call
+from api.openings import NOTHING, Noted
 from api.study import ServedStudy
 from ledger.lines import encode_base64
 from ledger.store.port import Head
@@ -70,6 +71,7 @@ def answer(
     last: int | None = None,
     csv: str | None = None,
     links: Mapping[str, str] | None = None,
+    noted: Noted = NOTHING,
 ) -> Response:
     """Answer with JSON, or with CSV where the address asks for that.
 
@@ -79,11 +81,12 @@ def answer(
         last: the last index that changed this answer for this view; None for an answer without ETag.
         csv: the CSV twin's text.
         links: RFC 8288 relations to addresses.
+        noted: what became of values of which every opening is an event. An answer that holds one has no ETag.
     """
-    headers = {**PRIVATE, **head_header(head)}
+    headers = {**PRIVATE, **head_header(head), **noted.headers}
     if links:
         headers["Link"] = ", ".join(f'<{address}>; rel="{rel}"' for rel, address in links.items())
-    if last is not None:
+    if last is not None and noted.viewed is None:
         headers["ETag"] = f'W/"{last}"'
         if is_unchanged(call, last):
             return Response(status_code=304, headers=headers)
@@ -127,9 +130,9 @@ def is_unchanged(call: Call, last: int) -> bool:
     return any((match := _ETAG.fullmatch(tag)) is not None and match[1] == str(last) for tag in tags)
 
 
-def next_page(call: Call, after: str) -> dict[str, str]:
-    """Return the link to the page after a cursor, all other parameters kept."""
-    query = urlencode({**call.query, "after": after})
+def next_page(call: Call, after: str, **others: str) -> dict[str, str]:
+    """Return the link to the page after a cursor, all other parameters kept unless given here."""
+    query = urlencode({**call.query, **others, "after": after})
     return {"next": f"{quote(call.request.url.path)}?{query}"}
 
 

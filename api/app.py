@@ -25,17 +25,30 @@ from api.call import Call, enter
 from api.openapi import document
 from api.operations import BASE, Operation
 from api.problems import ProblemError, problem
-from api.routes import docs, health, participants, recording, stream, trail, transparency, verification
+from api.routes import (
+    catalogue,
+    docs,
+    health,
+    participants,
+    recording,
+    regimen,
+    stream,
+    trail,
+    transparency,
+    verification,
+)
 from api.study import OpenStudy, ServedStudy
 from ledger.errors import FormatError, LedgerError, StoreError
 
 OPERATIONS: Final[tuple[Operation, ...]] = (
     *recording.OPERATIONS,
+    *regimen.OPERATIONS,
     *participants.OPERATIONS,
     *trail.OPERATIONS,
     *transparency.OPERATIONS,
     *stream.OPERATIONS,
     *verification.OPERATIONS,
+    *catalogue.OPERATIONS,
     *health.OPERATIONS,
     *docs.OPERATIONS,
 )

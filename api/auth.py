@@ -21,6 +21,8 @@ from typing import Final
 from api.problems import CHALLENGE, ProblemError
 from ledger.directory import Token
 from ledger.roles import ROLES, SIGHTS
+from ledger.unblinding_queue import ROLES as UNBLINDING
+from ledger.views import INSPECTOR
 from projections.reader import Reader
 
 ANYBODY: Final[frozenset[str]] = frozenset({"anybody"})
@@ -29,6 +31,7 @@ ANYBODY: Final[frozenset[str]] = frozenset({"anybody"})
 _STAFF: Final = frozenset(role for role in ROLES if SIGHTS[role].others == "all")
 _READERS: Final = _STAFF | {"participant"}
 _SIGNERS: Final = _READERS | {"list_holder"}
+_UNBLINDED: Final = frozenset(role for role in _STAFF if SIGHTS[role].treatment == "all")
 _WHOLE: Final = frozenset(role for role in _READERS if not SIGHTS[role].hidden)
 
 PERMITTED: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
@@ -45,6 +48,8 @@ PERMITTED: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
         "docs": ANYBODY,
         "study-docs": ANYBODY,
         "docs-file": ANYBODY,
+        "catalogue": ANYBODY,
+        "study-catalogue": ANYBODY,
         "prepare": _SIGNERS,
         "put-attachment": _SIGNERS,
         "attachment": _READERS,
@@ -52,6 +57,7 @@ PERMITTED: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
         "participant": _READERS,
         "timeline": _READERS,
         "history": _READERS,
+        "regimen": (_UNBLINDED - {INSPECTOR}) | frozenset(UNBLINDING),
         "audit-trail": _READERS,
         "projection": _STAFF,
         "event": _READERS,

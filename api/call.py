@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -18,6 +19,8 @@ from projections.reader import Reader
 
 DEFAULT_LIMIT: Final = 100
 MAX_LIMIT: Final = 1_000
+
+_CODE = re.compile(r"[a-z][a-z0-9_]{0,63}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,13 +54,24 @@ class Call:
         """Return a path parameter."""
         return str(self.request.path_params[name])
 
-    def limit(self) -> int:
+    def purpose(self) -> str | None:
+        """Return what the reader wants sealed values for; None where they ask for none.
+
+        Raises:
+            ProblemError: `QUERY`.
+        """
+        given = self.query.get("purpose")
+        if given is not None and _CODE.fullmatch(given) is None:
+            raise ProblemError("QUERY", 400, field="purpose")
+        return given
+
+    def limit(self, default: int = DEFAULT_LIMIT) -> int:
         """Return how many rows a page may have.
 
         Raises:
             ProblemError: `QUERY`.
         """
-        number = self.number("limit", DEFAULT_LIMIT)
+        number = self.number("limit", default)
         if not 1 <= number <= MAX_LIMIT:
             raise ProblemError("QUERY", 400, field="limit")
         return number

@@ -24,17 +24,22 @@ from ledger.store.port import StoredEntry
 
 TYPE_PREFIX: Final = "org.trial-ledger."
 LEAF: Final = "leaf"
+ERASURE: Final = "personal_data.erased"
 LEAF_TYPE: Final = f"{TYPE_PREFIX}leaf.v1"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Frame:
-    """One entry as it goes out: whole, and as its leaf alone; `statement` is for deciding who sees it."""
+    """One entry as it goes out: whole, and as its leaf alone; `statement` is for deciding who sees it.
+
+    `told` is a control event that goes to every subscriber after the entry, whatever they filter or see.
+    """
 
     entry: StoredEntry
     statement: Mapping[str, Any]
     whole: bytes
     leaf: bytes
+    told: bytes = b""
 
 
 def frame(entry: StoredEntry, source: str) -> Frame:
@@ -51,12 +56,19 @@ def frame(entry: StoredEntry, source: str) -> Frame:
         "data": {"statement": orjson.Fragment(entry.statement), "leaf": leaf},
     }
     bare = {**common, "type": LEAF_TYPE, **rest, "data": {"leaf": leaf}}
+    statement = orjson.loads(entry.statement)
     return Frame(
         entry=entry,
-        statement=orjson.loads(entry.statement),
+        statement=statement,
         whole=_event(entry.type, whole, index),
         leaf=_event(LEAF, bare, index),
+        told=_erased(entry.index, statement["data"]) if entry.type == ERASURE else b"",
     )
+
+
+def _erased(index: int, data: Mapping[str, Any]) -> bytes:
+    """Tell who holds sealed values of a statement which of them to destroy: those with these digests."""
+    return control("erased", index=index, statement=data["statement"], digests=data["digests"])
 
 
 def control(kind: str, **data: Any) -> bytes:

@@ -76,4 +76,12 @@ LIMIT: Final = Parameter(
     text="at most so many rows on a page",
     schema={"type": "integer", "minimum": 1, "maximum": 1000, "default": 100},
 )
+PURPOSE: Final = Parameter(
+    name="purpose",
+    text=(
+        "why values sealed treatment or identity are asked for, a code such as accountability: they are "
+        "opened where the reader's role sees them, after a record.viewed; default: they stay sealed"
+    ),
+    schema={"type": "string", "pattern": "^[a-z][a-z0-9_]{0,63}$"},
+)
 PARTICIPANT: Final = path("participant", "coded id of a participant")

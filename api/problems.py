@@ -39,7 +39,7 @@ SIGNATURE_CHALLENGE: Final = {"WWW-Authenticate": 'Statement-Signature realm="tr
 
 _FIELD = re.compile(r"[A-Za-z0-9_./-]{1,120}")
 _MALFORMED: Final = frozenset(
-    {"JSON", "BODY", "QUERY", "KNOWN", "TRUE", "SINCE", "UNTIL", "FIELD", "SCOPE", "ACTION"}
+    {"JSON", "BODY", "QUERY", "KNOWN", "TRUE", "SINCE", "UNTIL", "FIELD", "FILTER", "SCOPE", "ACTION"}
 )
 _STORE_STATUS: Final = {"STORE_FULL": 507}
 

@@ -4,7 +4,7 @@ A reader sees a statement as `projections.reader` says. A record that names a st
 hidden from a role is hidden with it: a correction would otherwise tell the value.
 
 Sealed values of scope `treatment` and `identity` are never opened here: each opening of those is an event of
-its own, and these routes record none. They come out in an export, which is recorded.
+its own (`openings`).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from ledger.errors import StoreError
 from ledger.roles import SIGHTS
 from ledger.sealing import open_disclosure
 from ledger.store.port import NewDisclosure, Reads, StoredEntry
-from projections.reader import ERASED, Reader, sealed
+from projections.reader import ERASED, Reader, is_marker, sealed
 
 OPENED_HERE: Final = frozenset({"freetext", "safety", "access"})
 
@@ -59,10 +59,10 @@ def participant_sites(reads: Reads, participant: str) -> tuple[str | None, ...]:
 
 
 def open_entry(reader: Reader, entry: StoredEntry, ledger: Ledger, reads: Reads) -> dict[str, str]:
-    """Return the disclosures D of an entry that this reader may have here, by path."""
+    """Return the disclosures D of an entry that are open to this reader, by path."""
     opened = {}
     for kept in reads.disclosures(entry.event):
-        if kept.scope in OPENED_HERE and reader.sees_scope(kept.scope):
+        if not is_marker(reader.value(kept.event, kept.path, kept.scope)):
             disclosure = _decrypt(ledger, kept)
             if disclosure is not None:
                 opened[kept.path] = disclosure
@@ -76,12 +76,15 @@ def with_openings(reader: Reader, ledger: Ledger, reads: Reads) -> Reader:
         kept = next((each for each in reads.disclosures(event) if each.path == path), None)
         if kept is None:
             return ERASED
-        if kept.scope not in OPENED_HERE:
-            return sealed(kept.scope)
-        disclosure = _decrypt(ledger, kept)
-        return ERASED if disclosure is None else open_disclosure(disclosure).value
+        return value_of(ledger, kept) if kept.scope in OPENED_HERE else sealed(kept.scope)
 
     return replace(reader, opener=opener)
+
+
+def value_of(ledger: Ledger, kept: NewDisclosure) -> Any:
+    """Decrypt a sealed value; `ERASED` where its data key was destroyed."""
+    disclosure = _decrypt(ledger, kept)
+    return ERASED if disclosure is None else open_disclosure(disclosure).value
 
 
 def _decrypt(ledger: Ledger, kept: NewDisclosure) -> str | None:

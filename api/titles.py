@@ -38,6 +38,7 @@ KNOWN                 known is an index of the log or a time
 TRUE                  true is a clinical time
 SINCE                 since is an index of the log or a time
 UNTIL                 until is an index of the log or a time
+FILTER                rows of this projection are not of single sites or participants
 FIELD                 a field is a type or an index, and a pointer into data or to a label
 CURSOR_AHEAD          the log has fewer entries than the cursor says
 LAST_EVENT_ID         Last-Event-ID is an index of the log

@@ -161,6 +161,16 @@ def issue_envelope(ledger: Ledger, signer: Signer, envelope: Envelope) -> tuple[
     return recorded, _regimen(ledger, envelope.participant)
 
 
+def regimen_name(ledger: Ledger, arm: str) -> str:
+    """Return what the protocol calls an arm; its id where no definition has it."""
+    study = ledger.refresh().conduct.study
+    for protocol in reversed(study.protocols):
+        known = protocol.definition.arm(arm) if protocol.definition is not None else None
+        if known is not None:
+            return known.name
+    return arm
+
+
 def _members(request: Request, role: str, newest: Draw) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the statement's members and the values to seal."""
     action = UnblindingPerformed(

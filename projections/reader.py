@@ -21,7 +21,7 @@ ERASED: Final = object()
 """What an `Opener` returns when the disclosure is gone. None is a value: sealed as holding nothing."""
 
 Opener = Callable[[str, str], Any]
-"""(event hash, path) -> the sealed value, or `ERASED`."""
+"""(event hash, path) -> the sealed value, its marker where it stays sealed, or `ERASED`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,12 +33,14 @@ class Reader:
         person: the reader's own id, for what a role sees of its own; None for nobody.
         sites: the sites that are open to the reader; None for all.
         opener: finds sealed values; None where they cannot be opened here, and then all stay sealed.
+        decided: scopes of which the opener itself decides value by value, beside those of the role.
     """
 
     role: str
     person: str | None = None
     sites: frozenset[str] | None = None
     opener: Opener | None = None
+    decided: frozenset[str] = frozenset()
 
     def sees(self, stream: str, type_: str, statement: Mapping[str, Any]) -> bool:
         """Tell whether this reader sees a statement at all; a control statement is seen by all (§9)."""
@@ -57,7 +59,7 @@ class Reader:
 
     def value(self, event: str, path: str, scope: str) -> Any:
         """Return a sealed value, or the marker that stands for it."""
-        if self.opener is None or not sees_scope(self.role, scope):
+        if self.opener is None or not (sees_scope(self.role, scope) or scope in self.decided):
             return sealed(scope)
         found = self.opener(event, path)
         return erased() if found is ERASED else found

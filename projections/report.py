@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ledger.errors import FormatError
 from projections.desk import Desk
 
 Row = dict[str, Any]
@@ -39,6 +40,25 @@ class Report:
     columns: Mapping[str, str]
     rows: Callable[[Desk], Iterator[Row]]
     unblinding: bool = False
+
+
+def rows_of(
+    report: Report, desk: Desk, *, site: str | None = None, participant: str | None = None
+) -> list[Row]:
+    """Return a report's rows, all or those of a site or participant; the rows stay those of the whole report.
+
+    Raises:
+        FormatError: `FILTER` for a report whose rows are of no site or no participant.
+    """
+    wanted = {name: value for name, value in (("site", site), ("participant", participant)) if value}
+    for name in wanted:
+        if name not in report.columns:
+            raise FormatError("FILTER", f"rows of {report.name} have no {name}", field=name)
+    return [
+        check_row(report, row)
+        for row in report.rows(desk)
+        if all(row[name] == value for name, value in wanted.items())
+    ]
 
 
 def check_row(report: Report, row: Row) -> Row:

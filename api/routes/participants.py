@@ -6,14 +6,16 @@ from typing import Any, Final
 
 from starlette.responses import Response
 
-from api import sight
+from api import openings, sight
 from api.answers import answer, last_index, next_page
 from api.call import Call
-from api.operations import KNOWN, LIMIT, PARTICIPANT, TRUE, Operation, Parameter, path
+from api.openings import NOTHING, Looked, Noted
+from api.operations import KNOWN, LIMIT, PARTICIPANT, PURPOSE, TRUE, Operation, Parameter, path
 from api.problems import ProblemError
 from api.reading import Folded
 from api.tables import csv_text
 from ledger.store.port import Head, Reads
+from ledger.verify.options import Scope
 from projections.enrolment import participants as participants_list
 from projections.history import history
 from projections.moments import known_size
@@ -39,20 +41,27 @@ def participant(call: Call) -> Response:
     """Answer one participant: status, consent, visits, infusions, breaches, as known and as true."""
     known, true = call.query.get("known"), call.query.get("true")
     with call.study.reading.folded() as folded:
-        reader, name = _reader(call, folded.reads)
-        value = participant_view(
-            folded.reads, name, reader=reader, known=known, true=true, conduct=folded.conduct
+        name, reads, conduct = _name(call, folded.reads), folded.reads, folded.conduct
+        value, noted = openings.read(
+            call,
+            reads,
+            _looked(name, "participant", known_size(reads, known)),
+            lambda reader: participant_view(
+                reads, name, reader=reader, known=known, true=true, conduct=conduct
+            ),
         )
         last, head = _last(folded, known, value), folded.reads.head()
-    return answer(call, _found(value), head, last=last)
+    return answer(call, _found(value), head, last=last, noted=noted)
 
 
 def participant_timeline(call: Call) -> Response:
     """Answer one line for each record, in the order of the log or of clinical time."""
     known, true = call.query.get("known"), call.query.get("true")
     with call.study.reading.folded() as folded:
-        reader, name = _reader(call, folded.reads)
-        rows = timeline(folded.reads, name, reader=reader, known=known, true=true, conduct=folded.conduct)
+        name = _name(call, folded.reads)
+        rows = timeline(
+            folded.reads, name, reader=call.reader, known=known, true=true, conduct=folded.conduct
+        )
         last, head = _last(folded, known, rows), folded.reads.head()
     return _rows(call, "timeline", rows, head, last)
 
@@ -61,10 +70,15 @@ def field_history(call: Call) -> Response:
     """Answer every value that a field ever had, with who set it, when and why."""
     known = call.query.get("known")
     with call.study.reading.folded() as folded:
-        reader, name = _reader(call, folded.reads)
-        rows = history(folded.reads, name, call.path("field"), reader=reader, known=known)
+        name, reads = _name(call, folded.reads), folded.reads
+        rows, noted = openings.read(
+            call,
+            reads,
+            _looked(name, "history", known_size(reads, known)),
+            lambda reader: history(reads, name, call.path("field"), reader=reader, known=known),
+        )
         last, head = _last(folded, known, rows), folded.reads.head()
-    return _rows(call, "history", rows, head, last)
+    return _rows(call, "history", rows, head, last, noted)
 
 
 def require_participant(reader: Reader, reads: Reads, participant: str) -> None:
@@ -78,10 +92,14 @@ def require_participant(reader: Reader, reads: Reads, participant: str) -> None:
         raise ProblemError("FORBIDDEN", 403)
 
 
-def _reader(call: Call, reads: Reads) -> tuple[Reader, str]:
+def _name(call: Call, reads: Reads) -> str:
     name = call.path("participant")
     require_participant(call.reader, reads, name)
-    return sight.with_openings(call.reader, call.study.ledger, reads), name
+    return name
+
+
+def _looked(participant: str, projection: str, size: int) -> Looked:
+    return Looked(scope=Scope(kind="participant", id=participant), projection=projection, size=size)
 
 
 def _last(folded: Folded, known: str | None, shown: Any) -> int:
@@ -95,11 +113,18 @@ def _found(value: dict[str, Any] | None) -> dict[str, Any]:
     return value
 
 
-def _rows(call: Call, name: str, rows: list[dict[str, Any]] | None, head: Head, last: int) -> Response:
+def _rows(
+    call: Call,
+    name: str,
+    rows: list[dict[str, Any]] | None,
+    head: Head,
+    last: int,
+    noted: Noted = NOTHING,
+) -> Response:
     if rows is None:
         raise ProblemError("UNKNOWN_PARTICIPANT", 404)
     value = {"participant": call.path("participant"), name: rows}
-    return answer(call, value, head, last=last, csv=csv_text(rows))
+    return answer(call, value, head, last=last, csv=csv_text(rows), noted=noted)
 
 
 _UNCHANGED: Final = {304: "unchanged", 404: "no such participant"}
@@ -136,6 +161,7 @@ OPERATIONS: Final = (
             PARTICIPANT,
             path("field", "type or index, and a pointer: adverse_event.reported/data/grade, 412/occurred_at"),
             KNOWN,
+            PURPOSE,
         ),
         twins=_LISTS,
         answers={200: "the values by record", **_UNCHANGED},
@@ -146,7 +172,7 @@ OPERATIONS: Final = (
         path="/participants/{participant}",
         summary="One participant as known and as true",
         handler=participant,
-        parameters=(PARTICIPANT, KNOWN, TRUE),
+        parameters=(PARTICIPANT, KNOWN, TRUE, PURPOSE),
         twins=("json",),
         answers={200: "the participant", **_UNCHANGED},
     ),

@@ -16,6 +16,7 @@ from api.body import JSON, MAX_JSON_BYTES, check_content_type, media_type, read_
 from api.call import Call
 from api.operations import Operation, path
 from api.problems import ProblemError
+from ledger.actions import all_specs
 from ledger.attachments import MAX_ATTACHMENT_BYTES
 from ledger.committer import Ledger
 from ledger.errors import ConflictError, FormatError, FrozenError
@@ -135,9 +136,10 @@ def _have(value: Any) -> Seen:
 
 
 def _may_prepare(reader: Reader, action: Mapping[str, Any], ledger: Ledger) -> bool:
-    """Tell whether a reader may learn a stream's tag, and where it stands: those who see it whole.
+    """Tell whether a reader may learn a stream's tag, and where it stands.
 
-    `prepare` refuses what is no stream, so anything else passes here.
+    Those who see it whole do, and those whose role signs this type there: who unblinds in an emergency signs
+    for a stream that they do not read. `prepare` refuses what is no stream, so anything else passes here.
     """
     stream = action.get("stream")
     if not isinstance(stream, str):
@@ -152,7 +154,12 @@ def _may_prepare(reader: Reader, action: Mapping[str, Any], ledger: Ledger) -> b
         return sight.sees_participant(reader, site if isinstance(site, str) else None, name)
     if kind in ("site", "pharmacy") and not (reader.sites is None or name in reader.sites):
         return False
-    return sees_stream(reader.role, stream)
+    return sees_stream(reader.role, stream) or _signs(reader.role, action.get("type"), kind)
+
+
+def _signs(role: str, type_: Any, kind: str) -> bool:
+    """Tell whether a role signs statements of a type that stands in streams of this kind alone."""
+    return any(spec.type == type_ and spec.streams == (kind,) and role in spec.roles for spec in all_specs())
 
 
 def _put_attachment(call: Call, sha256: str, kind: str, data: bytes) -> Response:

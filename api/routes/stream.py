@@ -81,12 +81,12 @@ def renderer(reader: Reader, chosen: Filter, reads: Reads) -> Callable[[Sequence
     def show(frames: Sequence[Frame]) -> bytes:
         out = bytearray()
         for each in frames:
-            if chosen.asked and not chosen.passes(each):
-                continue
-            if sight.sees(reader, each.entry, each.statement, reads):
-                out += each.whole
-            elif not chosen.asked:
-                out += each.leaf
+            if not chosen.asked or chosen.passes(each):
+                if sight.sees(reader, each.entry, each.statement, reads):
+                    out += each.whole
+                elif not chosen.asked:
+                    out += each.leaf
+            out += each.told
         return bytes(out)
 
     return show
@@ -170,7 +170,8 @@ OPERATIONS: Final = (
         text=(
             "`id` is the index, `event` the action type, `data` a CloudEvents 1.0 event whose statement and "
             "leaf re-encode to the signed and the committed bytes. What the reader may not see arrives as "
-            "`event: leaf`. Control events: caught-up, fell-behind, checkpoint, server-draining."
+            "`event: leaf`. Control events: caught-up, fell-behind, checkpoint, server-draining, and erased, "
+            "which names a statement and the digests of what of its sealed values is to be destroyed."
         ),
         handler=stream,
         parameters=(

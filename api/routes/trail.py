@@ -6,22 +6,24 @@ from typing import Any, Final
 
 from starlette.responses import Response
 
-from api import sight
+from api import openings, sight
 from api.answers import answer, last_index, next_page
-from api.call import Call
-from api.operations import KNOWN, LIMIT, Operation, Parameter, path
+from api.call import MAX_LIMIT, Call
+from api.openings import Looked
+from api.operations import KNOWN, LIMIT, PURPOSE, Operation, Parameter
 from api.problems import ProblemError
 from api.reading import Folded
 from api.routes.participants import require_participant
 from api.tables import csv_text
 from ledger.roles import SIGHTS
+from ledger.verify.options import Scope
 from projections.audit_trail import TrailFilter, trail
 from projections.breaches import breaches
 from projections.desk import Desk
 from projections.enrolment import enrolment
 from projections.moments import known_size
 from projections.render import to_csv
-from projections.report import Report, check_row
+from projections.report import Report, rows_of
 from projections.reports import REPORTS
 from projections.rows import rows_csv
 
@@ -44,20 +46,26 @@ def audit_trail(call: Call) -> Response:
         wanted = _wanted(call)
         if wanted.participant is not None:
             require_participant(call.reader, reads, wanted.participant)
-        page = trail(
+        page, noted = openings.read(
+            call,
             reads,
-            wanted,
-            reader=sight.with_openings(call.reader, ledger, reads),
-            after=after,
-            limit=limit,
-            newest_first=order == NEWEST,
-            known=known,
+            Looked(scope=_scope(wanted), projection="audit_trail", size=known_size(reads, known)),
+            lambda reader: trail(
+                reads,
+                wanted,
+                reader=reader,
+                after=after,
+                limit=limit,
+                newest_first=order == NEWEST,
+                known=known,
+            ),
+            shown=lambda page: page.lines,
         )
         head = reads.head()
     links = next_page(call, str(page.next)) if page.next is not None else {}
     last = max(control, last_index(page.lines))
     value = {"lines": page.lines, "next": page.next}
-    return answer(call, value, head, last=last, csv=to_csv(page.lines), links=links)
+    return answer(call, value, head, last=last, csv=to_csv(page.lines), links=links, noted=noted)
 
 
 def projection(call: Call) -> Response:
@@ -69,6 +77,9 @@ def projection(call: Call) -> Response:
     make = _PROJECTIONS.get(name)
     if make is None:
         raise ProblemError("UNKNOWN_PROJECTION", 404)
+    unused = next((each for each in _OF_REPORTS if each in call.query), None)
+    if unused is not None:
+        raise ProblemError("QUERY", 400, field=unused)
     with call.study.reading.folded() as folded:
         value, rows, last = make(call, folded, known)
         control, head = folded.newest_control(known_size(folded.reads, known)), folded.reads.head()
@@ -76,15 +87,44 @@ def projection(call: Call) -> Response:
 
 
 def _report(call: Call, report: Report, known: str | None) -> Response:
-    """Answer a report. Its ages count from the last leaf, so every leaf may change it, seen or not."""
-    ledger = call.study.ledger
+    """Answer a page of a report. Ages count from the last leaf, so each leaf may change it, seen or not."""
+    limit, after = call.limit(MAX_LIMIT), call.number("after", 0)
+    wanted = _wanted(call)
     with call.study.reading.folded() as folded:
-        reader = sight.with_openings(call.reader, ledger, folded.reads)
-        desk = Desk(folded.reads, reader=reader, known=known, fold=folded.fold)
-        rows = [check_row(report, row) for row in report.rows(desk)]
-        last, head = desk.size - 1, folded.reads.head()
-    value = {"name": report.name, "question": report.question, "known": last, "rows": rows}
-    return answer(call, value, head, last=last, csv=rows_csv(report.columns, rows))
+        reads, fold = folded.reads, folded.fold
+        size = known_size(reads, known)
+        rows, noted = openings.read(
+            call,
+            reads,
+            Looked(scope=_scope(wanted), projection=report.name.replace("-", "_"), size=size),
+            lambda reader: rows_of(
+                report,
+                Desk(reads, reader=reader, known=known, fold=fold),
+                site=wanted.site,
+                participant=wanted.participant,
+            ),
+        )
+        head = reads.head()
+    page = rows[after : after + limit]
+    # A page goes on in the report as known now: a row's number is its place for ever there.
+    more = after + limit < len(rows)
+    links = next_page(call, str(after + limit), known=str(size - 1)) if more else {}
+    value = {
+        "name": report.name,
+        "question": report.question,
+        "known": size - 1,
+        "count": len(rows),
+        "rows": page,
+    }
+    csv = rows_csv(report.columns, page)
+    return answer(call, value, head, last=size - 1, csv=csv, links=links, noted=noted)
+
+
+def _scope(wanted: TrailFilter) -> Scope:
+    """Return what is looked at: one participant, one site, or the study."""
+    if wanted.participant is not None:
+        return Scope(kind="participant", id=wanted.participant)
+    return Scope(kind="study") if wanted.site is None else Scope(kind="site", id=wanted.site)
 
 
 Made = tuple[dict[str, Any], list[dict[str, Any]], int]
@@ -111,6 +151,16 @@ def _breaches(call: Call, folded: Folded, known: str | None) -> Made:
 
 
 _PROJECTIONS: Final = {"enrolment": _enrolment, "breaches": _breaches}
+_QUESTIONS: Final = {
+    "enrolment": "How many participants has each site registered, randomized, treated, lost?",
+    "breaches": "Which rules were broken, by what, and is that still open?",
+    **{report.name: report.question for report in REPORTS.values()},
+}
+_HOW: Final = (
+    "Every question by its name. Reports answer in pages of rows, which `site` and `participant` narrow "
+    "where the rows have that column; Link rel=next goes on in the report as known at the first page."
+)
+_OF_REPORTS: Final = ("site", "participant", "limit", "after", "purpose")
 
 
 def _wanted(call: Call) -> TrailFilter:
@@ -150,6 +200,7 @@ OPERATIONS: Final = (
             Parameter(name="after", text="index after which the page begins, in the order asked for"),
             KNOWN,
             LIMIT,
+            PURPOSE,
         ),
         twins=("json", "csv"),
         answers={200: "one page by index; Link rel=next where there are more", 304: "unchanged"},
@@ -159,8 +210,32 @@ OPERATIONS: Final = (
         method="GET",
         path="/projections/{name}",
         summary="A projection of the study: enrolment, breaches, or one of the reports",
+        text="\n".join(
+            (
+                _HOW,
+                "",
+                *(f"- `{name}`: {question}" for name, question in _QUESTIONS.items()),
+            )
+        ),
         handler=projection,
-        parameters=(path("name", ", ".join(sorted({*_PROJECTIONS, *REPORTS}))), KNOWN),
+        parameters=(
+            Parameter(
+                name="name",
+                text="which question",
+                where="path",
+                schema={"type": "string", "enum": list(_QUESTIONS)},
+            ),
+            KNOWN,
+            Parameter(name="site", text="of a report: only rows of this site"),
+            Parameter(name="participant", text="of a report: only rows of this participant"),
+            Parameter(
+                name="limit",
+                text="of a report: at most so many rows on a page",
+                schema={"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": MAX_LIMIT},
+            ),
+            Parameter(name="after", text="of a report: number of rows that were read before"),
+            PURPOSE,
+        ),
         twins=("json", "csv"),
         answers={200: "the projection for the reader's sites", 304: "unchanged", 404: "no such projection"},
     ),

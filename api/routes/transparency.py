@@ -11,10 +11,11 @@ from typing import Any, BinaryIO, Final
 import orjson
 from starlette.responses import Response, StreamingResponse
 
-from api import sight
+from api import openings, sight
 from api.answers import IMMUTABLE_S, PRIVATE, answer, head_header
 from api.call import Call
-from api.operations import Operation, Parameter, path
+from api.openings import Looked
+from api.operations import PURPOSE, Operation, Parameter, path
 from api.problems import ProblemError
 from ledger.actions.registry import parse_action
 from ledger.checkpoint import parse_body
@@ -42,13 +43,20 @@ BYTES: Final = "application/octet-stream"
 
 def event(call: Call) -> Response:
     """Answer one entry: statement, leaf, signatures with printed names and meaning, what is opened here."""
-    ledger, reader = call.study.ledger, call.reader
+    ledger = call.study.ledger
     with ledger.store.snapshot() as reads:
         entry = _find(reads, call.path("event"))
         head = reads.head()
-        value = _entry(ledger, reads, reader, entry)
+        looked = Looked(scope=_scope_of(entry), projection="event", size=head.size)
+        value, noted = openings.read(
+            call,
+            reads,
+            looked,
+            lambda opening: _entry(ledger, reads, opening, entry),
+            shown=None,
+        )
     # What is open here can be erased, which no index of this entry tells: asked for again, it is read again.
-    return answer(call, value, head, last=None if value.get("open") else entry.index)
+    return answer(call, value, head, last=None if value.get("open") else entry.index, noted=noted)
 
 
 def proof(call: Call) -> Response:
@@ -160,6 +168,14 @@ def _find(reads: Reads, name: str) -> StoredEntry:
     if entry is None:
         raise ProblemError("UNKNOWN_EVENT", 404)
     return entry
+
+
+def _scope_of(entry: StoredEntry) -> Scope:
+    """Return what is looked at with an entry: its participant, its pharmacy's site, or the study."""
+    kind, _, name = entry.stream.partition("/")
+    if kind == "participant":
+        return Scope(kind="participant", id=name)
+    return Scope(kind="site", id=name) if kind in ("site", "pharmacy") else Scope(kind="study")
 
 
 def _entry(ledger: Ledger, reads: Reads, reader: Reader, entry: StoredEntry) -> dict[str, Any]:
@@ -285,7 +301,7 @@ OPERATIONS: Final = (
         summary="One entry of the log: statement, signatures with printed names and meanings, leaf",
         text="What the reader may not see is answered as its leaf alone, with `withheld` true.",
         handler=event,
-        parameters=(_EVENT_PATH,),
+        parameters=(_EVENT_PATH, PURPOSE),
         twins=("json",),
         answers={200: "the entry", 304: "unchanged", 404: "no such entry"},
     ),

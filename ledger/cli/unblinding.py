@@ -10,13 +10,12 @@ import typer
 
 from ledger.actions.fields import Source
 from ledger.cli.terminal import AsJson, Directory, opened, read_key, say, show
-from ledger.committer import Ledger
 from ledger.directory import UNBLINDINGS
 from ledger.errors import StoreError
 from ledger.prepare import Signer
 from ledger.recorded import Recorded
 from ledger.store.unblindings import UnblindingQueue
-from ledger.unblinding import Envelope, Request, ask, issue_envelope
+from ledger.unblinding import Envelope, Request, ask, issue_envelope, regimen_name
 from ledger.unblinding import show as show_regimen
 from ledger.unblinding_queue import role_of, sign_again
 
@@ -120,16 +119,6 @@ def envelope(
             "Whoever opens this envelope records it: unblinding.performed, means envelope.\n"
         )
     show({"event": recorded.event, "index": recorded.index, "sheet": str(out)}, as_json)
-
-
-def regimen_name(ledger: Ledger, arm: str) -> str:
-    """Return what the protocol calls an arm; its id where no definition has it."""
-    study = ledger.refresh().conduct.study
-    for protocol in reversed(study.protocols):
-        known = protocol.definition.arm(arm) if protocol.definition is not None else None
-        if known is not None:
-            return known.name
-    return arm
 
 
 def _new_file(path: Path) -> int:
