@@ -9,7 +9,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -31,9 +30,9 @@ from projections.desk import Desk
 from projections.participant import participant_view
 from projections.reader import Reader
 from projections.render import print_table, print_view, to_csv, to_json, to_xlsx
-from projections.report import check_row
+from projections.report import rows_of
 from projections.reports import REPORTS
-from projections.rows import print_rows, rows_csv
+from projections.rows import print_rows, rows_csv, rows_xlsx
 from projections.runner import FILE, opened
 
 Directory = Annotated[Path, typer.Argument(metavar="DIR", help="The ledger's directory.")]
@@ -42,7 +41,7 @@ Role = Annotated[str, typer.Option(help="Role that is read as.")]
 
 
 class Format(StrEnum):
-    """How a trail is written."""
+    """How a trail or a report is written."""
 
     TABLE = "table"
     CSV = "csv"
@@ -112,37 +111,36 @@ def print_trail(
         case Format.JSON:
             _write(to_json(lines))
         case Format.XLSX:
-            if sys.stdout.isatty():
-                raise FormatError("FORMAT", "a workbook is not for a terminal: send it to a file with >")
-            _write(to_xlsx(lines))
+            _write_workbook(to_xlsx(lines))
 
 
 def print_report(
     directory: Directory,
     name: Annotated[str | None, typer.Argument(metavar="NAME", help="Which; else all are listed.")] = None,
     known: Annotated[str | None, typer.Option(help="As known at an index or a recording time.")] = None,
-    site: Annotated[str | None, typer.Option(help="Of one site.")] = None,
+    site: Annotated[str | None, typer.Option(help="Only rows of one site.")] = None,
+    participant: Annotated[str | None, typer.Option(help="Only rows of one participant.")] = None,
     format_: Annotated[Format, typer.Option("--format", help="How it is written.")] = Format.TABLE,
     role: Role = "auditor",
     as_json: AsJson = False,
 ) -> None:
     """Answer a question about the study: visits, safety, queries, worklists, logs and more."""
-    reader = replace(_reader(role), sites=None if site is None else frozenset({site}))
+    reader = _reader(role)
     format_ = Format.JSON if as_json else format_
     if name is None:
         listed = [{"name": each.name, "question": each.question} for each in REPORTS.values()]
-        _print_rows(("name", "question"), listed, format_)
+        _print_rows("reports", ("name", "question"), listed, format_)
         return
     report = REPORTS.get(name)
     if report is None:
         raise FormatError("REPORT", f"expected one of {', '.join(REPORTS)}", field="NAME")
     with _snapshot(directory) as reads:
         desk = Desk(reads, reader=reader, known=known)
-        rows = [check_row(report, row) for row in report.rows(desk)]
-    _print_rows(report.columns, rows, format_)
+        rows = rows_of(report, desk, site=site, participant=participant)
+    _print_rows(report.name, report.columns, rows, format_)
 
 
-def _print_rows(columns: Iterable[str], rows: list[dict[str, Any]], format_: Format) -> None:
+def _print_rows(title: str, columns: Iterable[str], rows: list[dict[str, Any]], format_: Format) -> None:
     match format_:
         case Format.TABLE:
             print_rows(columns, rows, _console())
@@ -151,7 +149,7 @@ def _print_rows(columns: Iterable[str], rows: list[dict[str, Any]], format_: For
         case Format.JSON:
             _write(to_json(rows))
         case Format.XLSX:
-            raise FormatError("FORMAT", "a report is written as table, csv or json", field="--format")
+            _write_workbook(rows_xlsx(title, columns, rows))
 
 
 def rebuild(directory: Directory, as_json: AsJson = False) -> None:
@@ -200,6 +198,12 @@ def _snapshot(directory: Path) -> Iterator[Snapshot]:
             yield reads
     finally:
         store.close()
+
+
+def _write_workbook(data: bytes) -> None:
+    if sys.stdout.isatty():
+        raise FormatError("FORMAT", "a workbook is not for a terminal: send it to a file with >")
+    _write(data)
 
 
 def _write(data: bytes) -> None:

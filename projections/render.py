@@ -4,8 +4,8 @@ JSON is the lines as they are. The others have one row for each changed field, s
 filtered and sorted; the table on a terminal has one row for each line.
 
 A spreadsheet takes a cell that begins with `=`, `+`, `-` or `@` for a formula, and data is written by many
-hands. In CSV such a cell gets an apostrophe before it, unless it is a plain number; in XLSX every cell is
-written as text, which a spreadsheet never evaluates.
+hands. In CSV such a cell gets an apostrophe before it, unless it is a plain number; in XLSX every cell but a
+whole number is written as text, which a spreadsheet never evaluates.
 """
 
 from __future__ import annotations
@@ -110,7 +110,12 @@ def to_csv(lines: Iterable[Line]) -> str:
 
 
 def to_xlsx(lines: Iterable[Line]) -> bytes:
-    """Write a workbook with one filterable sheet; every cell but the index is text."""
+    """Write a workbook of the trail, one row for each changed field."""
+    return workbook("audit trail", [name for name, _ in COLUMNS], rows(lines))
+
+
+def workbook(title: str, columns: Sequence[str], cells: Iterable[Sequence[Any]]) -> bytes:
+    """Write a workbook with one filterable sheet; whole numbers are numbers, every other cell is text."""
     out = io.BytesIO()
     book = xlsxwriter.Workbook(
         out,
@@ -121,18 +126,19 @@ def to_xlsx(lines: Iterable[Line]) -> bytes:
             "strings_to_urls": False,
         },
     )
-    sheet = book.add_worksheet("audit trail")
+    sheet = book.add_worksheet(title)
     bold, wrapped = book.add_format({"bold": True}), book.add_format({"text_wrap": True})
-    sheet.write_row(0, 0, [name for name, _ in COLUMNS], bold)
+    sheet.write_row(0, 0, columns, bold)
     last = 0
-    for last, row in enumerate(rows(lines), 1):
-        sheet.write_number(last, 0, row[0])
-        for column, value in enumerate(row[1:], 1):
+    for last, row in enumerate(cells, 1):
+        for column, value in enumerate(row):
             text = text_of(value)
-            if text:
+            if type(value) is int:
+                sheet.write_number(last, column, value)
+            elif text:
                 sheet.write_string(last, column, text[:_MAX_CELL], wrapped)
     sheet.freeze_panes(1, 1)
-    sheet.autofilter(0, 0, last, len(COLUMNS) - 1)
+    sheet.autofilter(0, 0, last, len(columns) - 1)
     book.close()
     return out.getvalue()
 

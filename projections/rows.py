@@ -1,4 +1,4 @@
-"""Rows of a report as CSV or as a table on a terminal; the header is there without rows too."""
+"""Rows of a report as CSV, a workbook, or a table on a terminal; the header is there without rows too."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from projections.render import safe_cell, text_of
+from projections.render import safe_cell, text_of, workbook
 
 
 def rows_csv(columns: Iterable[str], rows: Iterable[Mapping[str, Any]]) -> str:
@@ -23,6 +23,12 @@ def rows_csv(columns: Iterable[str], rows: Iterable[Mapping[str, Any]]) -> str:
     for row in rows:
         writer.writerow([safe_cell(text_of(row[name])) for name in names])
     return out.getvalue()
+
+
+def rows_xlsx(title: str, columns: Iterable[str], rows: Iterable[Mapping[str, Any]]) -> bytes:
+    """Write a workbook with one filterable sheet."""
+    names = list(columns)
+    return workbook(title, names, ([row[name] for name in names] for row in rows))
 
 
 def print_rows(columns: Iterable[str], rows: Iterable[Mapping[str, Any]], console: Console) -> None:

@@ -22,8 +22,10 @@ USAGE: Final = 2
 UNUSABLE: Final = 3
 INTERRUPTED: Final = 130
 
-USAGE_CODES: Final = frozenset({"INDEX", "ORIGIN", "PERSON", "SCOPE", "SETTING", "STORE_URL"})
-"""Codes of what was asked for wrongly, before anything was read."""
+USAGE_CODES: Final = frozenset(
+    {"FILTER", "INDEX", "ORIGIN", "PERSON", "REPORT", "SCOPE", "SETTING", "STORE_URL"}
+)
+"""Codes of what was asked for wrongly."""
 
 ENTRY_POINTS: Final = "trial_ledger.commands"
 
