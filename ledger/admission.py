@@ -1,29 +1,38 @@
-"""What a submission must fulfil at the door, besides authority, linkage and the finding of rules.
+"""What a submission must fulfil at the door, besides authority and the finding of rules.
 
-Its disclosures open to what it signed, the bytes that it names are there, and no rule that was found broken
-refuses it: a gate is refused for the first rule that refuses or holds, a fact for rules of form alone
-(catalogue R6). Each function returns, or raises what the client is told.
+Its disclosures open to what it signed, it is for this log and stands in its place there, the bytes that it
+names are kept, and no rule that was found broken refuses it: a gate is refused for the first rule that
+refuses or holds, a fact for rules of form alone (catalogue R6). Each function returns, or raises what the
+client is told.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from ledger.actions.registry import Action
+from ledger.actions.registry import Action, spec
 from ledger.actions.registry import Effect as Kind
 from ledger.attachments import attachments
+from ledger.batch import Opening
+from ledger.chain import Chain, RootAt
 from ledger.conduct import Effect, Violation
-from ledger.errors import FormatError, RefusedError
+from ledger.entry import Entry
+from ledger.errors import ConflictError, FormatError, RefusedError
+from ledger.note import format_vkey
 from ledger.policy import parse_policy
 from ledger.problem import Problem
 from ledger.rules.codes import codes
 from ledger.sealing import check_disclosure
+from ledger.service import LogSigners
 from ledger.statement import Statement
 from ledger.store.port import Reads
 from ledger.submission import Submission
 
 SHA256_MEMBER: Final = b'"sha256":'
+TARGET: Final = "target"
+STALE: Final = frozenset({"SEQ", "PREV"})
+TAGS: Final = frozenset({"TAG", "TWO_TAGS"})
 
 
 def open_disclosures(submission: Submission) -> dict[str, Any]:
@@ -37,6 +46,58 @@ def open_disclosures(submission: Submission) -> dict[str, Any]:
         )
         for path, disclosure in submission.disclosures.items()
     }
+
+
+def openings_of(submission: Submission, entry_of: Callable[[str], Entry]) -> list[Opening]:
+    """Return what is to be sealed, each value in the scope that its path has for the type (§7)."""
+    statement = submission.statement
+    known = spec(statement.type, statement.schema)
+    openings = []
+    for path, disclosure in submission.disclosures.items():
+        scope = known.scope_at(path)
+        if scope == TARGET:
+            corrected = entry_of(statement.data["statement"]).statement
+            scope = None
+            if corrected is not None:
+                scope = spec(corrected.type, corrected.schema).scope_at(statement.data["path"])
+        if scope is None:
+            raise FormatError("SEALED_PATHS", "expected a sealed path of the corrected statement")
+        openings.append(
+            Opening(
+                event=statement.event,
+                path=path,
+                scope=scope,
+                stream=statement.stream,
+                disclosure=disclosure,
+            )
+        )
+    return openings
+
+
+def check_log(statement: Statement, origin: str, signers: LogSigners) -> None:
+    """Require the log that this ledger is, and at its opening the log keys that it signs with (§5)."""
+    if statement.log != origin:
+        raise RefusedError("LOG", "the statement belongs to another log", field="/log")
+    if statement.type != "ledger.opened":
+        return
+    own = [format_vkey(key) for key in signers.verifier_keys]
+    if sorted(statement.data["log_keys"]) != sorted(own):
+        raise RefusedError("LOG_KEYS", "expected the keys of this log", field="/data/log_keys")
+
+
+def check_chain(chain: Chain, entry: Entry, root_at: RootAt) -> None:
+    """Refuse a wrong place, and tell who signed against an older head to sign again."""
+    problems = chain.check(entry, root_at)
+    if not problems:
+        return
+    stale = next((problem for problem in problems if problem.code in STALE), None)
+    tag = next((problem for problem in problems if problem.code in TAGS), None)
+    begun = tag is not None and tag.code == "TWO_TAGS" and entry.leaf.stream not in chain.heads
+    if begun and stale is None:
+        stale, tag = tag, None  # the stream was begun by another process, whose salt it has
+    if stale is not None and tag is None:
+        raise ConflictError("STALE", stale.message, field=stale.field)
+    raise_first(problems)
 
 
 def raise_first(problems: Sequence[Problem]) -> None:
