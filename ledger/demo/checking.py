@@ -14,10 +14,12 @@ from ledger.study.definition import Visit
 PREGNANCY_TEST: Final = "pregnancy_test"
 FEMALE: Final = "female"
 
+Result = Literal["negative", "positive", "invalid"]
+
 
 def can_become_pregnant(course: Course) -> bool:
     """Tell whether pregnancy is possible: of about every second woman of these ages."""
-    return course.plan.sex == FEMALE and course.plan.number % 4 != 1
+    return course.plan.sex == FEMALE and course.plan.number % 4 != 1 and not course.barren
 
 
 def childbearing(pen: Pen) -> Story:
@@ -31,26 +33,28 @@ def childbearing(pen: Pen) -> Story:
     yield pen.note(COORDINATOR, changed)
 
 
-def tested(pen: Pen, visit: Visit | None) -> Story:
-    """Test whoever can become pregnant."""
+def tested(pen: Pen, visit: Visit | None, unclear: Result | None) -> Story:
+    """Test whoever can become pregnant; a test that is `unclear` is repeated."""
     if not can_become_pregnant(pen.course):
         return
-    test = PregnancyTestPerformed(
-        specimen="urine",
-        result="negative",
-        visit=visit.id if visit is not None else None,
-        source=pen.source(),
-    )
-    yield pen.note(NURSE, test)
+    results: tuple[Result, ...] = ("negative",) if unclear is None else (unclear, "negative")
+    for result in results:
+        test = PregnancyTestPerformed(
+            specimen="urine",
+            result=result,
+            visit=visit.id if visit is not None else None,
+            source=pen.source(),
+        )
+        yield pen.note(NURSE, test)
 
 
-def checked(pen: Pen, visit: Visit, number: int) -> Story:
+def checked(pen: Pen, visit: Visit, number: int, *, unclear: Result | None = None) -> Story:
     """Pass the check that the protocol asks for before an infusion, with a test where one is due."""
     course = pen.course
     asked = course.definition.preinfusion
     if asked is None:
         return
-    yield from tested(pen, visit)
+    yield from tested(pen, visit, unclear)
     signs = course.vital_signs(pen.source("device"), "before_infusion", visit=visit.id)
     passed = PreinfusionCheckPassed(
         infusion=number,

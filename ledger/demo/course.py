@@ -33,7 +33,9 @@ BODY_WEIGHT: Final = "body_weight"
 class Course:
     """A participant's plan, what was noted of earlier entries, and draws of their own.
 
-    `others` are the courses of all participants by their number, this one among them.
+    `left`: participation has ended; `stopped`: treatment has; `away`: nobody can reach the participant;
+    `barren`: pregnancy is not possible any more. `others` are the courses of all participants by their
+    number, this one among them.
     """
 
     def __init__(
@@ -53,6 +55,8 @@ class Course:
         self.events = 0
         self.left = False
         self.stopped = False
+        self.away = False
+        self.barren = False
         self.last_infusion: date | None = None
         self._weight_g = self.dice.between(56_000, 98_000)
         # Who is in too little pain for the study answers so: criterion I03 reads the answer.
@@ -62,6 +66,10 @@ class Course:
     def definition(self) -> StudyDefinition:
         """The protocol's definition."""
         return self.stage.definition
+
+    def today(self) -> date:
+        """Return the day that it is at the site."""
+        return date.fromisoformat(written(self.stage.sources.now_us(), self.plan.zone)[:10])
 
     def pen(self, on: date, minutes: int, *, paper: bool = False) -> Pen:
         """Begin to write at so many minutes after midnight of a day at the site.

@@ -1,4 +1,4 @@
-"""The end of a participant's record: what is open is accounted for, the investigator endorses, it is locked."""
+"""The end of a participant's record: breaches are accounted for, the investigator endorses, it is locked."""
 
 from __future__ import annotations
 

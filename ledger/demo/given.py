@@ -17,17 +17,14 @@ from ledger.actions.infusion import (
     InfusionCompleted,
     InfusionInterrupted,
     InfusionResumed,
-    InfusionStarted,
     InfusionStopped,
 )
+from ledger.demo import tricky
 from ledger.demo.course import Pen
 from ledger.demo.hands import NURSE
 from ledger.demo.mending import correct
+from ledger.demo.pump import ML, ML_H, PUMPS, start
 from ledger.demo.stage import Story, Telling
-
-ML: Final = "mL"
-ML_H: Final = "mL/h"
-PUMPS: Final = ("PUMP-01", "PUMP-02", "PUMP-03")
 
 _MINUTES_AN_HOUR: Final = 60
 _SHORT_PERCENT: Final = 86
@@ -35,18 +32,12 @@ _SHORT_PERCENT: Final = 86
 Given = Callable[[Pen, int, str], Story]
 
 
-def start(pen: Pen, number: int, label: str) -> InfusionStarted:
-    """Return the start of the pump, by the label on the bag."""
-    rate = Measure(value=str(pen.course.definition.infusion_rate_ml_h), unit=ML_H)
-    return InfusionStarted(infusion=number, pump=pen.course.dice.pick(PUMPS), rate=rate, label=label)
-
-
 def _begin(pen: Pen, number: int, label: str) -> Telling:
     """Start the pump; the first infusion makes day 1, and what was too early shows."""
     turns = pen.course.plan.turns
-    early = number == 1 and turns.requested_early
-    action = start(pen, number, label)
-    yield pen.note(NURSE, action, after=6, breaches=("RANDOMIZATION_WINDOW",) if early else ())
+    early = ("RANDOMIZATION_WINDOW",) if number == 1 and turns.requested_early else ()
+    departed = ("ON_HOLD",) if turns.bedside.get(number) == "despite_hold" else ()
+    yield pen.note(NURSE, start(pen, number, label), after=6, breaches=early + departed)
     return pen.text
 
 
@@ -118,6 +109,29 @@ def _stopped(pen: Pen, number: int, label: str) -> Story:
     yield pen.note(NURSE, _administered(pen, number, started, volume_ml), after=0)
 
 
+def _slowed(pen: Pen, number: int, label: str) -> Story:
+    """Run slower after the first half, and give the whole bag."""
+    definition = pen.course.definition
+    volume_ml, half = definition.infusion_volume_ml, definition.infusion_minutes // 2
+    started = yield from _begin(pen, number, label)
+    so_far_ml = (definition.infusion_rate_ml_h * half / _MINUTES_AN_HOUR).quantize(Decimal("0.1"))
+    rate_ml_h = (definition.infusion_rate_ml_h * 4 / 5).quantize(Decimal(1))
+    pen.after(half)
+    yield from tricky.slowed(pen, number, rate_ml_h, so_far_ml)
+    rest = int((volume_ml - so_far_ml) * _MINUTES_AN_HOUR / rate_ml_h)
+    yield pen.note(NURSE, _completed(pen, number, volume_ml), after=rest)
+    yield pen.note(NURSE, _administered(pen, number, started, volume_ml), after=0)
+
+
+def _reduced(pen: Pen, number: int, label: str) -> Story:
+    """Give as much as was planned for a reduced dose."""
+    definition, volume_ml = pen.course.definition, tricky.less_ml(pen.course)
+    started = yield from _begin(pen, number, label)
+    minutes = int(volume_ml * _MINUTES_AN_HOUR / definition.infusion_rate_ml_h)
+    yield pen.note(NURSE, _completed(pen, number, volume_ml), after=minutes)
+    yield pen.note(NURSE, _administered(pen, number, started, volume_ml), after=0)
+
+
 def _short(pen: Pen, number: int, label: str) -> Story:
     """Complete with a rest left in the bag: less than the tolerance allows."""
     definition = pen.course.definition
@@ -153,5 +167,12 @@ def _mistyped(pen: Pen, number: int, label: str) -> Story:
 
 
 GIVEN: Final[Mapping[str, Given]] = MappingProxyType(
-    {"interrupted": _interrupted, "stopped": _stopped, "short": _short, "mistyped": _mistyped}
+    {
+        "interrupted": _interrupted,
+        "stopped": _stopped,
+        "short": _short,
+        "mistyped": _mistyped,
+        "slowed": _slowed,
+        "reduced": _reduced,
+    }
 )

@@ -5,15 +5,32 @@ from __future__ import annotations
 from datetime import date, timedelta
 from typing import Final
 
-from ledger.demo import asides, leaving, schedule, second_stage, visits
+from ledger.demo import (
+    afterwards,
+    asides,
+    consenting,
+    diaries,
+    leaving,
+    monitoring,
+    moving,
+    schedule,
+    second_stage,
+    visits,
+)
 from ledger.demo.bedside import infusion
 from ledger.demo.course import Course
 from ledger.demo.safety import mild
-from ledger.demo.stage import Story
+from ledger.demo.signing import sign, visit_signed
+from ledger.demo.stage import Story, Wait
 from ledger.demo.turns import Turns
 from ledger.study.definition import Visit
+from ledger.study.schedule import day_date
 
 _MILD_PERCENT: Final = 9
+_LOOKED_OVER_DAYS: Final = 12
+_REGISTER_DAYS: Final = 70
+_FAR_DAYS: Final = 14
+_POSTPONED_DAYS: Final = 5  # a follow-up that comes late had been agreed for a day in its window
 
 
 def whole(course: Course) -> Story:
@@ -23,12 +40,32 @@ def whole(course: Course) -> Story:
     begin = asides.late_consent if turns.consent == "late" else visits.screening
     yield from begin(course, screening)
     if turns.fails:
-        yield from visits.screen_failure(course)
+        yield from visits.screen_failure(course, turns.fails)
+        if turns.linked:
+            yield from moving.linked(course)
+        yield from monitoring.looked_over(course, course.plan.screening + timedelta(days=_LOOKED_OVER_DAYS))
         return
+    if course.plan.again is not None:
+        yield from visits.screened_again(course, screening, course.plan.again)
     yield from visits.randomization(course)
+    yield diaries.kept(course)
+    yield consenting.asked_again(course)
+    yield monitoring.looked_after(course)
     yield from _treatment(course)
-    if not course.left:
+    if course.left:
+        yield from _left(course)
+    else:
         yield from _end(course)
+
+
+def _left(course: Course) -> Story:
+    """End the access to the diary, look the record over, and into a register if nothing more is heard."""
+    on = course.today()
+    yield from diaries.access_revoked(course, on + timedelta(days=1), completed=False)
+    yield from monitoring.looked_over(course, on + timedelta(days=_LOOKED_OVER_DAYS))
+    yield from sign(course.pen(on + timedelta(days=_LOOKED_OVER_DAYS + 1), 16 * 60), "participant")
+    if course.plan.turns.after == "survival":
+        yield from afterwards.survival(course, on + timedelta(days=_REGISTER_DAYS))
 
 
 def _treatment(course: Course) -> Story:
@@ -57,6 +94,7 @@ def _treatment(course: Course) -> Story:
 
 def _infusion(course: Course, visit: Visit, on: date) -> Story:
     turns, number = course.plan.turns, visit.infusion or 0
+    yield Wait(at_us=course.pen(on - timedelta(days=1), 0).us)  # until then the site may be another
     if course.stopped:
         # Consent to treatment was withdrawn: there is no such visit any more. Otherwise it is missed.
         if not _is_withdrawn(turns):
@@ -69,9 +107,15 @@ def _infusion(course: Course, visit: Visit, on: date) -> Story:
         yield from infusion(course, visit, on)
         yield from second_stage.draw(course, visit, on)
         if turns.bedside.get(number) == "hold_stays":
-            course.stopped = True
+            yield from leaving.stopped(course, on, "prohibited_medication", "deviation")
+        elif turns.bedside.get(number) == "pregnant":
+            yield from leaving.stopped(course, on, "pregnancy", "pregnancy")
         elif course.dice.chance(_MILD_PERCENT) and number not in turns.asides:
             yield mild(course.pen(on, 16 * 60))
+    following = course.definition.infusion(number + 1)
+    if following is not None and following.day - visit.day > _FAR_DAYS and not course.stopped:
+        planned = day_date(course.plan.day1, following.day)
+        yield visits.scheduled(course.pen(on, 15 * 60 + 30), following, planned)
     aside = turns.asides.get(number)
     if aside is not None:
         yield asides.ASIDES[aside](course, visit, on)
@@ -84,17 +128,27 @@ def _is_withdrawn(turns: Turns) -> bool:
 
 
 def _end(course: Course) -> Story:
-    """Follow up, and complete."""
+    """Follow up, complete, and look the record over."""
     definition, plan = course.definition, course.plan
-    if _is_withdrawn(plan.turns):
+    if course.stopped:
         *_, (on, visit) = schedule.outcome_visits_after_stopping(definition, plan.day1)
-        yield from leaving.completed(course, visit, on + timedelta(days=1))
-        return
-    last = None if course.stopped else course.last_infusion
-    on, visit = schedule.follow_up(definition, plan, last, course.dice)
-    if plan.turns.follow_up == "missed":
-        yield from visits.missed(course, visit, on, "unreachable")
     else:
+        on, visit = schedule.follow_up(definition, plan, course.last_infusion, course.dice)
+        yield from leaving.treatment_completed(course, course.last_infusion or on)
         late = plan.turns.follow_up == "late"
-        yield from visits.at_site(course, visit, on, ("OUTSIDE_WINDOW",) if late else ())
+        pen = course.pen(course.last_infusion or on, 18 * 60 + 50)
+        yield visits.scheduled(pen, visit, on - timedelta(days=_POSTPONED_DAYS if late else 0))
+        if plan.turns.follow_up == "missed":
+            yield from visits.missed(course, visit, on, "unreachable")
+        else:
+            yield from visits.at_site(course, visit, on, ("OUTSIDE_WINDOW",) if late else ())
     yield from leaving.completed(course, visit, on + timedelta(days=1))
+    yield from visit_signed(course.pen(on + timedelta(days=1), 16 * 60), visit.id)
+    yield from diaries.access_revoked(course, on + timedelta(days=1), completed=True)
+    match plan.turns.after:
+        case "extension":
+            yield afterwards.extended(course, on + timedelta(days=1))
+        case "serious_after_lock":
+            yield afterwards.serious_after_lock(course, on)
+    yield from monitoring.looked_over(course, on + timedelta(days=4))
+    yield from consenting.informed(course, on + timedelta(days=5))

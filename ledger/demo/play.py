@@ -26,6 +26,7 @@ from ledger.demo.participants import whole
 from ledger.demo.report import DEMO_ROLES, DemoReport, report_of, token_text
 from ledger.demo.safety_office import SafetyOffice
 from ledger.demo.schedule import PARTICIPANTS, Plan, plans
+from ledger.demo.screening import counts
 from ledger.demo.setup import OPENING, ZONE, Setup
 from ledger.demo.stage import DAY_US, Stage, instant
 from ledger.directory import KEYS, UNBLINDINGS, Config, NewKeys, Token, create
@@ -112,7 +113,7 @@ def _play(setup: Setup, planned: tuple[Plan, ...], progress: Progress) -> None:
         courses[plan.number] = Course(stage, plan, setup.forms, courses)
     office = SafetyOffice(setup)
     last_day = max((plan.day1 for plan in planned), default=OPENING) + timedelta(days=_LAST_DAYS)
-    of_participants = [*map(whole, courses.values())]
+    of_participants = [*map(whole, courses.values()), *counts(list(courses.values()))]
     stories = [*of_participants, *elsewhere.stories(setup, planned, courses)]
     stage.run([*stories, office.whole(last_day)], watch)
     closing.close(setup, courses, office, watch)

@@ -27,7 +27,7 @@ from ledger.demo.course import Course, Pen
 from ledger.demo.stage import HOUR_US, Command, Story, Telling, written
 from ledger.demo.stocking import dose_unit, kit_of, lot_of
 from ledger.sealing import open_disclosure
-from ledger.study.definition import Dose, StudyDefinition
+from ledger.study.definition import Arm, Dose, StudyDefinition
 from ledger.study.lists import CONTINUE
 
 BEYOND_USE_US: Final = 8 * HOUR_US
@@ -53,8 +53,8 @@ def arm_of(course: Course) -> str:
 def prepare(pen: Pen, number: int, *, weight: Measure) -> Telling:
     """Make a dose up and let it leave the pharmacy; return its label."""
     course, definition = pen.course, pen.course.definition
-    label = f"L{100_000 + course.dice.below(900_000)}"
-    arm = definition.arm(arm_of(course))
+    label = _new_label(course)
+    arm = _of_extension(definition) if number > definition.infusions else definition.arm(arm_of(course))
     used = {dose.product: _amount(dose, weight) for dose in (arm.doses if arm is not None else ())}
     lines = tuple(_line(product, definition, used.get(product)) for product in definition.products)
     prepared = DosePrepared(
@@ -77,6 +77,21 @@ def prepare(pen: Pen, number: int, *, weight: Measure) -> Telling:
     yield pharmacy(pen, dispensed, after=3)
     course.noted[f"prepared {label}"] = made.event
     return label
+
+
+def _of_extension(definition: StudyDefinition) -> Arm | None:
+    """Return the arm whose regimen everybody has in the extension, whatever the core arm was."""
+    product = definition.extension.product if definition.extension is not None else None
+    return next((arm for arm in definition.arms if {dose.product for dose in arm.doses} == {product}), None)
+
+
+def _new_label(course: Course) -> str:
+    """Draw a label that no dose of the pharmacy has."""
+    pharmacy = course.stage.ledger.refresh().conduct.study.pharmacies.get(course.plan.site)
+    while True:
+        label = f"L{100_000 + course.dice.below(900_000)}"
+        if pharmacy is None or label not in pharmacy.doses:
+            return label
 
 
 def waste(pen: Pen, number: int, label: str, *, code: str = "nothing_left") -> Story:

@@ -179,12 +179,12 @@ def fatal(pen: Pen) -> Story:
     yield pen.note(PHYSICIAN, reported)
 
 
-def to_sponsor(pen: Pen, ae: str, *, version: int = 1) -> Story:
+def to_sponsor(pen: Pen, ae: str, *, version: int = 1, breaches: tuple[str, ...] = ()) -> Story:
     """Report a serious event within hours: the same way and in the same time whatever becomes of it."""
     sent = SaeReportedToSponsor(
         ae=ae, version=version, reported=pen.text, method="portal", source=pen.source()
     )
-    yield pen.note(PHYSICIAN, sent, after=90)
+    yield pen.note(PHYSICIAN, sent, after=90, breaches=breaches)
 
 
 def _over(pen: Pen, ae: str, *, version: int, days: int) -> Story:

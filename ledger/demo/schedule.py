@@ -21,6 +21,7 @@ FIRST_DAY_1: Final = date(2024, 5, 6)
 ACCRUAL_WEEKS: Final = 30
 PARTICIPANTS: Final = 34
 
+_FAILED_WEEKS: Final = 5
 _FRIDAY: Final = 4
 _HOURS_A_DAY: Final = 24
 _OF_FIVE_AT_FIRST_SITE: Final = (0, 2, 4)
@@ -28,7 +29,10 @@ _OF_FIVE_AT_FIRST_SITE: Final = (0, 2, 4)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """One participant before anything has happened; `number` counts from 0 in the order of coming."""
+    """One participant before anything has happened; `number` counts from 0 in the order of coming.
+
+    `again` is the day of a second screening, after the first one failed.
+    """
 
     number: int
     id: str
@@ -39,6 +43,7 @@ class Plan:
     language: str
     sex: str
     turns: Turns
+    again: date | None = None
 
 
 def plans(definition: StudyDefinition, seed: int, count: int) -> tuple[Plan, ...]:
@@ -59,17 +64,21 @@ def _draft(definition: StudyDefinition, seed: int, number: int) -> Plan:
     day1 = FIRST_DAY_1 + timedelta(weeks=number * ACCRUAL_WEEKS // (PARTICIPANTS - 1))
     screening = _screening(definition)
     first, _ = visit_window(definition, screening.id, day1)
+    # The first days of its window, so that a screening of two days and its paperwork stay in it.
+    screened = working_day(first + timedelta(days=dice.between(1, 5)))
+    turns = turns_of(number)
+    language, sex = dice.pick(("en", "en", "en", "es")), dice.pick(("female", "male"))
     return Plan(
         number=number,
         id="",
         site=site.id,
         zone=site.zone,
-        # The first days of its window, so that a screening of two days and its paperwork stay in it.
-        screening=_working_day(first + timedelta(days=dice.between(1, 5))),
+        screening=screened - timedelta(weeks=_FAILED_WEEKS if turns.rescreened else 0),
         day1=day1,
-        language=dice.pick(("en", "en", "en", "es")),
-        sex=dice.pick(("female", "male")),
-        turns=turns_of(number),
+        language=language,
+        sex="female" if turns.female else sex,
+        turns=turns,
+        again=screened if turns.rescreened else None,
     )
 
 
@@ -127,20 +136,20 @@ def follow_up(
     visit = next(visit for visit in definition.visits if visit.kind == "follow_up")
     first, last = visit_window(definition, visit.id, plan.day1, last_infusion=last_infusion)
     if plan.turns.follow_up == "late":
-        return _working_day(last + timedelta(days=3)), visit
+        return working_day(last + timedelta(days=3)), visit
     spread_days = (last - first).days // 4
     middle = first + timedelta(days=(last - first).days // 2)
     return _within(middle + timedelta(days=dice.between(-spread_days, spread_days)), first, last), visit
 
 
-def _working_day(on: date) -> date:
+def working_day(on: date) -> date:
     """Return this day, or the Monday after it."""
     return on + timedelta(days=7 - on.weekday()) if on.weekday() > _FRIDAY else on
 
 
 def _within(on: date, first: date, last: date) -> date:
     """Return the working day next to a day that lies in a window."""
-    after = _working_day(on)
+    after = working_day(on)
     if first <= after <= last:
         return after
     before = on - timedelta(days=on.weekday() - _FRIDAY)
