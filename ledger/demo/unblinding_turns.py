@@ -11,6 +11,7 @@ from datetime import date, timedelta
 from typing import Final
 
 from ledger.actions.fields import Source
+from ledger.actions.monitoring import DeviationClassified, DeviationReported
 from ledger.actions.randomization import RandomizationErrorRecorded
 from ledger.actions.unblinding import (
     AllocationDisclosed,
@@ -24,7 +25,9 @@ from ledger.demo.cast import (
     ON_CALL,
     PREPARER,
     SAFETY_COMMITTEE,
+    SAFETY_PHYSICIAN,
     STATISTICIAN,
+    UNBLINDED_MONITOR,
     person_at,
     pharmacist,
 )
@@ -155,8 +158,32 @@ def _emergency(setup: Setup, plan: Plan, *, frozen: bool) -> Story:
             return
         stage.sources.advance(FROZEN_MINUTES * MINUTE_US)
         ledger.startup = Startup(frozen=False, code=None, message="the disk was cleared")
-        if len(settle(ledger, queue)) != 1:
-            raise LedgerError("DEMO_UNEXPECTED", "the unblinding that waited was not recorded")
+        settled = settle(ledger, queue)
+    if [each.event for each in settled] != [asked.event]:
+        raise LedgerError("DEMO_UNEXPECTED", "the unblinding that waited was not recorded")
+    yield from _accounted(desk.days(1), asked.event)
+
+
+def _accounted(desk: Desk, event: str) -> Story:
+    """Say why a statement was signed long before it was recorded."""
+    reported = DeviationReported(
+        code="recorded_after_outage",
+        statements=(event,),
+        rules=("SIGNED_AT_APART",),
+        known=desk.day,
+        action="none",
+        text="asked while the disk was full; it was the first statement after that",
+        source=ESOURCE,
+    )
+    told = yield desk.note(SAFETY_PHYSICIAN, reported, STREAM)
+    classified = DeviationClassified(
+        statement=told.event if told is not None else "",
+        classification="not_important",
+        impacts=(),
+        irb=False,
+        source=ESOURCE,
+    )
+    yield desk.note(UNBLINDED_MONITOR, classified, STREAM)
 
 
 def _error(setup: Setup, plan: Plan) -> Story:

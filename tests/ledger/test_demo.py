@@ -24,6 +24,7 @@ from ledger.demo.dice import Dice
 from ledger.demo.play import DEFINITION
 from ledger.demo.report import DEMO_ROLES, token_text
 from ledger.demo.schedule import PARTICIPANTS, infusion_dates, plans
+from ledger.demo.stage import DAY_US
 from ledger.demo.turns import TURNS
 from ledger.directory import CONFIG, KEYS, open_ledger, read_config
 from ledger.entry import Entry
@@ -31,8 +32,10 @@ from ledger.errors import StoreError
 from ledger.fold import load_entry
 from ledger.fsck import check_storage
 from ledger.sources import SystemSources
+from ledger.statement import Statement
 from ledger.study.definition import StudyDefinition, load
 from ledger.study.schedule import visit_window
+from ledger.times import parse_instant
 
 FEW = 4
 
@@ -42,6 +45,7 @@ BREACHES = {
     "CONSENT_MISSING": 2,
     "CONSENT_ORDER_UNCLEAR": 2,
     "CONSENT_WITHDRAWN": 1,
+    "COUNT_DIFFERS": 1,
     "DELEGATION_BACKDATED": 1,
     "DOSE_DIFFERS": 2,
     "DOSE_OUT_OF_TOLERANCE": 1,
@@ -51,6 +55,8 @@ BREACHES = {
     "PROHIBITED_MEDICATION": 2,
     "RANDOMIZATION_WINDOW": 1,
     "SCORE_MISMATCH": 1,
+    "SIGNED_AT_APART": 1,
+    "SPONSOR_DOWNGRADE": 1,
 }
 REFUSALS = {
     "CONSENT_MISSING": 1,
@@ -58,7 +64,7 @@ REFUSALS = {
     "IRB_LAPSED": 1,
     "KEY_REVOKED": 1,
     "ON_HOLD": 2,
-    "ROLE_NOT_ALLOWED": 2,
+    "ROLE_NOT_ALLOWED": 22,
     "ROLE_NOT_HELD": 1,
 }
 STATUSES = {
@@ -68,10 +74,6 @@ STATUSES = {
     "lost to follow-up": 1,
     "died": 1,
 }
-
-# Types that no turn reaches: a list is opened after a database lock only, stage 2 has no list here, and
-# exports are recorded by the command that makes them.
-UNREACHED = {("export.generated", 1), ("participant.randomized", 2), ("randomization.list_opened", 1)}
 
 
 def play(directory: Path, seed: int, participants: int = FEW) -> DemoReport:
@@ -130,9 +132,9 @@ def test_every_refusal_is_expected(demo: DemoReport) -> None:
 
 
 def test_vocabulary_is_exercised(entries: list[Entry]) -> None:
-    """Every type and schema of the vocabulary occurs, but the ones that nothing in the story reaches."""
+    """Every type and schema of the vocabulary occurs."""
     played = {(e.statement.type, e.statement.schema) for e in entries if e.statement is not None}
-    assert {(spec.type, spec.schema) for spec in all_specs()} - played == UNREACHED
+    assert {(spec.type, spec.schema) for spec in all_specs()} - played == set()
 
 
 def test_export_is_verified(demo: DemoReport) -> None:
@@ -156,11 +158,11 @@ def test_every_signature_checks(ledger: Ledger, entries: list[Entry]) -> None:
 
 
 def test_the_story_lies_in_the_past(entries: list[Entry]) -> None:
-    """It runs from early 2024 to the summer of 2025, in the order of its recording."""
+    """It runs from early 2024 to the autumn of 2025, in the order of its recording."""
     times = [entry.leaf.at for entry in entries]
     assert times == sorted(times)
     assert times[0] >= "2024-02"
-    assert times[-1] < "2025-08"
+    assert times[-1] < "2025-12"
 
 
 def test_no_trace_of_the_machine(demo: DemoReport, entries: list[Entry]) -> None:
@@ -218,6 +220,63 @@ def test_voided_record_names_the_right_one(entries: list[Entry]) -> None:
     assert right is not None
     assert right.type == "dose.received"
     assert right.stream != voided.stream
+
+
+def of_type(entries: list[Entry], *types: str) -> list[Statement]:
+    """Return the statements of some types, in their order."""
+    return [e.statement for e in entries if e.statement is not None and e.statement.type in types]
+
+
+def test_an_unblinding_waits_while_the_log_is_frozen(entries: list[Entry]) -> None:
+    """Two emergencies are recorded; the one that found the log frozen was signed long before."""
+    asked = of_type(entries, "unblinding.performed")
+    apart = [b for b in of_type(entries, "breach.detected") if b.data["rule"] == "SIGNED_AT_APART"]
+    assert len(asked) == 2
+    assert [b.data["statement"] for b in apart] == [asked[0].event]
+
+
+def test_serious_events_look_the_same(entries: list[Entry]) -> None:
+    """Each has one assessment, one review, one notification, on the evening after its report (R8)."""
+    at = {e.event: parse_instant(e.leaf.at) for e in entries}
+    first: dict[tuple[str, str], str] = {}
+    for sent in of_type(entries, "sae.reported_to_sponsor"):
+        first.setdefault((sent.stream, sent.data["ae"]), sent.event)
+    for type_ in ("susar.assessed", "medical_monitor.reviewed", "irb.notified"):
+        about = [s for s in of_type(entries, type_) if s.data["statement"] in first.values()]
+        assert sorted(s.data["statement"] for s in about) == sorted(first.values())
+        assert all(at[s.event] - at[s.data["statement"]] < 2 * DAY_US for s in about)
+    assessed = of_type(entries, "susar.assessed")
+    assert len({tuple(sorted(s.sealed)) for s in assessed}) == 1
+
+
+def test_the_study_ends_in_order(entries: list[Entry]) -> None:
+    """Locked, unlocked, locked; then the lists are opened, the sites closed, the study, the archive read."""
+    ends = of_type(
+        entries,
+        "database.locked",
+        "database.unlocked",
+        "randomization.list_opened",
+        "site.closed",
+        "study.closed",
+        "archive.restored_and_read",
+    )
+    assert [s.type for s in ends] == [
+        "database.locked",
+        "database.unlocked",
+        "database.locked",
+        *["randomization.list_opened"] * 2,
+        *["site.closed"] * 2,
+        "study.closed",
+        "archive.restored_and_read",
+    ]
+
+
+def test_pharmacies_end_empty(ledger: Ledger) -> None:
+    """No kit, no quantity and no difference is left that nobody has accounted for."""
+    for pharmacy in ledger.refresh().conduct.study.pharmacies.values():
+        assert all(kit.gone is not None for kit in pharmacy.kits.values())
+        assert not any(pharmacy.stock(account) for account in pharmacy.balances)
+        assert pharmacy.due == ()
 
 
 def test_a_used_directory_is_refused(tmp_path: Path) -> None:
