@@ -19,6 +19,7 @@ from ledger.batch import Batch
 from ledger.datakeys import DESTROYED, MISSING, DataKeys
 from ledger.errors import FrozenError, LedgerError, RefusedError, StoreError
 from ledger.fold import LogFold, StoreReader
+from ledger.frozen import changed
 from ledger.limited import ACCESS, Limited
 from ledger.proof import format_receipt
 from ledger.publishing import newest_held, publish_newest
@@ -299,12 +300,4 @@ class Ledger:
         else:
             proof = batch.prove(outcome.index)
             receipt = format_receipt(outcome.leaf, outcome.index, proof, batch.head.note)
-        return Recorded(
-            index=outcome.index,
-            event=outcome.event,
-            leaf=outcome.leaf,
-            receipt=receipt,
-            again=outcome.again,
-            breaches=outcome.breaches,
-            added=outcome.added,
-        )
+        return changed(outcome, receipt=receipt)

@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from ledger.errors import FormatError
+from ledger.frozen import changed
 from ledger.participant import Hold, Participant
 from ledger.rules import clocks
 from ledger.rules.case import Case, Fold, Judge
@@ -98,7 +99,7 @@ def fold_result(case: Case) -> Participant:
     """Remember what a physician can review."""
     observing = case.participant.observing
     results = observing.results | {case.record.event}
-    return replace(case.participant, observing=replace(observing, results=results))
+    return changed(case.participant, observing=changed(observing, results=results))
 
 
 def fold_alerted(case: Case) -> Participant:

@@ -12,6 +12,7 @@ from dataclasses import replace
 
 from ledger.entry import Entry
 from ledger.errors import FormatError
+from ledger.frozen import changed
 from ledger.participant import Breach, Hold, Participant, Pending
 from ledger.rules import assurance, departures, general, participants
 from ledger.rules.case import Case
@@ -41,11 +42,11 @@ def advance(record: Record, participant: Participant, study: StudyState, codes: 
     after = participants.fold(case)
     assured_now = assurance.fold(after.assurance, record)
     if assured_now is not after.assurance:
-        after = replace(after, assurance=assured_now)
+        after = changed(after, assurance=assured_now)
     found = (Breach(event=record.event, rule=code, index=record.index, found=record.index) for code in codes)
     new = tuple(departures.explain(explain(each, record, study), participant, record) for each in found)
     if new:
-        after = replace(after, breaches=assurance.account(after.breaches + new, after.assurance))
+        after = changed(after, breaches=assurance.account(after.breaches + new, after.assurance))
     return participants.look_back(case._replace(participant=after), participant)
 
 

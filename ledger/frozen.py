@@ -1,0 +1,46 @@
+"""A copy of a frozen value with some of its members changed.
+
+`dataclasses.replace` names every member to the constructor again. A participant has some forty of them and
+changes with each record, so what is not changed is carried over as it is here.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import fields
+from functools import cache
+from itertools import repeat
+from operator import attrgetter
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+_set = object.__setattr__
+
+
+def changed(value: T, **changes: Any) -> T:
+    """Return a copy of a frozen, slotted dataclass with some members changed, as `replace` does.
+
+    For classes without `__post_init__`: nothing is checked or computed anew.
+
+    Raises:
+        TypeError: the class has no such member, or one alone.
+    """
+    cls = type(value)
+    names, get = _members(cls)
+    if not changes.keys() <= names.keys():
+        raise TypeError(f"{cls.__name__} has no {min(changes.keys() - names.keys())}")
+    copy = object.__new__(cls)
+    deque(map(_set, repeat(copy), names, get(value)), maxlen=0)
+    for name, new in changes.items():
+        _set(copy, name, new)
+    return copy
+
+
+@cache
+def _members(cls: type[Any]) -> tuple[dict[str, None], Callable[[Any], tuple[Any, ...]]]:
+    names = dict.fromkeys(field.name for field in fields(cls))
+    if len(names) < 2 or hasattr(cls, "__post_init__"):
+        raise TypeError(f"{cls.__name__} is not copied member by member")
+    return names, attrgetter(*names)
