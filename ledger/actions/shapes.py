@@ -127,35 +127,42 @@ def members_of(cls: type, skip: frozenset[str] = frozenset()) -> tuple[Member, .
 
 def object_kind(cls: type, members: tuple[Member, ...]) -> Kind:
     """Compile a closed object: exactly these members, the optional ones absent or there, never null."""
-    required = tuple((m.key, m.attribute, m.kind.read) for m in members if m.required)
-    optionals = tuple((m.key, m.attribute, m.kind.read) for m in members if not m.required)
+    required = tuple((m.key, _setter(cls, m.attribute), m.kind.read) for m in members if m.required)
+    optionals = tuple((m.key, _setter(cls, m.attribute), m.kind.read) for m in members if not m.required)
+    told = {m.attribute for m in members}
+    untold = tuple(_setter(cls, field.name) for field in fields(cls) if field.name not in told)
     writers = tuple((m.key, m.attribute, m.kind.write, m.required) for m in members)
     count = len(required)
     names = ", ".join(sorted(m.key for m in members)) or "none"
     check = getattr(cls, "check_form", None)
+    new = object.__new__
 
     def read(value: Any) -> Any:
         if type(value) is not dict:
             raise mismatch("an object")
-        attributes = {}
+        # The constructor would take every member by its name again, which costs as much as all the rest.
+        result = new(cls)
         found = count
         key = ""
         try:
-            for key, attribute, reader in required:
+            for key, put, reader in required:
                 if key not in value:
                     raise mismatch("a member that is missing")
-                attributes[attribute] = reader(value[key])
-            for key, attribute, reader in optionals:
+                put(result, reader(value[key]))
+            for key, put, reader in optionals:
                 if key in value:
-                    attributes[attribute] = reader(value[key])
+                    put(result, reader(value[key]))
                     found += 1
+                else:
+                    put(result, None)
         except FormatError as error:
             error.field = f"/{key}{error.field or ''}"
             raise
         if len(value) != found:
             # An unknown key may itself tell something: the pointer ends at the object.
             raise mismatch(f"no members but these: {names}")
-        result = cls(**attributes)
+        for put in untold:
+            put(result, None)
         if check is not None:
             check(result)
         return result
@@ -169,6 +176,12 @@ def object_kind(cls: type, members: tuple[Member, ...]) -> Kind:
         return plain
 
     return Kind(read=read, write=write, schema=_object_schema(members))
+
+
+def _setter(cls: type, attribute: str) -> Callable[[Any, Any], None]:
+    """Return what puts a value into a slot of a new object of a frozen class."""
+    put: Callable[[Any, Any], None] = getattr(cls, attribute).__set__
+    return put
 
 
 def list_kind(item: Kind, minimum: int, maximum: int, *, unique: bool) -> Kind:
