@@ -106,11 +106,10 @@ class Transaction:
             check_signatures(self.fold.authority, statement, entry.leaf)
         except LedgerError as error:
             return error
-        index = batch.index_of(statement.event)
-        if index is not None:
-            known = batch.entry_of(statement.event)
+        known = self._known(statement)
+        if known is not None:
             return Recorded(
-                index=index, event=known.event, leaf=encode_leaf(known.leaf), receipt=b"", again=True
+                index=known.index, event=known.event, leaf=encode_leaf(known.leaf), receipt=b"", again=True
             )
         self.fold.reader.disclosed[statement.event] = opened
         try:
@@ -188,6 +187,13 @@ class Transaction:
         person = authority.persons.get(SERVICE)
         key_id = self.means.service.key_id
         return person is not None and person.active and authority.live(key_id, self.batch.size)
+
+    def _known(self, statement: Statement) -> Entry | None:
+        """Return the entry of a statement that the log or this batch has already (R5)."""
+        # What is recorded stands in its stream at its seq: what comes after the newest there is new.
+        if statement.seq > self.fold.chain.head_of(statement.stream).seq:
+            return None
+        return None if self.batch.index_of(statement.event) is None else self.batch.entry_of(statement.event)
 
     def _judge(self, submission: Submission, entry: Entry, action: Action) -> _Judged:
         """Judge one submission where it would stand; nothing is changed."""
