@@ -31,7 +31,10 @@ from ledger.standing import PARTICIPANT, Standing
 
 
 def judge(standing: Standing, record: Record, authority: Authority) -> Iterator[str]:
-    """Yield the codes of the rules that a record breaks, in the order in which they are asked."""
+    """Yield the codes of the rules that a record breaks, in the order in which they are asked.
+
+    They are those of every version; which are in force is asked by `rule_versions`.
+    """
     yield from people.judge_source(record, standing.study)
     yield from _judge_by_area(standing, record, authority)
     if record.spec.references and not all(standing.is_earlier(e, record) for e in record.references):
@@ -93,7 +96,7 @@ def _judge_participant(standing: Standing, record: Record) -> Iterator[str]:
     elif participant is None:
         yield "PARTICIPANT_UNKNOWN"
         return
-    yield from participants.judge(refold.case_of(record, participant, standing.study))
+    yield from participants.judge_any_version(refold.case_of(record, participant, standing.study))
 
 
 def _judge_quality(standing: Standing, record: Record) -> Iterator[str]:

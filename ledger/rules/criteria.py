@@ -35,6 +35,8 @@ def read(participant: Participant, case: Case) -> Participant:
     if record.type not in READ_FROM or definition is None:
         return participant
     asked = {criterion.check.field for criterion in definition.criteria if criterion.check is not None}
+    if not asked:
+        return participant
     told = {name: value for name, value in readings(record.type, record.data, {}).items() if name in asked}
     if not told:
         return participant

@@ -61,8 +61,12 @@ _AREAS: Final = (
     extension,
     people,
 )
-_DEPENDING: Final = tuple(
-    area.DEPENDING for area in (randomization, reconsent, eligibility, pregnancy, disposition)
+_DEPENDING_AREAS: Final = (randomization, reconsent, eligibility, pregnancy, disposition)
+_DEPENDING: Final[Mapping[str, tuple[Judge, ...]]] = MappingProxyType(
+    {
+        type_: tuple(area.DEPENDING[type_] for area in _DEPENDING_AREAS if type_ in area.DEPENDING)
+        for type_ in {type_ for area in _DEPENDING_AREAS for type_ in area.DEPENDING}
+    }
 )
 """What areas ask of types that are another's: gates that wait for something of theirs."""
 JUDGES: Final[Mapping[str, Judge]] = MappingProxyType(
@@ -82,20 +86,22 @@ ASKED: Final[Mapping[str, str]] = MappingProxyType(
 
 def judge(case: Case) -> Iterator[str]:
     """Judge a record of a registered participant by every rule in force but those about another statement."""
-    return in_force(_judge(case), case.study, case.record.index)
+    return in_force(judge_any_version(case), case.study, case.record.index)
 
 
-def _judge(case: Case) -> Iterator[str]:
+def judge_any_version(case: Case) -> Iterator[str]:
+    """Judge such a record by the rules of every version."""
     yield from general.judge_clocks(case.record, case.study)
     yield from locks.judge_record(case.record, case.participant.assurance, case.study)
     yield from general.judge_protocol(case)
     yield from general.judge_gate(case)
     yield from general.judge_performer(case)
     yield from consent.judge_order(case)
-    for rules in (JUDGES, *_DEPENDING):
-        rule = rules.get(case.record.type)
-        if rule is not None:
-            yield from rule(case)
+    rule = JUDGES.get(case.record.type)
+    if rule is not None:
+        yield from rule(case)
+    for other in _DEPENDING.get(case.record.type, ()):
+        yield from other(case)
 
 
 def fold(case: Case) -> Participant:

@@ -11,6 +11,7 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, Final
 
+from ledger.entry import Entry
 from ledger.rules import erasure, logins, system
 from ledger.rules.case import Case, Fold, Judge, StudyCase, StudyFold, StudyJudge
 from ledger.rules.record import Record
@@ -102,9 +103,9 @@ def judge_reaffirmed(case: StudyCase) -> Iterator[str]:
     if actor.id == data["person"]:
         yield "SAME_PERSON"
     named = case.earlier(data["statement"])
-    if named is None or named.statement is None:
+    if named is None:
         return
-    keys = [case.authority.keys.get(ref.id) for ref in (named.statement.key, *named.statement.with_)]
+    keys = [case.authority.keys.get(key) for key in _keys_of(named)]
     suspect = any(
         key is not None
         and key.person == data["person"]
@@ -114,8 +115,17 @@ def judge_reaffirmed(case: StudyCase) -> Iterator[str]:
     )
     if not suspect:
         yield "NOT_SUSPECT"
-    if not _answers_for(case, named.statement.site):
+    if not _answers_for(case, named.leaf.site or None):
         yield "NOT_RESPONSIBLE"
+
+
+def _keys_of(entry: Entry) -> Iterator[str]:
+    """Yield the ids of the keys that signed an entry; its leaf names them where it is withheld."""
+    statement = entry.statement
+    if statement is None:
+        yield from (sig.key for sig in entry.leaf.sigs)
+    else:
+        yield from (ref.id for ref in (statement.key, *statement.with_))
 
 
 def _answers_for(case: StudyCase, site: str | None) -> bool:

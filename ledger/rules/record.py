@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Final
 
-from ledger.actions.registry import ActionSpec, spec
+from ledger.actions.registry import ActionSpec, find_spec, spec
 from ledger.actions.registry import Effect as ActionEffect
 from ledger.entry import Entry
 from ledger.envelope import EventHash
@@ -46,6 +46,18 @@ class Record:
     statement: Statement
     opened: Mapping[str, Any] | None = field(default=None, repr=False)
     """The values of its sealed paths, where a rule asks for them and the reader opens them; else None."""
+    gates: bool = field(init=False, repr=False, compare=False)
+    """Whether its type is a gate of a participant's or a pharmacy's stream, wherever passed."""
+    _known: ActionSpec | None = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        # Rules ask for these again and again.
+        known = find_spec(self.type, self.statement.schema)
+        gates = (
+            known is not None and known.effect is ActionEffect.GATE and self.stream.startswith(_WITH_GATES)
+        )
+        object.__setattr__(self, "_known", known)
+        object.__setattr__(self, "gates", gates)
 
     @property
     def is_gate(self) -> bool:
@@ -56,14 +68,13 @@ class Record:
         return self.gates and "performed_outside" not in self.data
 
     @property
-    def gates(self) -> bool:
-        """Tell whether its type is a gate of a participant's or a pharmacy's stream, wherever passed."""
-        return self.spec.effect is ActionEffect.GATE and self.stream.startswith(_WITH_GATES)
-
-    @property
     def spec(self) -> ActionSpec:
-        """Return what the vocabulary says of its type and schema."""
-        return spec(self.type, self.statement.schema)
+        """Return what the vocabulary says of its type and schema.
+
+        Raises:
+            FormatError: `UNKNOWN_TYPE`.
+        """
+        return self._known or spec(self.type, self.statement.schema)
 
     @property
     def references(self) -> Iterator[str]:
@@ -86,10 +97,8 @@ class Record:
 
         A name replaces the signer, who then only wrote it down.
         """
-        named = tuple(
-            dict.fromkeys(p for member in PERFORMERS if isinstance(p := self.data.get(member), str))
-        )
-        return named or (self.statement.actor.id,)
+        named = [self.data[member] for member in PERFORMERS if isinstance(self.data.get(member), str)]
+        return tuple(dict.fromkeys(named)) if named else (self.statement.actor.id,)
 
     @property
     def now(self) -> Interval:

@@ -22,8 +22,9 @@ def newest() -> int:
 
 def in_force(codes: Iterable[str], study: StudyState, index: int) -> Iterator[str]:
     """Yield those of the broken rules that were in force for the statement of an index."""
-    version = study.people.rules(index)
-    return (code for code in codes if RULES[code].since <= version)
+    for code in codes:
+        if RULES[code].since <= study.people.rules(index):
+            yield code
 
 
 def breaches_in_force(breaches: Iterable[Breach], study: StudyState) -> tuple[Breach, ...]:

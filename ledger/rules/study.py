@@ -178,7 +178,8 @@ def _is_reroll(other: RandomizationList, list_: RandomizationList) -> bool:
 
 def judge_opened(case: StudyCase) -> Iterator[str]:
     """Judge the opening of a list: after the database is locked."""
-    if not case.study.locked(case.record.index):
+    index = case.record.index
+    if not case.study.locked(index) and not case.study.is_cut("study", index):
         yield "DATABASE_NOT_LOCKED"
 
 

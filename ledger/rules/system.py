@@ -33,9 +33,12 @@ def judge_destroyed(case: StudyCase) -> Iterator[str]:
 
 
 def _is_withheld(case: StudyCase, event: str) -> bool:
-    """Tell whether a statement is in the log and not shown here: what it is is not judged then."""
+    """Tell whether a statement is in the log and not shown here: what it is is not judged then.
+
+    What is asked for here stands in streams that everybody reads, so a restricted one is none of it.
+    """
     named = case.earlier(event)
-    return named is not None and named.statement is None
+    return named is not None and named.statement is None and named.leaf.cls != "restricted"
 
 
 def judge_restore(case: StudyCase) -> Iterator[str]:
