@@ -140,7 +140,7 @@ class Chain:
             problems.append(
                 Problem(code="SEEN_ROOT", message="not the log's root at that size", field="/seen/root")
             )
-        if size < max(self.seen.get(ref.id, 0) for ref in (statement.key, *statement.with_)):
+        if any(size < self.seen.get(ref.id, 0) for ref in (statement.key, *statement.with_)):
             problems.append(
                 Problem(code="SEEN_BACK", message="the key had seen a larger tree before", field="/seen/size")
             )

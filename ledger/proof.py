@@ -19,6 +19,7 @@ A consistency proof says that a checkpoint continues an older one, whose root it
 
 from __future__ import annotations
 
+import binascii
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -55,8 +56,9 @@ class ConsistencyProof:
 
 def format_receipt(leaf: bytes, index: int, proof: Sequence[bytes], note: bytes) -> bytes:
     """Write a receipt."""
-    lines = [PROOF_HEADER, f"extra {encode_base64(leaf)}", f"index {index}", *map(encode_base64, proof)]
-    return "\n".join(lines).encode() + b"\n\n" + note
+    hashes = b"".join([binascii.b2a_base64(each) for each in proof])  # each with its line feed
+    head = f"{PROOF_HEADER}\nextra {encode_base64(leaf)}\nindex {index}\n"
+    return head.encode() + hashes + b"\n" + note
 
 
 def parse_receipt(data: bytes) -> Receipt:
