@@ -9,6 +9,9 @@ from typing import Any
 from ledger.conduct import Conduct, Effect
 from ledger.entry import Entry
 from ledger.leaf import ZERO_SALT, is_salted, stream_tag
+from tests import given_pharmacy as drug
+from tests.given_people import reaffirm
+from tests.given_quality import PULSE, given_database_locked, query
 from tests.given_sites import (
     AT_SITE,
     amendment,
@@ -20,21 +23,35 @@ from tests.given_sites import (
     receive_copy,
     suspended,
 )
-from tests.scenario import PARTICIPANT, SITE, SOURCE, VITALS, Story, given_consented, given_registered, train
+from tests.scenario import (
+    PARTICIPANT,
+    SITE,
+    SOURCE,
+    VITALS,
+    Story,
+    given_consented,
+    given_registered,
+    train,
+)
 
 
 class Bundle:
-    """A story as a bundle of one participant shows it: control statements, and the participant's own."""
+    """A story as a bundle of one participant shows it: control statements, and the participant's own.
 
-    def __init__(self, story: Story) -> None:
+    `of_study` is the whole study as a blinded auditor sees it: all but what is restricted.
+    """
+
+    def __init__(self, story: Story, *, of_study: bool = False) -> None:
         self.story = story
+        self.of_study = of_study
         self.log = [self._shown(entry) for entry in story.log]
         self.conduct = Conduct(self)
 
     def _shown(self, entry: Entry) -> Entry:
         statement = entry.statement
         assert statement is not None
-        if statement.cls == "control" or statement.stream == f"participant/{PARTICIPANT}":
+        shown = self.of_study and statement.cls != "restricted"
+        if shown or statement.cls == "control" or statement.stream == f"participant/{PARTICIPANT}":
             return entry
         tag = statement.tag if is_salted(statement.stream) else stream_tag(statement.stream, ZERO_SALT)
         return replace(entry, statement=None, leaf=replace(entry.leaf, stream=tag))
@@ -108,3 +125,45 @@ def test_an_urgent_measure_and_a_copy_that_are_withheld_are_believed() -> None:
     assert receive_copy(story).codes == ()
     story.given("site.closed", closing(story), by="sponsor", stream=AT_SITE)
     assert Bundle(story).judge() == []
+
+
+def test_a_breach_from_before_what_is_withheld_stays() -> None:
+    """What is withheld later in a person's stream does not make an earlier breach vanish in a refold."""
+    story = given_consented()
+    told = story.when("vital_signs.recorded", VITALS, by="new")
+    assert told.codes == ("NOT_DELEGATED", "NOT_TRAINED")
+    trained = train(story, "new")
+    asked = query(trained, source=SOURCE)
+    story.given("query.opened", asked, by="coder", stream="person/new")
+    corrected = {"statement": told.event, "path": PULSE, "old": "72", "new": "74"}
+    assert story.when("correction.made", corrected, reason="transcription").refused is None
+    story.wait(hours=25)
+    story.given("vital_signs.recorded", VITALS)
+    assert Bundle(story).judge() == []
+
+
+def test_a_list_is_opened_although_the_lock_is_withheld() -> None:
+    """A bundle of one participant does not show the lock of the database."""
+    story = given_database_locked()
+    data = {"block_sizes": [6, 9], "list": "main", "seeds": ["A" * 43 + "=", "B" * 42 + "A="]}
+    story.given("randomization.list_opened", data, by="sponsor", stream="randomization/main")
+    assert Bundle(story).judge() == []
+
+
+def test_a_backup_is_none_of_what_blinded_readers_are_not_shown() -> None:
+    """That a record of a pharmacy is no backup is as plain to them as to who sees it."""
+    story = given_registered()
+    taken = drug.when(story, "shipment.received", drug.shipment())
+    changed = {"changes": [{"setting": "media", "new": "shredded"}], "destroyed": [taken.event],
+               "reference": "CR-1", "source": SOURCE}  # fmt: skip
+    told = story.when("configuration.changed", changed, by="sponsor", stream="study")
+    assert told.codes == ("BACKUP_UNKNOWN",)
+    assert Bundle(story, of_study=True).judge() == []
+
+
+def test_a_reaffirmed_record_that_is_withheld_is_judged_by_its_leaf() -> None:
+    """The keys that signed it stand there: whether these are suspect is plain to everybody."""
+    story = given_registered()
+    taken = drug.when(story, "shipment.received", drug.shipment())
+    assert reaffirm(story, taken.event, "pharma").codes == ("NOT_SUSPECT",)
+    assert Bundle(story, of_study=True).judge() == []
