@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import date, timedelta
 from typing import Final
 
+from ledger.actions.consent import ConsentWithdrawn
 from ledger.actions.disposition import SurvivalStatusRecorded
 from ledger.actions.extension import ExtensionEntered, ExtensionExited
 from ledger.actions.fields import Source
@@ -64,8 +65,14 @@ def extended(course: Course, on: date) -> Story:
         day = schedule.working_day(on + timedelta(days=7 + number * weeks * 7))
         yield from _seen(course, day, course.definition.infusions + number + 1)
     pen = course.pen(on + timedelta(days=14 + _VISITS * weeks * 7), 15 * 60)
-    exited = ExtensionExited(date=pen.day, code="moved_away", source=pen.source())
-    yield pen.note(PHYSICIAN, exited)
+    withdrawn = course.plan.turns.after == "extension_withdrawn"
+    if withdrawn:
+        withdrawal = ConsentWithdrawn(
+            scopes=("extension",), effective=pen.text, source=pen.source("participant")
+        )
+        yield pen.reported(COORDINATOR, withdrawal)
+    code = "withdrew_consent" if withdrawn else "moved_away"
+    yield pen.note(PHYSICIAN, ExtensionExited(date=pen.day, code=code, source=pen.source()))
 
 
 def _seen(course: Course, on: date, number: int) -> Story:

@@ -19,7 +19,7 @@ from ledger.demo.stage import Story, Wait
 from ledger.study.definition import Visit
 
 _DAYS: Final = 2
-_TRACE: Final = "0.0"
+_TRACE: Final = "0.00"  # as many characters as any level
 
 
 def sampled(pen: Pen, visit: Visit) -> Story:

@@ -146,7 +146,7 @@ def _end(course: Course) -> Story:
     yield from visit_signed(course.pen(on + timedelta(days=1), 16 * 60), visit.id)
     yield from diaries.access_revoked(course, on + timedelta(days=1), completed=True)
     match plan.turns.after:
-        case "extension":
+        case "extension" | "extension_withdrawn":
             yield afterwards.extended(course, on + timedelta(days=1))
         case "serious_after_lock":
             yield afterwards.serious_after_lock(course, on)

@@ -103,8 +103,8 @@ class Turns:
         backfilled: three diaries are entered together before the visit of this infusion.
         female: the story asks for a woman.
         linked: turns out to have been screened before under another id.
-        after: what comes after the core study: the extension, a serious event after the lock, a look into
-            a register.
+        after: what comes after the core study: the extension, which one withdraws from, a serious event
+            after the lock, a look into a register.
     """
 
     fails: str = ""
@@ -123,7 +123,7 @@ class Turns:
     backfilled: int = 0
     female: bool = False
     linked: bool = False
-    after: Literal["", "extension", "serious_after_lock", "survival"] = ""
+    after: Literal["", "extension", "extension_withdrawn", "serious_after_lock", "survival"] = ""
 
 
 NONE: Final = Turns()
@@ -158,7 +158,7 @@ TURNS: Final[Mapping[int, Turns]] = MappingProxyType(
         9: Turns(bedside={9: "on_paper"}, reconsent="declined", after="extension"),
         10: Turns(fails="E10"),
         11: Turns(bedside={6: "slowed"}, leaves=(12, "visits")),
-        12: Turns(bedside={2: "short"}, asides={9: "found_ineligible"}, after="extension"),
+        12: Turns(bedside={2: "short"}, asides={9: "found_ineligible"}, after="extension_withdrawn"),
         13: Turns(asides={13: "lost_and_found"}),
         14: Turns(rescreened="E06", bedside={8: "omitted"}, asides={3: "upgraded"}),
         15: Turns(asides={2: "wrong_participant"}, leaves=(12, "lost"), after="survival"),
