@@ -17,6 +17,7 @@ from ledger.entry import Entry, Index
 from ledger.envelope import EventHash
 from ledger.errors import StoreError
 from ledger.leaf import parse_leaf
+from ledger.recent import RecentStreams
 from ledger.refusals import Refusals
 from ledger.statement import Statement, parse_statement
 from ledger.store.port import NewDisclosure, Reads, StoredEntry
@@ -50,10 +51,13 @@ class StoreReader:
         self.pending: list[Entry] = []
         self.disclosed: dict[str, Mapping[str, Any]] = {}
         self._open = open_
+        self._recent: RecentStreams[Entry] = RecentStreams()
 
     def entries_of(self, stream: str) -> Sequence[Entry]:
         """Return a stream's entries in order, those of the open batch last."""
-        stored = [load_entry(entry) for entry in self.reads.stream_entries(stream)]
+        stored = self._recent.entries(
+            stream, lambda known: map(load_entry, self.reads.stream_entries(stream, known + 1))
+        )
         return stored + [e for e in self.pending if e.statement is not None and e.statement.stream == stream]
 
     def index_of(self, event: str) -> int | None:

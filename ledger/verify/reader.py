@@ -14,6 +14,7 @@ from typing import Any, Final
 from ledger.entry import Entry, Index
 from ledger.envelope import EventHash
 from ledger.errors import LedgerError
+from ledger.recent import RecentStreams
 from ledger.rules import sealed
 from ledger.statement import Statement
 from ledger.tiles import payload_path
@@ -24,7 +25,7 @@ from ledger.verify.tables import KeyTable
 from ledger.verify.tree import TILE_WIDTH, read_leaves
 
 CACHED_BUNDLES: Final = 16
-CACHED_ENTRIES: Final = 1_024
+CACHED_ENTRIES: Final = 256
 
 
 class BundleReader:
@@ -40,6 +41,7 @@ class BundleReader:
         self._opened: dict[str, Mapping[str, Any]] = {}
         self._chunk = lru_cache(maxsize=CACHED_BUNDLES)(self._read_chunk)
         self._entry = lru_cache(maxsize=CACHED_ENTRIES)(self._read_entry)
+        self._recent: RecentStreams[Entry | None] = RecentStreams()
 
     def add(self, entry: Entry) -> None:
         """Let an entry be found by its stream."""
@@ -48,7 +50,8 @@ class BundleReader:
 
     def entries_of(self, stream: str) -> Sequence[Entry]:
         """Return a stream's entries so far, in order."""
-        found = (self.entry_at(index) for index in self._positions.get(stream, ()))
+        positions = self._positions.get(stream, array("Q"))
+        found = self._recent.entries(stream, lambda known: map(self.entry_at, positions[known:]))
         return [entry for entry in found if entry is not None]
 
     def entry_at(self, index: int) -> Entry | None:
