@@ -42,7 +42,7 @@ def _fold_ordinary(standing: Standing, record: Record, found: tuple[str, ...]) -
     elif of_participant:
         name = record.stream[len(PARTICIPANT) :]
         participant = standing.participants.get(name) or refold.start(record)
-        standing.participants[name] = refold.advance(record, participant, standing.study, found)
+        standing.participants[name] = refold.advance(standing.case_of(record, participant), found)
     elif found:
         standing.add_breaches(record, found)
     standing.study = studyfold.evolve(standing.study, record, standing.reader.attachment)

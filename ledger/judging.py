@@ -96,7 +96,7 @@ def _judge_participant(standing: Standing, record: Record) -> Iterator[str]:
     elif participant is None:
         yield "PARTICIPANT_UNKNOWN"
         return
-    yield from participants.judge_any_version(refold.case_of(record, participant, standing.study))
+    yield from participants.judge_any_version(standing.case_of(record, participant))
 
 
 def _judge_quality(standing: Standing, record: Record) -> Iterator[str]:

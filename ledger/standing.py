@@ -16,6 +16,7 @@ from ledger import studystate
 from ledger.entry import Entry
 from ledger.participant import Breach, Participant
 from ledger.rules import assurance, refold, sealed
+from ledger.rules.case import Case
 from ledger.rules.record import Record
 from ledger.rules.stream import CHANGING, StreamView, view_of
 from ledger.state.assurance import Assurance
@@ -57,10 +58,23 @@ class Standing:
         self.closed = 0
         self._unseen: set[str] = set()
         self._cut: dict[str, int] = {}
+        self._case: Case | None = None
 
     def participant_of(self, stream: str) -> Participant | None:
         """Return the participant of a stream `participant/…`; None where none is registered."""
         return self.participants.get(stream[len(PARTICIPANT) :])
+
+    def case_of(self, record: Record, participant: Participant) -> Case:
+        """Return the case of a record: that which was judged is the one that is folded in."""
+        case = self._case
+        if (
+            case is None
+            or case.record is not record
+            or case.participant is not participant
+            or case.study is not self.study
+        ):
+            case = self._case = refold.case_of(record, participant, self.study)
+        return case
 
     def assurance_of(self, stream: str) -> Assurance:
         """Return what people assured of a stream."""

@@ -36,9 +36,9 @@ def case_of(record: Record, participant: Participant, study: StudyState) -> Case
     return Case(record, participant, study, protocol)
 
 
-def advance(record: Record, participant: Participant, study: StudyState, codes: Iterable[str]) -> Participant:
+def advance(case: Case, codes: Iterable[str]) -> Participant:
     """Fold one judged record in, with its breaches and what it tells about earlier records."""
-    case = case_of(record, participant, study)
+    record, participant, study = case.record, case.participant, case.study
     after = participants.fold(case)
     assured_now = assurance.fold(after.assurance, record)
     if assured_now is not after.assurance:
@@ -97,8 +97,8 @@ def replay(view: StreamView, study: StudyState, upto: int) -> Participant | None
             continue
         if participant is None:
             participant = start(record)
-        codes = tuple(dict.fromkeys(participants.judge(case_of(record, participant, study))))
-        participant = advance(record, participant, study, codes)
+        case = case_of(record, participant, study)
+        participant = advance(case, tuple(dict.fromkeys(participants.judge(case))))
     return participant
 
 
