@@ -89,7 +89,7 @@ class Batch:
             stream=statement.tag,
             v=1,
         )
-        return Entry(index=Index(self.size), leaf=leaf, event=statement.event, statement=statement)
+        return Entry(index=Index(leaf.index), leaf=leaf, event=statement.event, statement=statement)
 
     def add(
         self,

@@ -11,9 +11,9 @@ After any failure the fold is dropped and made again from the log, so memory nev
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from typing import Any, TypeVar
 
 from ledger.batch import Batch
 from ledger.datakeys import DESTROYED, MISSING, DataKeys
@@ -37,6 +37,8 @@ from ledger.times import format_instant
 from ledger.transaction import Deferred, Followed, Means, Outcome, Transaction
 
 __all__ = ["Ledger", "Outcome"]
+
+T = TypeVar("T")
 
 
 class Ledger:
@@ -122,14 +124,18 @@ class Ledger:
             FrozenError, StoreError: nothing of the call was recorded.
         """
         self._require_writing()
+
+        def take(tx: Transaction) -> list[Outcome]:
+            last: Deferred | None = [] if breaches_last else None
+            outcomes = [self._take(tx, submission, last) for submission in submissions]
+            for followed, violation in last or ():
+                tx.detect(followed, violation)
+            return outcomes
+
         with self._lock:
-            with self._transaction() as tx:
-                last: Deferred | None = [] if breaches_last else None
-                outcomes = [self._take(tx, submission, last) for submission in submissions]
-                for followed, violation in last or ():
-                    tx.detect(followed, violation)
+            outcomes, batch = self._write(take)
             return [
-                outcome if isinstance(outcome, LedgerError) else self._receipted(tx.batch, outcome)
+                outcome if isinstance(outcome, LedgerError) else self._receipted(batch, outcome)
                 for outcome in outcomes
             ]
 
@@ -151,14 +157,17 @@ class Ledger:
             FormatError, RefusedError, FrozenError, StoreError.
         """
         self._require_writing()
-        with self._lock:
+
+        def add(tx: Transaction) -> Followed:
             followed = Followed()
-            with self._transaction() as tx:
-                batch = tx.batch
-                # The month is that of `at`, which may be later than the caller's clock (catalogue A).
-                name = f"{ACCESS}{batch.at[:7]}" if stream.startswith(ACCESS) else stream
-                site = self._site_of(name)
-                tx.attest(followed, type_, name, data, schema=schema, sealed=sealed, site=site)
+            # The month is that of `at`, which may be later than the caller's clock (catalogue A).
+            name = f"{ACCESS}{tx.batch.at[:7]}" if stream.startswith(ACCESS) else stream
+            site = self._site_of(name)
+            tx.attest(followed, type_, name, data, schema=schema, sealed=sealed, site=site)
+            return followed
+
+        with self._lock:
+            followed, batch = self._write(add)
             first, *others = followed.indexes
             recorded = Recorded(
                 index=first,
@@ -179,9 +188,13 @@ class Ledger:
             FormatError, RefusedError, FrozenError, StoreError.
         """
         self._require_writing()
-        with self._lock, self._transaction() as tx:
+
+        def prompt(tx: Transaction) -> int | None:
             site = self._site_of(stream)
             return self._limited.prompt(tx, stream, data, sealed, schema=schema, site=site)
+
+        with self._lock:
+            return self._write(prompt)[0]
 
     def access_stream(self) -> str:
         """Name the stream of views, exports and refusals of the present month."""
@@ -249,29 +262,29 @@ class Ledger:
         if self.startup.frozen:
             raise FrozenError(self.startup.code or "FROZEN", self.startup.message)
 
-    @contextmanager
-    def _transaction(self) -> Iterator[Transaction]:
-        """Hold the write lock with a caught-up fold, and make what was added durable in one commit.
+    def _write(self, work: Callable[[Transaction], T]) -> tuple[T, Batch]:
+        """Do work under the write lock with a caught-up fold, and make what it added durable in one commit.
 
         Whatever fails once the lock is held, the fold is dropped. A lock that was not got leaves it as it is.
         """
-        held = False
+        fold, held = self._fold, False
         try:
             with self.store.write() as tx:
                 held = True
                 head = tx.head()
-                self._fold.catch_up(tx, head.size)
-                batch = Batch(tx, head, self._fold, self.sources, self.signers.head, self._roots)
-                yield Transaction(self._means, self._fold, batch)
+                fold.catch_up(tx, head.size)
+                batch = Batch(tx, head, fold, self.sources, self.signers.head, self._roots)
+                result = work(Transaction(self._means, fold, batch))
                 if batch.events:
                     tx.append(batch.commit(self.data_keys))
         except BaseException:
             if held:
                 self._reset()
             raise
-        self._fold.reader.reads = self.store
-        self._fold.reader.pending.clear()
-        self._fold.reader.disclosed.clear()
+        fold.reader.reads = self.store
+        fold.reader.pending.clear()
+        fold.reader.disclosed.clear()
+        return result, batch
 
     def _take(self, tx: Transaction, submission: Submission, last: Deferred | None) -> Outcome:
         outcome = tx.take(submission, last)
@@ -283,8 +296,8 @@ class Ledger:
         """Record what was only counted, before a clean stop."""
         if self.startup.frozen or not (self.refused_beyond or self.prompted_beyond):
             return
-        with self._lock, self._transaction() as tx:
-            self._limited.sum_up_all(tx)
+        with self._lock:
+            self._write(self._limited.sum_up_all)
 
     def _site_of(self, stream: str) -> str | None:
         """Return the site that statements of a stream name (record-format.md §2)."""
