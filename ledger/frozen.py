@@ -27,11 +27,11 @@ def changed(value: T, **changes: Any) -> T:
     Raises:
         TypeError: the class has no such member, or one alone.
     """
-    cls = type(value)
+    cls: type[Any] = type(value)
     names, get = _members(cls)
     if not changes.keys() <= names.keys():
         raise TypeError(f"{cls.__name__} has no {min(changes.keys() - names.keys())}")
-    copy = object.__new__(cls)
+    copy: T = object.__new__(cls)
     deque(map(_set, repeat(copy), names, get(value)), maxlen=0)
     for name, new in changes.items():
         _set(copy, name, new)

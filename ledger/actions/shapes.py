@@ -141,7 +141,7 @@ def object_kind(cls: type, members: tuple[Member, ...]) -> Kind:
         if type(value) is not dict:
             raise mismatch("an object")
         # The constructor would take every member by its name again, which costs as much as all the rest.
-        result = new(cls)
+        result: Any = new(cls)
         found = count
         key = ""
         try:
