@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from dataclasses import fields
-from functools import cache
 from itertools import repeat
 from operator import attrgetter
 from typing import Any, TypeVar
@@ -28,7 +27,7 @@ def changed(value: T, **changes: Any) -> T:
         TypeError: the class has no such member, or one alone.
     """
     cls: type[Any] = type(value)
-    names, get = _members(cls)
+    names, get = _members_of(cls)
     if not changes.keys() <= names.keys():
         raise TypeError(f"{cls.__name__} has no {min(changes.keys() - names.keys())}")
     copy: T = object.__new__(cls)
@@ -38,9 +37,16 @@ def changed(value: T, **changes: Any) -> T:
     return copy
 
 
-@cache
-def _members(cls: type[Any]) -> tuple[dict[str, None], Callable[[Any], tuple[Any, ...]]]:
+_Members = tuple[dict[str, None], Callable[[Any], tuple[Any, ...]]]
+_members: dict[type[Any], _Members] = {}
+
+
+def _members_of(cls: type[Any]) -> _Members:
+    known = _members.get(cls)
+    if known is not None:
+        return known
     names = dict.fromkeys(field.name for field in fields(cls))
     if len(names) < 2 or hasattr(cls, "__post_init__"):
         raise TypeError(f"{cls.__name__} is not copied member by member")
-    return names, attrgetter(*names)
+    known = _members[cls] = names, attrgetter(*names)
+    return known
