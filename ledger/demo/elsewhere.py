@@ -30,6 +30,7 @@ from ledger.demo import (
     handing_over,
     overseeing,
     running,
+    taking_over,
     unblinding_turns,
 )
 from ledger.demo.cast import (
@@ -76,6 +77,7 @@ def stories(setup: Setup, plans: Sequence[Plan], courses: Mapping[int, Course]) 
     yield from counting.stories(setup)
     yield from unblinding_turns.stories(setup, plans)
     yield from overseeing.stories(setup, courses)
+    yield from taking_over.stories(setup, courses)
     yield from (_new_colleague(setup, person) for person in _later(setup.stage))
     first, *_, last = setup.stage.definition.sites
     yield _lost_key(setup, person_at(last, "infusion_staff"))

@@ -1,4 +1,4 @@
-"""Monitors, reviewers and data managers at work: visits, trail reviews, proposals, actions, an import (H).
+"""Monitors, reviewers and data managers at work: visits, trail reviews, proposals, actions (H).
 
 Blinded monitors write at the site, unblinded ones in the pharmacy; reviews of the whole trail follow one
 another from its first index on, so that the lock finds it covered.
@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from datetime import date, timedelta
 from typing import Any, Final, Literal
 
-from ledger.actions.custody import CustodyTransferred, DataImported, RetentionRuleSet
+from ledger.actions.custody import CustodyTransferred, RetentionRuleSet
 from ledger.actions.fields import Source
 from ledger.actions.monitoring import (
     CapaClosed,
@@ -49,7 +49,6 @@ from ledger.statement import parse_statement
 VISITED: Final = (date(2024, 6, 27), date(2024, 10, 17), date(2025, 2, 20))
 REVIEWED: Final = (date(2024, 7, 31), date(2024, 11, 29), date(2025, 3, 31))
 DEVIATED: Final = date(2024, 8, 14)
-IMPORTED: Final = date(2025, 4, 8)
 KEPT: Final = date(2024, 3, 14)
 MOVED: Final = date(2025, 4, 15)
 KEPT_UNTIL: Final = "2040-12-31"
@@ -72,7 +71,6 @@ def stories(setup: Setup, courses: Mapping[int, Course]) -> Iterator[Story]:
         yield reviewed(setup, Desk(setup, on, 22 * 60))
     yield _kept(setup)
     yield _deviated(setup, first)
-    yield _imported(setup)
     yield _custody(setup)
     quiet = [c for c in courses.values() if not (c.plan.turns.fails or c.plan.turns.asides)]
     for course in quiet[1:2]:
@@ -172,25 +170,6 @@ def _deviated(setup: Setup, site: str) -> Story:
         statement=_event(opened), effective=True, text="two newcomers since, both in time", source=ESOURCE
     )
     yield desk.days(50).note(MONITOR, closed, stream)
-
-
-def _imported(setup: Setup) -> Story:
-    """The central laboratory's file is read: sites entered what it holds already, nothing is taken over."""
-    desk, results = Desk(setup, IMPORTED), 0
-    yield desk.wait()
-    for stored in setup.stage.ledger.store.entries(0, setup.stage.ledger.refresh().size):
-        results += stored.type == "lab_result.received"
-    imported = DataImported(
-        file="central-laboratory.csv",
-        sha256=digest_of("central laboratory file"),
-        mapping="central-laboratory",
-        mapping_version="1",
-        rows=results,
-        statements=0,
-        left=results,
-        source=ESOURCE,
-    )
-    yield desk.note(DATA_MANAGER, imported, "study")
 
 
 def _custody(setup: Setup) -> Story:
