@@ -1,7 +1,7 @@
 """A ledger's directory: `ledger.toml`, the stores, and the keys (interfaces.md, "Command line").
 
     ledger.toml       origin, study, store, demonstration label, reading tokens
-    ledger.db         the embedded store
+    ledger.db         the embedded store, where `store` names no other
     checkpoints.db    published checkpoints, apart on purpose
     datakeys.db       wrapped data keys, apart too
     unblindings.db    emergency unblindings that wait to be recorded
@@ -32,9 +32,11 @@ from ledger.service import LogSigners, Service
 from ledger.sources import Sources
 from ledger.statement import is_origin
 from ledger.store.checkpoints import CheckpointStore
-from ledger.store.sqlite import SqliteStore
+from ledger.store.port import Store
 from ledger.store.startup import check as check_startup
 from ledger.store.unblindings import UnblindingQueue
+from ledger.store.urls import SQLITE, check_url, create_store
+from ledger.store.urls import open_store as open_url
 from ledger.unblinding_queue import settle
 
 CONFIG: Final = "ledger.toml"
@@ -61,12 +63,13 @@ class Token:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
-    """What `ledger.toml` says."""
+    """What `ledger.toml` says. The store is the embedded one where no URL names another."""
 
     origin: str
     study: str
     demonstration: bool
     tokens: tuple[Token, ...]
+    store: str = SQLITE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +96,7 @@ def read_config(directory: Path) -> Config:
         raise StoreError("LEDGER_MISSING", f"no {CONFIG} there: not a ledger's directory") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise FormatError("CONFIG", f"{CONFIG} is not well-formed TOML") from error
-    unknown = value.keys() - {"origin", "study", "demonstration", "tokens"}
+    unknown = value.keys() - {"origin", "study", "demonstration", "tokens", "store"}
     if unknown:
         raise FormatError("CONFIG", f"{CONFIG} has an unknown member", field=min(unknown))
     origin, study = value.get("origin"), value.get("study")
@@ -111,12 +114,15 @@ def read_config(directory: Path) -> Config:
         study=study,
         demonstration=demonstration,
         tokens=tuple(_token(token, n) for n, token in enumerate(tokens)),
+        store=_store(value.get("store", SQLITE)),
     )
 
 
 def write_config(directory: Path, config: Config) -> None:
     """Write `ledger.toml`."""
     lines = [f'origin = "{config.origin}"', f'study = "{config.study}"']
+    if config.store != SQLITE:
+        lines.append(f"store = {_quoted(config.store)}")
     if config.demonstration:
         lines += [
             "# Every key of this ledger follows from a public label: it protects nothing.",
@@ -135,12 +141,21 @@ def write_config(directory: Path, config: Config) -> None:
 
 
 def create(
-    directory: Path, config: Config, keys: NewKeys, passphrase: str | None, sources: Sources
+    directory: Path,
+    config: Config,
+    keys: NewKeys,
+    passphrase: str | None,
+    sources: Sources,
+    *,
+    store_owner: str | None = None,
 ) -> Ledger:
     """Make the directory of a new, empty ledger and open it.
 
+    A store outside of the directory is made as `store_owner`, whose URL is written nowhere.
+
     Raises:
-        StoreError: `LEDGER_EXISTS` when something is already there.
+        StoreError: `LEDGER_EXISTS` when something is already there, and what making the store raises.
+        FormatError: `STORE_URL` when the store's URL and that of its owner do not fit.
     """
     try:
         directory.mkdir(parents=True, exist_ok=True)
@@ -149,6 +164,7 @@ def create(
         raise StoreError("LEDGER_EXISTS", "a file stands where the directory should be") from error
     if occupied:
         raise StoreError("LEDGER_EXISTS", "the directory is not empty; a ledger is made in a new one")
+    create_store(config.store, directory / DATABASE, store_owner).close()
     (directory / KEYS).mkdir(mode=0o700)
     for name, key in (
         (LOG_KEY, keys.log),
@@ -158,11 +174,19 @@ def create(
     ):
         write_key(directory / KEYS / name, key, passphrase, random_bytes=sources.random_bytes)
     write_config(directory, config)
-    SqliteStore.create(directory / DATABASE).close()
     CheckpointStore.create(directory / CHECKPOINTS).close()
     DataKeys.create(directory / DATA_KEYS, keys.kek.secret, sources.random_bytes).close()
     UnblindingQueue.create(directory / UNBLINDINGS).close()
     return open_ledger(directory, passphrase, sources)
+
+
+def open_store(directory: Path) -> Store:
+    """Open the store of a ledger alone, for reading without keys.
+
+    Raises:
+        StoreError, FormatError: what is missing or unreadable.
+    """
+    return open_url(read_config(directory).store, directory / DATABASE)
 
 
 def open_ledger(directory: Path, passphrase: str | None, sources: Sources) -> Ledger:
@@ -183,7 +207,7 @@ def open_ledger(directory: Path, passphrase: str | None, sources: Sources) -> Le
         published=(CosignatureSigner(config.origin, keys[LOG_PQ_KEY].secret),),
     )
     with ExitStack() as opened:
-        store = opened.enter_context(closing(SqliteStore.open(directory / DATABASE)))
+        store = opened.enter_context(closing(open_url(config.store, directory / DATABASE)))
         checkpoints = opened.enter_context(closing(CheckpointStore.open(directory / CHECKPOINTS)))
         kek = keys[KEK].secret
         data_keys = opened.enter_context(DataKeys(directory / DATA_KEYS, kek, sources.random_bytes))
@@ -203,6 +227,16 @@ def open_ledger(directory: Path, passphrase: str | None, sources: Sources) -> Le
             ledger.publish()
         opened.pop_all()  # nothing failed: from here on `Ledger.close` releases them
     return ledger
+
+
+def _store(value: Any) -> str:
+    if not isinstance(value, str):
+        raise FormatError("CONFIG", "expected the URL of a store", field="store")
+    try:
+        check_url(value)
+    except FormatError as error:
+        raise FormatError("CONFIG", error.message, field="store") from error
+    return value
 
 
 def _quoted(text: str) -> str:

@@ -19,12 +19,11 @@ from rich.console import Console
 from rich.progress import Progress as Bar
 
 from ledger.conduct import Conduct
-from ledger.directory import DATABASE, read_config
+from ledger.directory import open_store
 from ledger.errors import FormatError, RefusedError
 from ledger.fold import LogFold, StoreReader
 from ledger.roles import ROLES
 from ledger.store.port import Snapshot
-from ledger.store.sqlite import SqliteStore
 from projections.audit_trail import MAX_LIMIT, TrailFilter, trail
 from projections.desk import Desk
 from projections.participant import participant_view
@@ -191,8 +190,7 @@ def _conduct(reads: Snapshot) -> Conduct:
 
 @contextmanager
 def _snapshot(directory: Path) -> Iterator[Snapshot]:
-    read_config(directory)  # says in plain words what is no ledger's directory
-    store = SqliteStore.open(directory / DATABASE)
+    store = open_store(directory)
     try:
         with store.snapshot() as reads:
             yield reads

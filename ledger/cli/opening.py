@@ -1,4 +1,4 @@
-"""`init` and `demo`: the only commands that make a ledger."""
+"""`init` and `demo`: the only commands that make a ledger; `migrate` brings a store's tables up to date."""
 
 from __future__ import annotations
 
@@ -17,13 +17,24 @@ from ledger.actions.shapes import kind_of
 from ledger.cli.terminal import AsJson, Directory, new_passphrase, say, settings, show
 from ledger.committer import Ledger
 from ledger.demo import play_demo
-from ledger.directory import KEK, KEYS, LOG_KEY, LOG_PQ_KEY, SERVICE_KEY, Config, NewKeys, create
+from ledger.directory import (
+    KEK,
+    KEYS,
+    LOG_KEY,
+    LOG_PQ_KEY,
+    SERVICE_KEY,
+    Config,
+    NewKeys,
+    create,
+    read_config,
+)
 from ledger.errors import FormatError, StoreError
 from ledger.genesis import Operator, open_log
 from ledger.keyfile import Holder, KeyMaterial, write_key
 from ledger.prepare import Signer
 from ledger.sources import Sources, SystemSources
 from ledger.statement import is_origin
+from ledger.store.urls import SQLITE, check_url, migrate_store
 from ledger.study.definition import StudyDefinition, load
 
 _PERSON = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
@@ -35,6 +46,7 @@ def register(app: typer.Typer) -> None:
     """Add the commands."""
     app.command()(init)
     app.command()(demo)
+    app.command()(migrate)
 
 
 def init(
@@ -46,17 +58,19 @@ def init(
     origin: Annotated[
         str | None, typer.Option(help="Name of the log; opaque where the trial is secret.")
     ] = None,
-    store: Annotated[str, typer.Option(help="Store URL; the embedded SQLite is sqlite:")] = "sqlite:",
+    store: Annotated[
+        str, typer.Option(help="Store: sqlite: or postgresql://WRITER@HOST/DATABASE?schema=NAME")
+    ] = SQLITE,
+    store_owner: Annotated[
+        str | None, typer.Option(help="The same as the role that makes and owns the tables; kept nowhere.")
+    ] = None,
     plain_keys: Annotated[
         bool, typer.Option(help="Write keys without a passphrase, for trying out.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Make a new ledger: keys, genesis, service. Prints the ledger id."""
-    if store != "sqlite:":
-        raise FormatError(
-            "STORE_URL", "this version keeps ledgers in the embedded store, sqlite:", field="--store"
-        )
+    check_url(store)
     if _PERSON.fullmatch(person) is None or person in _TAKEN:
         raise FormatError(
             "PERSON", "expected an id of letters, digits, dot, dash, underscore", field="--person"
@@ -69,12 +83,12 @@ def init(
         raise FormatError("ORIGIN", "expected an origin such as ledger.example/study-1", field="--origin")
     passphrase = None if plain_keys else new_passphrase()
     sources = SystemSources()
-    config = Config(origin=log_origin, study=definition.study, demonstration=False, tokens=())
+    config = Config(origin=log_origin, study=definition.study, demonstration=False, tokens=(), store=store)
     root = make_key(
         "ed25519", sources, Holder(person=person, name=name, organisation=organisation, origin=log_origin)
     )
     keys = new_keys(sources)
-    ledger = create(directory, config, keys, passphrase, sources)
+    ledger = create(directory, config, keys, passphrase, sources, store_owner=store_owner)
     key_file = directory / KEYS / f"{person}.json"
     write_key(key_file, root, passphrase)
     try:
@@ -118,6 +132,16 @@ def demo(
         print(report.as_text())
     if not report.verified:
         raise typer.Exit(1)
+
+
+def migrate(
+    directory: Directory,
+    store_owner: Annotated[str, typer.Option(help="Store URL of the role that owns the tables.")],
+    as_json: AsJson = False,
+) -> None:
+    """Bring the tables of a PostgreSQL store up to this version; forward only."""
+    applied = migrate_store(read_config(directory).store, store_owner)
+    show({"applied": list(applied)}, as_json)
 
 
 def new_keys(sources: Sources) -> NewKeys:

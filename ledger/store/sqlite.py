@@ -27,9 +27,10 @@ from typing import Final, Self
 
 from ledger.errors import StoreError
 from ledger.store.port import Commit, Slot
+from ledger.store.rows import Row, RowReads, Statements, commit_rows, digest_bytes, slot_rows
 from ledger.store.sqlite_errors import translate
 from ledger.store.sqlite_files import FileFormat, connect, make_file, open_file
-from ledger.store.sqlite_reads import QUERIES, Row, SqliteReads, digest_bytes, select
+from ledger.store.sqlite_reads import QUERIES, select
 
 APPLICATION_ID: Final = 0x544C4731
 SCHEMA_VERSION: Final = 1
@@ -44,7 +45,7 @@ BUSY_TIMEOUT_S: Final = 5.0
 POLL_S: Final = 0.01  # how soon another process's commit is seen
 
 
-class SqliteTransaction(SqliteReads):
+class SqliteTransaction(RowReads):
     """A held write lock. Made by `SqliteStore.write`, used once, by one thread."""
 
     __slots__ = ("_connection", "_failed", "_store", "_written")
@@ -70,7 +71,7 @@ class SqliteTransaction(SqliteReads):
             self._store._end(connection, commit=error is None and self._written and not self._failed)
 
     def append(self, commit: Commit) -> None:
-        self._write(_statements(commit))
+        self._write(commit_rows(commit))
 
     def put_attachment(self, sha256: str, media_type: str, data: bytes) -> None:
         digest = hashlib.sha256(data).digest()
@@ -80,13 +81,9 @@ class SqliteTransaction(SqliteReads):
             self._write([("insert_attachment", [(digest, media_type, data)])])
 
     def put_slots(self, slots: Sequence[Slot]) -> None:
-        rows = [
-            (new.list, new.index, new.stratum, new.commitment, new.proof, new.nonce, new.ciphertext)
-            for new in slots
-        ]
-        self._write([("insert_slot", rows)])
+        self._write(slot_rows(slots))
 
-    def erase(self, name: str, rows: Sequence[Sequence[object]]) -> int:
+    def erase(self, name: str, rows: Sequence[Row]) -> int:
         """Zero the rows that a named statement finds; return how many there were."""
         return self._write([(name, rows)])
 
@@ -95,7 +92,7 @@ class SqliteTransaction(SqliteReads):
             raise StoreError("STORE_CLOSED", "the write transaction is over")
         return select(self._connection, name, parameters)
 
-    def _write(self, statements: Sequence[tuple[str, Sequence[Sequence[object]]]]) -> int:
+    def _write(self, statements: Statements) -> int:
         """Run named statements, each for all its rows; return how many rows the last one changed."""
         connection = self._connection
         if connection is None or self._failed:
@@ -114,7 +111,7 @@ class SqliteTransaction(SqliteReads):
         return changed
 
 
-class SqliteSnapshot(SqliteReads):
+class SqliteSnapshot(RowReads):
     """Reads of one connection inside one read transaction."""
 
     __slots__ = ("_connection", "size")
@@ -127,7 +124,7 @@ class SqliteSnapshot(SqliteReads):
         return select(self._connection, name, parameters)
 
 
-class SqliteStore(SqliteReads):
+class SqliteStore(RowReads):
     """A ledger's storage in one SQLite file."""
 
     def __init__(self, path: Path, writer: sqlite3.Connection, busy_timeout_s: float) -> None:
@@ -238,7 +235,7 @@ class SqliteStore(SqliteReads):
             with self._committed:
                 self._committed.notify_all()
 
-    def _erase(self, name: str, rows: Sequence[Sequence[object]]) -> int:
+    def _erase(self, name: str, rows: Sequence[Row]) -> int:
         with self.write() as transaction:
             erased = transaction.erase(name, rows)
         with self._write_lock:
@@ -283,45 +280,6 @@ class SqliteStore(SqliteReads):
         except sqlite3.Error as error:
             raise translate(error) from error
         return connection
-
-
-def _statements(commit: Commit) -> list[tuple[str, Sequence[Sequence[object]]]]:
-    """Return the rows of a commit by the statements that insert them, parents before children."""
-    statements: list[tuple[str, Sequence[Sequence[object]]]] = []
-    if commit.streams:
-        statements.append(
-            ("insert_stream", [(new.stream, bytes.fromhex(new.tag), new.salt) for new in commit.streams])
-        )
-    events = [
-        (
-            new.index,
-            new.at,
-            new.stream,
-            new.seq,
-            new.type,
-            new.schema,
-            new.id,
-            bytes.fromhex(new.event),
-            new.statement,
-            new.leaf,
-        )
-        for new in commit.events
-    ]
-    statements.append(("insert_event", events))
-    statements.append(
-        ("insert_tile_hash", [*((0, new.index, new.leaf_hash) for new in commit.events), *commit.tile_hashes])
-    )
-    if commit.guards:
-        statements.append(("insert_guard", [(new.kind, new.key, new.index) for new in commit.guards]))
-    if commit.disclosures:
-        disclosures = [
-            (bytes.fromhex(new.event), new.path, new.scope, new.stream, new.nonce, new.ciphertext)
-            for new in commit.disclosures
-        ]
-        statements.append(("insert_disclosure", disclosures))
-    head = (commit.base_size, commit.base_size + len(events), commit.root, commit.frontier, commit.head)
-    statements.append(("insert_head", [head]))
-    return statements
 
 
 def _check_sizes(connection: sqlite3.Connection) -> None:

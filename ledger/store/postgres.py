@@ -1,0 +1,381 @@
+"""The PostgreSQL store: one schema of a database, every commit on disk before it is answered.
+
+Crash story, in the order of the code. An advisory lock of the transaction is the write lock, so the head
+that is read next stays the newest until the end. Rows of one commit go in with one statement for each table;
+`COMMIT` syncs the server's own log (synchronous_commit; a synchronous standby's where there is one) before it
+answers. A process that dies before that leaves a transaction that the server takes back; one that dies
+after it has committed, whether or not anybody heard. Whoever then asks under the write lock learns which: the
+lock is given back only when the transaction has come to its end.
+
+One connection writes, under a lock; reads borrow connections from a pool, so that threads read while another
+writes. Several processes may write to one schema. Nothing creates itself. The role that writes can add rows
+and zero what is erasable, nothing else; another role owns the tables and applies migrations.
+
+Erasing zeroes rows and then rewrites the table, as an update leaves the old row version behind. The server's
+own log, its archive and base backups hold the old bytes until they are recycled: they are backups, and are
+named so.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import re
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from types import TracebackType
+from typing import Final, LiteralString, Self
+
+import psycopg
+from psycopg import sql
+from psycopg.pq import TransactionStatus
+from psycopg_pool import ConnectionPool
+
+from ledger.errors import StoreError
+from ledger.store.port import Commit, Slot
+from ledger.store.postgres_connections import (
+    QUERIES,
+    Connection,
+    check_idle,
+    check_role,
+    check_server,
+    connect_writer,
+    reader_pool,
+    select,
+    take_lock,
+)
+from ledger.store.postgres_errors import translate
+from ledger.store.postgres_migrations import create_schema, migrate, missing
+from ledger.store.postgres_news import News, channel
+from ledger.store.rows import Row, RowReads, Statements, commit_rows, digest_bytes, slot_rows
+from ledger.store.urls import SchemaUrl, parse_schema_url
+
+__all__ = ["PostgresStore", "migrate"]
+
+BUSY_TIMEOUT_S: Final = 5.0
+POLL_S: Final = 0.02  # how soon another process's commit is seen while no news is heard
+HEARING_POLL_S: Final = 0.5  # and while it is
+REWRITE_PAUSE_S: Final = 0.05
+
+_FIRST_NUMBER: Final = re.compile(r"\d+")
+
+
+class PostgresTransaction(RowReads):
+    """A held write lock. Made by `PostgresStore.write`, used once, by one thread."""
+
+    __slots__ = ("_connection", "_failed", "_heads", "_store", "_written")
+
+    def __init__(self, store: PostgresStore) -> None:
+        self._store = store
+        self._connection: Connection | None = None
+        self._heads: list[Row] | None = None
+        self._written = False
+        self._failed = False
+
+    def __enter__(self) -> Self:
+        self._connection, self._heads = self._store._begin()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            self._store._end(connection, commit=error is None and self._written and not self._failed)
+
+    def append(self, commit: Commit) -> None:
+        self._write(commit_rows(commit))
+
+    def put_attachment(self, sha256: str, media_type: str, data: bytes) -> None:
+        digest = hashlib.sha256(data).digest()
+        if digest.hex() != sha256:
+            raise StoreError("STORE_CORRUPT", f"expected bytes of {sha256}, got bytes of {digest.hex()}")
+        if not self._rows("attachment_exists", (digest,)):
+            self._write([("insert_attachment", [(digest, media_type, data)])])
+
+    def put_slots(self, slots: Sequence[Slot]) -> None:
+        self._write(slot_rows(slots))
+
+    def erase(self, name: str, rows: Sequence[Row]) -> int:
+        """Zero the rows that a named statement finds; return how many there were."""
+        return self._write([(name, rows)])
+
+    def _rows(self, name: str, parameters: Sequence[object] = ()) -> list[Row]:
+        if self._connection is None:
+            raise StoreError("STORE_CLOSED", "the write transaction is over")
+        if name == "head" and self._heads is not None:
+            return self._heads  # came with the lock, and nobody else has changed it since
+        return select(self._connection, name, parameters)
+
+    def _write(self, statements: Statements) -> int:
+        """Run named statements, each once for all its rows; return how many rows the last one changed."""
+        connection = self._connection
+        if connection is None or self._failed:
+            raise StoreError("STORE_CLOSED", "the write transaction is over")
+        self._heads = None
+        changed = 0
+        try:
+            with connection.pipeline():
+                cursors = [
+                    connection.execute(QUERIES[name], _columns(rows), prepare=True)
+                    for name, rows in statements
+                    if rows
+                ]
+            changed = cursors[-1].rowcount if cursors else 0
+        except BaseException as error:
+            # The server has given the transaction up already; nothing more may be asked of it.
+            self._failed = True
+            if isinstance(error, psycopg.Error):
+                raise translate(error) from None
+            raise
+        self._written = True
+        return changed
+
+
+class PostgresSnapshot(RowReads):
+    """Reads of one connection inside one read transaction."""
+
+    __slots__ = ("_connection", "size")
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self.size: int = self._first("size", ()) or 0  # the first read fixes what all others see
+
+    def _rows(self, name: str, parameters: Sequence[object] = ()) -> list[Row]:
+        return select(self._connection, name, parameters)
+
+
+class PostgresStore(RowReads):
+    """A ledger's storage in one schema of a PostgreSQL database."""
+
+    def __init__(self, url: SchemaUrl, writer: Connection, lock: int, busy_timeout_s: float) -> None:
+        """Take over an open writer connection; use `create` or `open`."""
+        self.schema = url.schema
+        self._url = url
+        self._writer = writer
+        self._lock_number = lock
+        self._busy_timeout_s = busy_timeout_s
+        self._write_lock = threading.Lock()
+        self._readers: ConnectionPool[Connection] = reader_pool(url)
+        self._news = News(url)
+        self._closed = False
+
+    @classmethod
+    def create(cls, url: str, owner: str, *, busy_timeout_s: float = BUSY_TIMEOUT_S) -> Self:
+        """Make a new, empty store as its owner, in which the role of `url` writes.
+
+        Raises:
+            FormatError: STORE_URL.
+            StoreError: STORE_EXISTS, STORE_MISSING for the role, STORE_ROLE, STORE_VERSION, STORE_FULL,
+                STORE_IO.
+        """
+        create_schema(parse_schema_url(url), parse_schema_url(owner))
+        return cls.open(url, busy_timeout_s=busy_timeout_s)
+
+    @classmethod
+    def open(cls, url: str, *, busy_timeout_s: float = BUSY_TIMEOUT_S) -> Self:
+        """Open an existing store.
+
+        Raises:
+            FormatError: STORE_URL.
+            StoreError: STORE_MISSING, STORE_CORRUPT, STORE_VERSION, STORE_ROLE, STORE_BUSY, STORE_IO.
+        """
+        place = parse_schema_url(url)
+        connection = connect_writer(place, busy_timeout_s)
+        try:
+            lock = check_server(connection, place.schema)
+            pending = missing(connection)
+            if pending:
+                raise StoreError("STORE_VERSION", f"expected {pending[0].name} to be applied: migrate first")
+            check_role(connection, place.schema)
+            _check_sizes(connection)
+        except BaseException:
+            connection.close()
+            raise
+        return cls(place, connection, lock, busy_timeout_s)
+
+    def write(self) -> PostgresTransaction:
+        return PostgresTransaction(self)
+
+    @contextlib.contextmanager
+    def snapshot(self) -> Iterator[PostgresSnapshot]:
+        with self._reader() as connection:
+            _run(connection, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            try:
+                yield PostgresSnapshot(connection)
+            finally:
+                _roll_back(connection)
+
+    def put_attachment(self, sha256: str, media_type: str, data: bytes) -> None:
+        with self.write() as transaction:
+            transaction.put_attachment(sha256, media_type, data)
+
+    def put_slots(self, slots: Sequence[Slot]) -> None:
+        with self.write() as transaction:
+            transaction.put_slots(slots)
+
+    def delete_disclosures(self, event: str, paths: Sequence[str]) -> int:
+        digest = digest_bytes(event)
+        return self._erase("disclosures", "erase_disclosure", [(digest, path) for path in paths])
+
+    def delete_slots(self, list_name: str) -> int:
+        return self._erase("slots", "erase_slots", [(list_name,)])
+
+    def wait_for(self, size: int, timeout_s: float) -> int:
+        deadline = time.monotonic() + timeout_s
+        while True:
+            heard = self._news.count()
+            present = self._first("size", ()) or 0
+            remaining = deadline - time.monotonic()
+            if present >= size or remaining <= 0:
+                return present
+            self._news.wait(heard, min(remaining, HEARING_POLL_S if self._news.hearing else POLL_S))
+
+    def close(self) -> None:
+        with self._write_lock:
+            if self._closed:
+                return
+            self._closed = True
+            self._news.close()
+            self._readers.close()
+            self._writer.close()
+
+    def _begin(self) -> tuple[Connection, list[Row]]:
+        """Take the write lock; return the connection that has it, and the row of the newest head."""
+        if not self._write_lock.acquire(timeout=self._busy_timeout_s):
+            raise StoreError("STORE_BUSY", "another writer holds the store")
+        try:
+            connection = self._live_writer()
+            with connection.pipeline():
+                connection.execute("BEGIN")
+                take_lock(connection, self._lock_number)
+                heads = connection.cursor(binary=True).execute(QUERIES["head"], prepare=True)
+            return connection, heads.fetchall()
+        except BaseException as error:
+            _roll_back(self._writer)
+            self._write_lock.release()
+            if isinstance(error, psycopg.Error):
+                raise translate(error) from None
+            raise
+
+    def _live_writer(self) -> Connection:
+        """Return the connection that writes, a new one where the server has ended it."""
+        if self._closed:
+            raise StoreError("STORE_CLOSED", "the store was closed")
+        try:
+            check_idle(self._writer)
+        except psycopg.Error:
+            self._writer.close()
+            self._writer = connect_writer(self._url, self._busy_timeout_s)
+        return self._writer
+
+    def _end(self, connection: Connection, *, commit: bool) -> None:
+        try:
+            if commit:
+                self._commit(connection)
+        finally:
+            _roll_back(connection)
+            self._write_lock.release()
+        if commit:
+            self._news.tell()
+
+    def _commit(self, connection: Connection) -> None:
+        """Commit, and tell other processes; what goes wrong in the telling is no failure of the commit."""
+        warnings: list[str] = []
+        notice = lambda diagnostic: warnings.append(diagnostic.sqlstate or "")  # noqa: E731
+        committed: psycopg.Cursor[Row] | None = None
+        connection.add_notice_handler(notice)
+        try:
+            with connection.pipeline():
+                committed = connection.execute("COMMIT")
+                connection.execute(sql.SQL("NOTIFY {}").format(channel(self.schema)))
+        except psycopg.Error as error:
+            if committed is None or committed.statusmessage != "COMMIT":
+                raise translate(error) from None
+        finally:
+            connection.remove_notice_handler(notice)
+        if committed.statusmessage != "COMMIT":
+            raise StoreError("STORE_IO", "the database took the transaction back")
+        if (
+            warnings
+        ):  # a wait for the standby that somebody cancelled: durable here, and nobody knows where else
+            raise StoreError("STORE_IO", "the commit is not known to have reached the standby")
+
+    def _erase(self, table: LiteralString, name: str, rows: Sequence[Row]) -> int:
+        with self.write() as transaction:
+            erased = transaction.erase(name, rows)
+        deadline = time.monotonic() + self._busy_timeout_s
+        while self._rewrite(table):
+            if time.monotonic() > deadline:
+                raise StoreError(
+                    "STORE_BUSY", "the values are destroyed, but an open snapshot keeps their remains"
+                )
+            time.sleep(REWRITE_PAUSE_S)
+        return erased
+
+    def _rewrite(self, table: LiteralString) -> int:
+        """Write a table anew without row versions that nobody can see; return how many had to stay."""
+        details: list[str] = []
+        notice = lambda diagnostic: details.append(diagnostic.message_detail or "")  # noqa: E731
+        with self._write_lock:
+            connection = self._live_writer()
+            connection.add_notice_handler(notice)
+            try:
+                connection.execute(sql.SQL("VACUUM (FULL, VERBOSE) {}").format(sql.Identifier(table)))
+            except psycopg.Error as error:
+                raise translate(error) from None
+            finally:
+                connection.remove_notice_handler(notice)
+        # The first number of the detail is that of dead row versions that had to stay, in any language.
+        numbers = [found[0] for found in map(_FIRST_NUMBER.search, details) if found is not None]
+        if not numbers:
+            raise StoreError("STORE_IO", "the database does not say whether remains were cleared")
+        return max(map(int, numbers))
+
+    def _rows(self, name: str, parameters: Sequence[object] = ()) -> list[Row]:
+        with self._reader() as connection:
+            return select(connection, name, parameters)
+
+    @contextlib.contextmanager
+    def _reader(self) -> Iterator[Connection]:
+        try:
+            connection = self._readers.getconn()
+        except psycopg.Error as error:
+            raise translate(error) from None
+        try:
+            yield connection
+        finally:
+            self._readers.putconn(connection)
+
+
+def _columns(rows: Sequence[Row]) -> list[list[object]]:
+    return [list(column) for column in zip(*rows, strict=True)]
+
+
+def _run(connection: Connection, statement: LiteralString) -> None:
+    try:
+        connection.execute(statement)
+    except psycopg.Error as error:
+        raise translate(error) from None
+
+
+def _roll_back(connection: Connection) -> None:
+    """End a transaction that is still open; a connection that can't even do that is closed."""
+    if connection.closed or connection.info.transaction_status == TransactionStatus.IDLE:
+        return
+    try:
+        connection.execute("ROLLBACK")
+    except psycopg.Error:
+        connection.close()
+
+
+def _check_sizes(connection: Connection) -> None:
+    rows = select(connection, "size", ())
+    newest = select(connection, "newest_index", ())
+    size, found = rows[0][0] if rows else 0, newest[0][0] + 1 if newest else 0
+    if found != size:
+        raise StoreError("STORE_CORRUPT", f"expected {size} events as the head says, found {found}")

@@ -1,0 +1,140 @@
+-- Statements of the PostgreSQL store, by name. Rows that go in come as one array for each column.
+
+-- name: head
+SELECT size, root, frontier, note FROM log_head ORDER BY base DESC LIMIT 1
+
+-- name: size
+SELECT size FROM log_head ORDER BY base DESC LIMIT 1
+
+-- name: head_below
+SELECT size, root, frontier, note FROM log_head WHERE base <= %s::int8 ORDER BY base DESC LIMIT 1
+
+-- name: newest_index
+SELECT idx FROM events ORDER BY idx DESC LIMIT 1
+
+-- name: entries
+SELECT idx, at, stream, seq, type, schema, id, event, statement, leaf
+FROM events WHERE idx >= %s::int8 AND idx < %s::int8 ORDER BY idx
+
+-- name: entries_of_types
+SELECT idx, at, stream, seq, type, schema, id, event, statement, leaf
+FROM events WHERE idx >= %s::int8 AND idx < %s::int8
+AND type IN (SELECT jsonb_array_elements_text(%s::jsonb)) ORDER BY idx
+
+-- name: stream_entries
+SELECT idx, at, stream, seq, type, schema, id, event, statement, leaf
+FROM events WHERE stream = %s::text AND seq >= %s::int8 AND seq < %s::int8 ORDER BY seq
+
+-- name: index_of_event
+SELECT idx FROM events WHERE event = %s::bytea
+
+-- name: index_of_id
+SELECT idx FROM events WHERE id = %s::text
+
+-- name: stream
+SELECT stream, tag, salt FROM streams WHERE stream = %s::text
+
+-- name: stream_by_tag
+SELECT stream, tag, salt FROM streams WHERE tag = %s::bytea
+
+-- name: streams
+SELECT stream, tag, salt FROM streams ORDER BY stream
+
+-- name: stream_head
+SELECT seq, event FROM events WHERE stream = %s::text ORDER BY seq DESC LIMIT 1
+
+-- name: disclosures
+SELECT event, path, scope, stream, nonce, ciphertext
+FROM disclosures WHERE event = %s::bytea AND NOT erased ORDER BY path
+
+-- name: guard
+SELECT idx FROM guards WHERE kind = %s::text AND key = %s::text
+
+-- name: guards
+SELECT kind, key, idx FROM guards WHERE kind = %s::text ORDER BY key
+
+-- name: attachment
+SELECT sha256, media_type, data FROM attachments WHERE sha256 = %s::bytea
+
+-- name: attachment_exists
+SELECT 1 FROM attachments WHERE sha256 = %s::bytea
+
+-- name: tile_hashes
+SELECT hash FROM tile_hashes
+WHERE level = %s::int8 AND position >= %s::int8 AND position < %s::int8 ORDER BY position
+
+-- name: slot
+SELECT list, idx, stratum, commitment, proof, nonce, ciphertext
+FROM slots WHERE list = %s::text AND idx = %s::int8 AND NOT erased
+
+-- name: next_slot
+SELECT list, idx, stratum, commitment, proof, nonce, ciphertext
+FROM slots WHERE list = %s::text AND stratum = %s::text AND idx > %s::int8 AND NOT erased ORDER BY idx LIMIT 1
+
+-- name: count_slots
+SELECT count(*) FROM slots WHERE list = %s::text AND NOT erased
+
+-- name: insert_event
+INSERT INTO events (idx, at, stream, seq, type, schema, id, event, statement, leaf)
+SELECT * FROM unnest(%s::int8[], %s::text[], %s::text[], %s::int8[], %s::text[], %s::int4[], %s::text[],
+    %s::bytea[], %s::bytea[], %s::bytea[])
+
+-- name: insert_tile_hash
+INSERT INTO tile_hashes (level, position, hash) SELECT * FROM unnest(%s::int4[], %s::int8[], %s::bytea[])
+
+-- name: insert_head
+INSERT INTO log_head (base, size, root, frontier, note)
+SELECT * FROM unnest(%s::int8[], %s::int8[], %s::bytea[], %s::bytea[], %s::bytea[])
+
+-- name: insert_stream
+INSERT INTO streams (stream, tag, salt) SELECT * FROM unnest(%s::text[], %s::bytea[], %s::bytea[])
+
+-- name: insert_guard
+INSERT INTO guards (kind, key, idx) SELECT * FROM unnest(%s::text[], %s::text[], %s::int8[])
+
+-- name: insert_disclosure
+INSERT INTO disclosures (event, path, scope, stream, erased, nonce, ciphertext)
+SELECT event, path, scope, stream, false, nonce, ciphertext
+FROM unnest(%s::bytea[], %s::text[], %s::text[], %s::text[], %s::bytea[], %s::bytea[])
+    AS n (event, path, scope, stream, nonce, ciphertext)
+
+-- name: insert_attachment
+INSERT INTO attachments (sha256, media_type, data)
+SELECT * FROM unnest(%s::bytea[], %s::text[], %s::bytea[])
+
+-- name: insert_slot
+INSERT INTO slots (list, idx, stratum, commitment, proof, erased, nonce, ciphertext)
+SELECT list, idx, stratum, commitment, proof, false, nonce, ciphertext
+FROM unnest(%s::text[], %s::int8[], %s::text[], %s::bytea[], %s::bytea[], %s::bytea[], %s::bytea[])
+    AS n (list, idx, stratum, commitment, proof, nonce, ciphertext)
+
+-- name: erase_disclosure
+UPDATE disclosures AS d
+SET erased = true, nonce = decode(repeat('00', length(nonce)), 'hex'),
+    ciphertext = decode(repeat('00', length(ciphertext)), 'hex')
+FROM unnest(%s::bytea[], %s::text[]) AS w (event, path)
+WHERE d.event = w.event AND d.path = w.path AND NOT d.erased
+
+-- name: erase_slots
+UPDATE slots
+SET erased = true, nonce = decode(repeat('00', length(nonce)), 'hex'),
+    ciphertext = decode(repeat('00', length(ciphertext)), 'hex')
+WHERE list = ANY(%s::text[]) AND NOT erased
+
+-- name: lock
+SELECT pg_advisory_xact_lock(%s::int4, %s::int4)
+
+-- name: nature
+SELECT current_setting('server_version_num')::int4, current_setting('server_encoding'),
+    current_setting('fsync') = 'on' AND current_setting('full_page_writes') = 'on',
+    (SELECT (oid::int8 - 2147483648)::int4 FROM pg_namespace WHERE nspname = %s::text)
+
+-- name: migrations
+SELECT number, name, sha256 FROM migrations ORDER BY number
+
+-- name: excess
+SELECT c.relname FROM pg_class AS c
+WHERE c.relnamespace = %s::text::regnamespace AND c.relkind = 'r'
+AND (has_table_privilege(c.oid, 'DELETE') OR has_table_privilege(c.oid, 'TRUNCATE')
+    OR has_table_privilege(c.oid, 'TRIGGER')
+    OR (has_any_column_privilege(c.oid, 'UPDATE') AND c.relname NOT IN ('disclosures', 'slots')))

