@@ -11,7 +11,9 @@ path, host or present time enters an event: same seed, same root. Nobody in it i
     setup          study start-up
     schedule       who comes when
     turns          what does not go to plan, participant by participant
-    participants   one participant from screening to the end, by visits, bedside, safety, leaving, asides
+    participants   one participant from screening to the end: enrolling, consenting, screening, visits,
+                   diaries, bedside, safety, asides, leaving, afterwards
+    monitoring     how a participant's record is looked after: querying, deviating, signing, endorsing
     elsewhere      keys, staff, approvals, refusals
     play, report   all of it, exported and verified, and what is printed
 """

@@ -9,12 +9,11 @@ from typing import Final
 
 from ledger.actions.consent import ConsentWithdrawn
 from ledger.actions.erasure import ErasureApproved
-from ledger.actions.fields import Measure, Source
-from ledger.actions.medication import MedicationChanged, MedicationStarted, MedicationStopped
+from ledger.actions.fields import Source
 from ledger.actions.randomization import RandomizationRequested
-from ledger.actions.safety import AdverseEventFollowedUp, AdverseEventResolved
-from ledger.actions.visits import VisitCompleted, VisitStarted
-from ledger.demo import consenting, judging, moving, pregnancies, safety, screening
+from ledger.actions.safety import AdverseEventFollowedUp
+from ledger.actions.visits import VisitStarted
+from ledger.demo import between, consenting, judging, moving, pregnancies, safety
 from ledger.demo.bedside import dose_name, received
 from ledger.demo.cast import REVIEW_BOARD, person_at
 from ledger.demo.course import Course
@@ -24,7 +23,6 @@ from ledger.demo.mending import correct, correct_sealed, void
 from ledger.demo.stage import DAY_US, Command, Story, Wait
 from ledger.demo.visits import baseline
 from ledger.erasing import erase
-from ledger.rules.visits import UNSCHEDULED
 from ledger.statement import parse_statement
 from ledger.study.definition import Visit
 
@@ -204,50 +202,6 @@ def suicidality(course: Course, visit: Visit, on: date) -> Story:
     yield from judging.suicidality(course, course.pen(on, 15 * 60), visit)
 
 
-def medication_changed(course: Course, visit: Visit, on: date) -> Story:
-    """Take something new, take more of it, and stop it."""
-    label, pen = "CM-5", course.pen(on, 15 * 60)
-    started = MedicationStarted(
-        medication=label,
-        class_="analgesics",
-        start=pen.day,
-        dose=Measure(value="400", unit="mg"),
-        drug="ibuprofen",
-        indication="back pain",
-        source=pen.source("participant"),
-    )
-    yield pen.reported(COORDINATOR, started)
-    pen.us += 3 * DAY_US
-    changed = MedicationChanged(
-        medication=label,
-        change=pen.day,
-        code="not_enough",
-        dose=Measure(value="600", unit="mg"),
-        source=pen.source("participant"),
-    )
-    yield pen.reported(COORDINATOR, changed)
-    pen.us += 7 * DAY_US
-    stopped = MedicationStopped(
-        medication=label, stop=pen.day, code="no_longer_needed", source=pen.source("participant")
-    )
-    yield pen.reported(COORDINATOR, stopped)
-
-
-def unscheduled(course: Course, visit: Visit, on: date) -> Story:
-    """Come in between for palpitations: an electrocardiogram and blood, and it is nothing."""
-    pen = course.pen(on + timedelta(days=1), 14 * 60)
-    started = VisitStarted(visit=UNSCHEDULED, mode="in_person", source=pen.source())
-    yield pen.note(COORDINATOR, started)
-    ae = course.next_event()
-    yield pen.note(NURSE, safety.report(pen, ae, "palpitations for an hour", grade=1))
-    yield from screening.heart(pen, UNSCHEDULED, significant=True)
-    yield from screening.blood(pen, UNSCHEDULED, "unscheduled")
-    yield pen.note(COORDINATOR, VisitCompleted(visit=UNSCHEDULED, source=pen.source()))
-    pen.us += DAY_US
-    over = AdverseEventResolved(ae=ae, version=2, resolved=pen.day, outcome="recovered", source=pen.source())
-    yield pen.note(COORDINATOR, over)
-
-
 def _adverse(story: Callable[..., Story]) -> Aside:
     def aside(course: Course, visit: Visit, on: date) -> Story:
         return story(course.pen(on, 16 * 60))
@@ -270,8 +224,8 @@ ASIDES: Final[Mapping[str, Aside]] = MappingProxyType(
         "assessed": _adverse(judging.assessed),
         "nullified": _adverse(judging.nullified),
         "suicidality": suicidality,
-        "medication_changed": medication_changed,
-        "unscheduled": unscheduled,
+        "medication_changed": between.medication_changed,
+        "unscheduled": between.unscheduled,
         "page_missing": consenting.page_missing,
         "authorization_revoked": consenting.authorization_revoked,
         "found_ineligible": moving.found_ineligible,
