@@ -12,7 +12,17 @@ from typing import Final
 
 import typer
 
-from ledger.cli import erasing, importing, keeping, keys, opening, randomization, transparency, unblinding
+from ledger.cli import (
+    erasing,
+    importing,
+    keeping,
+    keys,
+    opening,
+    randomization,
+    subscribing,
+    transparency,
+    unblinding,
+)
 from ledger.cli.terminal import settings
 from ledger.errors import ConflictError, LedgerError, ProofError, RefusedError, SignatureError
 
@@ -48,6 +58,7 @@ def build() -> typer.Typer:
     unblinding.register(app)
     randomization.register(app)
     importing.register(app)
+    subscribing.register(app)
     for point in sorted(entry_points(group=ENTRY_POINTS), key=lambda point: point.name):
         point.load()(app)
     app.command("verify", help="Judge an export bundle offline.", add_help_option=False)(_verify)
