@@ -26,6 +26,7 @@ from api.openapi import document
 from api.operations import BASE, Operation
 from api.problems import ProblemError, problem
 from api.routes import (
+    asyncapi,
     catalogue,
     docs,
     health,
@@ -51,6 +52,7 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
     *catalogue.OPERATIONS,
     *health.OPERATIONS,
     *docs.OPERATIONS,
+    *asyncapi.OPERATIONS,
 )
 
 _TELEMETRY: Final = {"tracing": False, "metrics": False, "logs": False, "operation_spans": False}

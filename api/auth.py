@@ -45,6 +45,8 @@ PERMITTED: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
         "study-readyz": ANYBODY,
         "openapi": ANYBODY,
         "study-openapi": ANYBODY,
+        "asyncapi": ANYBODY,
+        "study-asyncapi": ANYBODY,
         "docs": ANYBODY,
         "study-docs": ANYBODY,
         "docs-file": ANYBODY,
