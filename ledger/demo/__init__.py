@@ -11,10 +11,13 @@ path, host or present time enters an event: same seed, same root. Nobody in it i
     setup          study start-up
     schedule       who comes when
     turns          what does not go to plan, participant by participant
-    participants   one participant from screening to the end: enrolling, consenting, screening, visits,
-                   diaries, bedside, safety, asides, leaving, afterwards
-    monitoring     how a participant's record is looked after: querying, deviating, signing, endorsing
-    elsewhere      keys, staff, approvals, refusals
+    participants   one participant from screening to the end, by the modules of consent, visits, bedside,
+                   diaries, safety, queries, signatures, leaving and what comes after
+    office         a desk of those who write what concerns no one participant
+    elsewhere      what goes on around the participants: keys, staff, amending, conditions, handing_over,
+                   attesting, running, counting, unblinding_turns, overseeing, taking_over
+    safety_office  the central part of safety
+    closing        locks, lists opened, sites and study closed, archive
     play, report   all of it, exported and verified, and what is printed
 """
 

@@ -1,7 +1,8 @@
 """The end: all is reconciled, endorsed and locked; lists opened, sites and study closed, records archived.
 
 last cases · close-out visits · participants locked · trail reviewed · database locked
-database unlocked for a late answer, and locked again · lists opened · sites closed · study closed · archive
+database unlocked for a late correction, and locked again
+    lists opened · sites closed · study closed · archive read
 """
 
 from __future__ import annotations
@@ -18,7 +19,9 @@ from ledger.demo import counting, overseeing
 from ledger.demo.attesting import issue_copy, records_digest
 from ledger.demo.cast import ADMINISTRATOR, DATA_MANAGER, LIST_HOLDER, person_at
 from ledger.demo.course import Course
-from ledger.demo.endorsing import endorse_and_lock
+from ledger.demo.endorsing import endorse_and_lock, unlocked
+from ledger.demo.hands import NURSE
+from ledger.demo.mending import correct
 from ledger.demo.office import ESOURCE, Desk
 from ledger.demo.running import root_at
 from ledger.demo.safety_office import SafetyOffice
@@ -44,9 +47,7 @@ def close(setup: Setup, courses: Mapping[int, Course], office: SafetyOffice, wat
     on = _next_monday(stage)
     stage.run([_closed_out(setup, site, on) for site in stage.definition.sites], watch)
     _lock(setup, courses, on + timedelta(days=1), watch)
-    unlocked = _unlocked(setup, courses, on + timedelta(days=_LOCKED_AGAIN_DAYS))
-    stage.run([unlocked], watch)
-    stage.run([office.evening(on + timedelta(days=_LOCKED_AGAIN_DAYS))], watch)
+    stage.run([_unlocked(setup, courses, on + timedelta(days=_LOCKED_AGAIN_DAYS))], watch)
     _lock(setup, courses, on + timedelta(days=_LOCKED_AGAIN_DAYS + 1), watch)
     on += timedelta(days=2 * _LOCKED_AGAIN_DAYS)
     stage.run([_opened(setup, on)], watch)
@@ -104,11 +105,29 @@ def _database(setup: Setup, on: date) -> Story:
 
 
 def _unlocked(setup: Setup, courses: Mapping[int, Course], on: date) -> Story:
-    """Unlock for an answer that came after the lock."""
-    desk = Desk(setup, on, 9 * 60)
-    unlocked = DatabaseUnlocked(authority=AUTHORITY)
-    why = ("new_information", "a site found a paper of the last visit")
-    yield desk.note(DATA_MANAGER, unlocked, _STUDY, reason=why)
+    """Unlock for a value that was found to be wrong after the lock: database, participant, correction."""
+    desk = Desk(setup, on, 7 * 60)
+    why = ("new_information", "a printout of the last infusion reads otherwise")
+    yield desk.note(DATA_MANAGER, DatabaseUnlocked(authority=AUTHORITY), _STUDY, reason=why)
+    for course in [each for each in courses.values() if _is_quiet(each)][-1:]:
+        pen = course.pen(on, 13 * 60)
+        yield unlocked(pen, why[1])
+        old = course.noted["systolic"]
+        yield from correct(
+            pen,
+            NURSE,
+            course.noted["vital_signs"],
+            "/data/measurements/0/quantity/value",
+            old=old,
+            new=str(int(old) + 1),
+            reason=("transcription_error", why[1]),
+        )
+
+
+def _is_quiet(course: Course) -> bool:
+    """Tell whether nothing was corrected beside a participant's visits, and nothing came after them."""
+    turns = course.plan.turns
+    return "systolic" in course.noted and not (turns.asides or turns.leaves or turns.after)
 
 
 def _opened(setup: Setup, on: date) -> Story:
