@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
@@ -32,12 +32,14 @@ class Folded:
 
     Attributes:
         participants: states of the projection `participants`, by participant.
+        earlier: returns the log folded up to a size.
     """
 
     reads: Snapshot
     fold: LogFold
     participants: dict[str, State]
     controls: list[int]
+    earlier: Callable[[int], LogFold]
 
     @property
     def conduct(self) -> Conduct:
@@ -80,10 +82,26 @@ class Reading:
                 fold=self._fold,
                 participants=self._participants,
                 controls=self._controls,
+                earlier=lambda size: self._at(reads, size),
             )
+
+    def _at(self, reads: Snapshot, size: int) -> LogFold:
+        """Return the fold of a size: who pages through a report as known then asks for the same one again."""
+        if size == self._fold.size:
+            return self._fold
+        if self._earlier.size > size:
+            self._earlier = LogFold(StoreReader(self._store))
+        try:
+            self._earlier.catch_up(reads, size)
+        except BaseException:
+            self._earlier = LogFold(StoreReader(self._store))
+            raise
+        self._earlier.reader.reads = self._store
+        return self._earlier
 
     def _reset(self) -> None:
         self._fold = LogFold(StoreReader(self._store))
+        self._earlier = LogFold(StoreReader(self._store))
         self._participants: dict[str, State] = {}
         self._controls: list[int] = []
 

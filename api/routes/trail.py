@@ -77,7 +77,8 @@ def projection(call: Call) -> Response:
     make = _PROJECTIONS.get(name)
     if make is None:
         raise ProblemError("UNKNOWN_PROJECTION", 404)
-    unused = next((each for each in _OF_REPORTS if each in call.query), None)
+    filters = () if name == "breaches" else _FILTERS
+    unused = next((each for each in (*filters, "limit", "after") if each in call.query), None)
     if unused is not None:
         raise ProblemError("QUERY", 400, field=unused)
     with call.study.reading.folded() as folded:
@@ -91,8 +92,8 @@ def _report(call: Call, report: Report, known: str | None) -> Response:
     limit, after = call.limit(MAX_LIMIT), call.number("after", 0)
     wanted = _wanted(call)
     with call.study.reading.folded() as folded:
-        reads, fold = folded.reads, folded.fold
-        size = known_size(reads, known)
+        reads, size = folded.reads, known_size(folded.reads, known)
+        fold = folded.earlier(size)
         rows, noted = openings.read(
             call,
             reads,
@@ -103,6 +104,8 @@ def _report(call: Call, report: Report, known: str | None) -> Response:
                 site=wanted.site,
                 participant=wanted.participant,
             ),
+            # Such a report reckons with what it opens, and has no marker where it can't.
+            shown=None if report.unblinding else lambda rows: rows,
         )
         head = reads.head()
     page = rows[after : after + limit]
@@ -146,7 +149,12 @@ def _enrolment(call: Call, folded: Folded, known: str | None) -> Made:
 
 
 def _breaches(call: Call, folded: Folded, known: str | None) -> Made:
-    rows = breaches(folded.reads, folded.conduct, reader=call.reader, known=known)
+    wanted = _wanted(call)
+    rows = [
+        row
+        for row in breaches(folded.reads, folded.conduct, reader=call.reader, known=known)
+        if wanted.site in (None, row["site"]) and wanted.participant in (None, row["participant"])
+    ]
     return {"breaches": rows}, rows, last_index(rows)
 
 
@@ -160,7 +168,7 @@ _HOW: Final = (
     "Every question by its name. Reports answer in pages of rows, which `site` and `participant` narrow "
     "where the rows have that column; Link rel=next goes on in the report as known at the first page."
 )
-_OF_REPORTS: Final = ("site", "participant", "limit", "after", "purpose")
+_FILTERS: Final = ("site", "participant")
 
 
 def _wanted(call: Call) -> TrailFilter:
@@ -226,8 +234,8 @@ OPERATIONS: Final = (
                 schema={"type": "string", "enum": list(_QUESTIONS)},
             ),
             KNOWN,
-            Parameter(name="site", text="of a report: only rows of this site"),
-            Parameter(name="participant", text="of a report: only rows of this participant"),
+            Parameter(name="site", text="of a report or breaches: only rows of this site"),
+            Parameter(name="participant", text="of a report or breaches: only rows of this participant"),
             Parameter(
                 name="limit",
                 text="of a report: at most so many rows on a page",

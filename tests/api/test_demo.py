@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
@@ -21,6 +23,7 @@ from ledger.directory import open_ledger, read_config
 from ledger.roles import ROLES
 from ledger.sources import SystemSources
 from projections.reader import Reader
+from projections.reports import REPORTS
 from tests.api.client import bearer, token
 
 READERS = sorted(PERMITTED["event"])
@@ -32,7 +35,12 @@ def study(demo: DemoReport, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     directory: Path = tmp_path_factory.mktemp("served") / "ledger"
     shutil.copytree(demo.directory, directory, ignore=shutil.ignore_patterns("export"))
     ledger = open_ledger(directory, None, SystemSources())
-    tokens = tuple(token(role, role, f"sa01-{role}", ["SA-01"]) for role in sorted(ROLES))
+    persons = ledger.refresh().authority.persons.values()
+    held = {role: person.id for person in persons for role in person.roles}
+    tokens = (
+        *(token(role, role, f"sa01-{role}", ["SA-01"]) for role in sorted(ROLES)),
+        *(token(f"held-{role}", role, person) for role, person in held.items()),
+    )
     yield OpenStudy(config=replace(read_config(directory), tokens=tokens), ledger=ledger)
     ledger.close()
 
@@ -46,7 +54,7 @@ def http(study: OpenStudy) -> Iterator[TestClient]:
 
 @pytest.mark.parametrize("role", READERS)
 def test_no_read_opens_an_allocation(study: OpenStudy, http: TestClient, role: str) -> None:
-    """The arm comes out of no read, for unblinded roles neither: its opening is an event of its own."""
+    """The arm comes out of no read that does not say what for, for unblinded roles neither."""
     entries = study.ledger.store.entries(0, 10**6)
     randomized = [entry for entry in entries if entry.type == "participant.randomized"]
     assert len(randomized) >= 30
@@ -73,7 +81,7 @@ def test_the_stream_of_a_site_is_whole_and_tells_nothing_of_others(study: OpenSt
     assert foreign
     for entry in entries:
         sent = show([frame(entry, "/v1/studies/x")])
-        assert sent.endswith(b"id: %d\n\n" % entry.index)
+        assert sent.count(b"id: %d\n\n" % entry.index) == 1
         if entry.stream in foreign:
             assert sent.startswith(b"event: leaf\n")
             assert entry.stream.partition("/")[2].encode() not in sent
@@ -87,3 +95,54 @@ def test_the_counts_of_the_demonstration_are_read(demo: DemoReport, http: TestCl
     assert reached["registered"] == len(rows)
     assert reached["randomized"] == sum("randomized" in row["milestones"] for row in rows)
     assert 0 < len(rows) < demo.registered
+
+
+@pytest.mark.parametrize("name", sorted(REPORTS))
+def test_every_report_is_answered_with_its_twin(http: TestClient, name: str) -> None:
+    """JSON has the declared columns, CSV the same rows, and the document names question and name."""
+    value = http.get(f"projections/{name}", headers=bearer("inspector")).json()
+    table = http.get(f"projections/{name}.csv", headers=bearer("inspector")).text
+    header, *rows = csv.reader(io.StringIO(table, newline=""))
+    assert header == list(REPORTS[name].columns)
+    assert len(rows) == len(value["rows"]) == min(value["count"], 1000)
+    assert all(list(row) == header for row in value["rows"])
+    document = http.get("openapi.json").json()["paths"]["/v1/studies/{study}/projections/{name}"]["get"]
+    assert f"- `{name}`: {value['question']}" in document["description"]
+    (declared,) = (each for each in document["parameters"] if each["name"] == "name")
+    assert name in declared["schema"]["enum"]
+
+
+def test_rows_are_narrowed_to_a_site_or_participant(http: TestClient) -> None:
+    """Of rows that have the column; of others, or of another's site, it is a problem."""
+    whole = http.get("projections/visits", headers=bearer("held-auditor")).json()["rows"]
+    one = whole[0]
+    for member in ("site", "participant"):
+        rows = http.get(f"projections/visits?{member}={one[member]}", headers=bearer("held-auditor")).json()
+        assert rows["rows"] == [row for row in whole if row[member] == one[member]]
+    answer = http.get("projections/training-log?site=SA-01", headers=bearer("auditor"))
+    assert (answer.status_code, answer.json()["code"]) == (400, "FILTER")
+    assert http.get("projections/visits?site=SA-02", headers=bearer("coordinator")).status_code == 403
+    assert http.get("projections/enrolment?participant=x", headers=bearer("auditor")).status_code == 400
+    breaches = http.get("projections/breaches?site=SA-01", headers=bearer("held-auditor")).json()["breaches"]
+    assert {breach["site"] for breach in breaches} == {"SA-01"}
+
+
+def test_the_balance_is_told_to_who_may_open_the_doses(study: OpenStudy, http: TestClient) -> None:
+    """The pharmacist's accountability reckons with opened doses, after a view that says so."""
+    path = "projections/pharmacy?site=SA-01"
+    sealed = http.get(path, headers=bearer("held-unblinded_pharmacist")).json()["rows"]
+    doses = [row for row in sealed if row["type"] == "dose.prepared"]
+    assert doses
+    assert {row["product"] for row in doses} == {None}
+    before = study.ledger.store.head().size
+    answer = http.get(f"{path}&purpose=accountability", headers=bearer("held-unblinded_pharmacist"))
+    opened = [row for row in answer.json()["rows"] if row["type"] == "dose.prepared"]
+    assert all(row["product"] for row in opened)
+    assert any(row["balance"] for row in opened)
+    entry = study.ledger.store.entry(before)
+    assert entry is not None
+    view = orjson.loads(entry.statement)["data"]["view"]
+    assert (view["projection"], view["id"], view["opened"]) == ("pharmacy", "SA-01", ["treatment"])
+    blinded = http.get(f"{path}&purpose=accountability", headers=bearer("held-blinded_monitor"))
+    assert blinded.json()["rows"] == []
+    assert study.ledger.store.head().size == before + 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -402,3 +403,29 @@ def test_a_revoked_role_opens_nothing_any_more(site: Site) -> None:
     answer = site.get(f"/participants/{ONE}?purpose=care", "dsmb")
     assert answer.headers["Ledger-Sealed"] == "ROLE_NOT_HELD"
     assert shows(answer) == set()
+
+
+def test_a_report_goes_page_by_page_as_known_at_the_first(site: Site) -> None:
+    """The pages are the whole report once, though the log grows between them."""
+    whole = site.get("/projections/visits", "audit").json()
+    assert whole["count"] == len(whole["rows"]) > 20
+    found: list[dict[str, Any]] = []
+    path = f"{BASE}/projections/visits?limit={whole['count'] // 3}"
+    pages = 0
+    while path:
+        answer = site.http.get(path, headers=bearer("audit"))
+        found += answer.json()["rows"]
+        pages += 1
+        assert answer.json()["known"] == whole["known"]
+        link = re.fullmatch(r'<([^>]+)>; rel="next"', answer.headers.get("Link", ""))
+        path = link[1] if link else ""
+        site.made.say(
+            f"visit {pages}",
+            *("bchan", "coordinator", "authorship"),
+            "visit.started",
+            f"participant/{ONE}",
+            {"visit": "unscheduled", "mode": "phone", "source": SOURCE},
+        )
+    assert pages > 2
+    assert found == whole["rows"]
+    assert site.get("/projections/visits", "audit").json()["count"] > whole["count"]
