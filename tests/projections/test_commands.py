@@ -12,6 +12,7 @@ import pytest
 
 from ledger.cli.app import run
 from ledger.directory import CONFIG, DATABASE
+from projections.reports import REPORTS
 from projections.runner import FILE
 from tests.projections.ledgers import eventful, store_of
 from tests.scenario import PARTICIPANT
@@ -55,6 +56,28 @@ def test_trail_is_written_in_every_format(directory: Path, capfdbinary: pytest.C
     assert capfdbinary.readouterr().out.count(b"correction.made") <= 1
 
 
+def test_a_report_is_written_in_every_format_and_of_one_participant(
+    directory: Path, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    """CSV, JSON and workbook hold the same rows; a filter leaves those of a site or participant."""
+    asked = ["report", str(directory), "visits"]
+    assert run([*asked, "--format", "json"]) == 0
+    rows = orjson.loads(capfdbinary.readouterr().out)
+    assert {row["participant"] for row in rows} == {PARTICIPANT}
+    assert run([*asked, "--format", "csv", "--participant", PARTICIPANT]) == 0
+    header, *lines = csv.reader(io.StringIO(capfdbinary.readouterr().out.decode(), newline=""))
+    assert (header, len(lines)) == (list(REPORTS["visits"].columns), len(rows))
+    for missing in (["--participant", "SA-01-999"], ["--site", "SA-09"]):
+        assert run([*asked, *missing, "--format", "json"]) == 0
+        assert orjson.loads(capfdbinary.readouterr().out) == []
+    assert run([*asked, "--format", "xlsx"]) == 0
+    with zipfile.ZipFile(io.BytesIO(capfdbinary.readouterr().out)) as book:
+        assert b'name="visits"' in book.read("xl/workbook.xml")
+        assert book.read("xl/worksheets/sheet1.xml").count(b"<row ") == len(rows) + 1
+    assert run(["report", str(directory)]) == 0
+    assert b"trail-coverage" in capfdbinary.readouterr().out
+
+
 def test_rebuild_builds_and_builds_again(directory: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
     """It says how many entries were folded, the same each time."""
     for _ in range(2):
@@ -72,6 +95,8 @@ def test_rebuild_builds_and_builds_again(directory: Path, capfdbinary: pytest.Ca
         (["trail", "DIR", "--since", "soon"], 3, "SINCE"),
         (["trail", "DIR", "--format", "pdf"], 2, "usage"),
         (["trail", "DIR/none"], 3, "LEDGER_MISSING"),
+        (["report", "DIR", "weather"], 2, "REPORT"),
+        (["report", "DIR", "training-log", "--site", "SA-01"], 2, "FILTER"),
         (["rebuild", "DIR/none"], 3, "LEDGER_MISSING"),
     ],
 )
