@@ -172,11 +172,12 @@ class Batch:
 
     def commit(self, data_keys: DataKeys) -> Commit:
         """Seal the openings, sign the head, and give everything to be stored."""
-        edge = read_frontier(self.size, self)
+        size = self.size
+        edge = read_frontier(size, self)
         root, frontier = edge.root(), edge.to_bytes()
-        checkpoint = Checkpoint(origin=self._signer.key.name, size=self.size, root=root)
+        checkpoint = Checkpoint(origin=self._signer.key.name, size=size, root=root)
         note = sign_head(checkpoint, self._signer)
-        self.head = Head(size=self.size, root=root, frontier=frontier, note=note)
+        self.head = Head(size=size, root=root, frontier=frontier, note=note)
         hashes = [event.leaf_hash for event in self.events]
         return Commit(
             base_size=self.base.size,
