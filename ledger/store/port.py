@@ -20,6 +20,7 @@ Errors, all with stable codes:
                    STORE_EXISTS   something is already there
                    STORE_VERSION  written by, or running on, a version that does not fit
                    STORE_CLOSED   used after close()
+                   STORE_ROLE     the database role may do more, or less, than a store's writer
                    STORE_IO       any other failure of the medium; after a failed commit the caller settles
                                   what happened through `index_of_id`
     ConflictError  HEAD_STALE     the commit does not start at the present size

@@ -7,7 +7,7 @@ so notification id = log index + 1; dense, because the index is.
 Reading is all that is open here. Statements enter only by the commit that the write path has judged, so
 `insert_events` wants that commit and refuses anything else: `Application.save()` cannot go around the rules.
 
-    env = {"PERSISTENCE_MODULE": "ledger.store.recorder", "LEDGER_DB": "…/ledger.db"}
+    env = {"PERSISTENCE_MODULE": "ledger.store.recorder", "LEDGER_DB": "…/ledger.db"}   # or postgresql://…
     class TrialLog(Application[str]): ...
     TrialLog(env).repository.get("participant/SA-01-007", projector_func=fold)
 
@@ -43,8 +43,8 @@ from eventsourcing.utils import Environment, EnvType, register_topic
 from ledger.errors import ConflictError
 from ledger.statement import Statement, parse_statement
 from ledger.store.port import Commit, Store, StoredEntry
-from ledger.store.sqlite import SqliteStore
 from ledger.store.tracking import LedgerTrackingRecorder
+from ledger.store.urls import SQLITE, open_store
 from ledger.times import parse_instant
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -201,14 +201,14 @@ class LedgerSubscription(Subscription[ApplicationRecorder]):
 
 
 class Factory(InfrastructureFactory[LedgerTrackingRecorder]):
-    """Opens what the environment names: LEDGER_DB, and PROJECTIONS_DB for tracking."""
+    """Opens what the environment names: LEDGER_DB, a file or a URL, and PROJECTIONS_DB for tracking."""
 
     LEDGER_DB: Final = "LEDGER_DB"
     PROJECTIONS_DB: Final = "PROJECTIONS_DB"
 
     def __init__(self, env: Environment | EnvType | None) -> None:
         super().__init__(env)
-        self._store: SqliteStore | None = None
+        self._store: Store | None = None
         self._tracking: LedgerTrackingRecorder | None = None
 
     def mapper(
@@ -224,7 +224,9 @@ class Factory(InfrastructureFactory[LedgerTrackingRecorder]):
             StoreError: STORE_MISSING and the others of opening.
         """
         if self._store is None:
-            self._store = SqliteStore.open(self._path(self.LEDGER_DB))
+            place = self._named(self.LEDGER_DB)
+            url = place if "://" in place else SQLITE
+            self._store = open_store(url, Path(place))
         return LedgerRecorder(self._store)
 
     def tracking_recorder(
@@ -233,7 +235,7 @@ class Factory(InfrastructureFactory[LedgerTrackingRecorder]):
         """Open the projections' file."""
         if self._tracking is None:
             recorder = tracking_recorder_class or LedgerTrackingRecorder
-            self._tracking = recorder.open(self._path(self.PROJECTIONS_DB))
+            self._tracking = recorder.open(Path(self._named(self.PROJECTIONS_DB)))
         return self._tracking
 
     def aggregate_recorder(self, purpose: str = "events") -> AggregateRecorder:
@@ -251,11 +253,11 @@ class Factory(InfrastructureFactory[LedgerTrackingRecorder]):
         if self._tracking is not None:
             self._tracking.close()
 
-    def _path(self, key: str) -> Path:
+    def _named(self, key: str) -> str:
         value = self.env.get(key)
         if not value:
             raise NotSupportedError(f"expected a path in the environment variable {key}")
-        return Path(value)
+        return value
 
 
 @cache

@@ -28,6 +28,7 @@ from ledger.recorded import Recorded
 from ledger.service import LogSigners, Service
 from ledger.sources import SeededSources
 from ledger.store.checkpoints import CheckpointStore
+from ledger.store.port import Store
 from ledger.store.sqlite import SqliteStore
 from ledger.store.startup import check
 from ledger.study.definition import load
@@ -108,9 +109,9 @@ OPENED: Final[list[Ledger]] = []
 """Every ledger made here, so that none is collected while it is open; closed at the end of the run."""
 
 
-def make(directory: Path, *, participants: int = 2) -> SmallLedger:
-    """Make the ledger in a directory: genesis, people, site, participants."""
-    made = _genesis(directory)
+def make(directory: Path, *, participants: int = 2, store: Store | None = None) -> SmallLedger:
+    """Make the ledger in a directory: genesis, people, site, participants; over an empty store elsewhere."""
+    made = _genesis(directory, store)
     OPENED.append(made.ledger)
     _people(made)
     _study(made)
@@ -120,13 +121,13 @@ def make(directory: Path, *, participants: int = 2) -> SmallLedger:
     return made
 
 
-def _genesis(directory: Path) -> SmallLedger:
+def _genesis(directory: Path, elsewhere: Store | None) -> SmallLedger:
     sources = SeededSources("small ledger sources", START)
     signers = LogSigners(
         head=NoteSigner(ORIGIN, seed("log")), published=(CosignatureSigner(ORIGIN, seed("log pq")),)
     )
     directory.mkdir(parents=True, exist_ok=True)
-    store = SqliteStore.create(directory / "ledger.db")
+    store = elsewhere or SqliteStore.create(directory / "ledger.db")
     checkpoints = CheckpointStore.create(directory / "checkpoints.db")
     service_key = Ed25519SigningKey.from_seed(seed("service"))
     ledger = Ledger(

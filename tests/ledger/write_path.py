@@ -30,6 +30,7 @@ from ledger.service import LogSigners, Service, sign_body
 from ledger.sources import SeededSources, Sources
 from ledger.statement import build_statement, parse_statement
 from ledger.store.checkpoints import CheckpointStore
+from ledger.store.port import Store
 from ledger.store.sqlite import SqliteStore
 from ledger.store.startup import check
 from ledger.submission import Submission
@@ -70,12 +71,14 @@ def copy_of(template: SmallLedger, source: Path, directory: Path) -> SmallLedger
     )
 
 
-def open_stores(directory: Path, sources: Sources, *, busy_timeout_s: float = 5.0) -> Ledger:
-    """Open the stores of a small ledger's directory with its keys."""
+def open_stores(
+    directory: Path, sources: Sources, *, busy_timeout_s: float = 5.0, store: Store | None = None
+) -> Ledger:
+    """Open the stores of a small ledger's directory with its keys; over a store elsewhere if one is given."""
     signers = LogSigners(
         head=NoteSigner(ORIGIN, seed("log")), published=(CosignatureSigner(ORIGIN, seed("log pq")),)
     )
-    store = SqliteStore.open(directory / "ledger.db", busy_timeout_s=busy_timeout_s)
+    store = store or SqliteStore.open(directory / "ledger.db", busy_timeout_s=busy_timeout_s)
     checkpoints = CheckpointStore.open(directory / "checkpoints.db")
     return Ledger(
         origin=ORIGIN,
