@@ -133,6 +133,12 @@ STORE_FULL            the store is full: nothing was recorded by this request
 STORE_IO              the store failed: ask again with the same bytes to learn whether they were recorded
 STORE_CORRUPT         what is stored contradicts itself: nothing is answered from it
 STORE_CLOSED          the service is stopping
+STORE_BEHIND          the store is behind the published checkpoint
+FROZEN                the ledger is frozen: nothing is recorded
+DISCLOSURE_MISSING    the store does not hold a sealed value that it should
+DISCLOSURE_UNREADABLE a sealed value does not open under its key
+DATA_KEY_MISSING      the key of a sealed value is not there
+KEK_WRONG             the keys of sealed values were made with another key-encryption key
 LEDGER_EMPTY          the ledger has no first entry
 """
 

@@ -38,6 +38,10 @@ WRITE_PATH = (
     "ledger/prepare.py",
     "ledger/statement.py",
     "ledger/submission.py",
+    "ledger/transaction.py",
+    "ledger/exports.py",
+    "ledger/unblinding.py",
+    "ledger/views.py",
     "ledger/actions/registry.py",
     "api",
 )
