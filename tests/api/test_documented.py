@@ -13,7 +13,9 @@ from api.app import OPERATIONS, create_app
 from api.openapi import document
 from api.routes.docs import FILES
 from ledger.actions import all_specs
-from tests.api.client import Site
+from ledger.roles import ROLES
+from ledger.rules.codes import codes
+from tests.api.client import BASE, Site
 from tests.shared import ROOT
 
 WEB = ROOT / "api" / "web"
@@ -138,3 +140,22 @@ def test_no_answer_is_open_to_other_origins(site: Site) -> None:
         assert not any(name.startswith("access-control") for name in headers)
         assert headers["X-Frame-Options"] == "DENY"
         assert "Content-Security-Policy" in headers
+
+
+def test_the_catalogue_is_served_whole(site: Site) -> None:
+    """Every type with the schema of its data and its rules, every rule, every role; nobody needs a token."""
+    answers = [site.http.get(path) for path in ("/catalogue", "/catalogue.json", f"{BASE}/catalogue")]
+    value = answers[0].json()
+    assert all(answer.json() == value for answer in answers)
+    assert [(each["type"], each["schema"]) for each in value["types"]] == [
+        (spec.type, spec.schema) for spec in all_specs()
+    ]
+    known = {rule["code"] for rule in value["rules"]}
+    assert known == set(codes())
+    assert value["roles"].keys() == ROLES
+    schemas = DOCUMENT["components"]["schemas"]
+    for each in value["types"]:
+        assert each["data"] == schemas[f"{each['type']}.v{each['schema']}"]
+        assert set(each["rules"]) <= known
+        assert each["roles"].keys() <= ROLES
+        assert each["section"] in value["sections"]
