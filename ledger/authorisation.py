@@ -247,7 +247,7 @@ def _role(authority: Authority, known: ActionSpec, statement: Statement) -> list
         or (statement.type == "key.revoked" and actor.role not in ADMINISTRATORS)
     ):
         problems.append(problem("HOLDER_ONLY", "only the holder signs this type", "/actor/id"))
-    allowed = known.roles.get(actor.role)
+    allowed = known.roles_in(statement.stream).get(actor.role)
     if allowed is None:
         problems.append(problem("ROLE_NOT_ALLOWED", "the role may not sign this type", "/actor/role"))
     elif statement.meaning not in allowed:

@@ -34,7 +34,7 @@ from typing import (
 from ledger.actions.fields import EventRef, PerformedOutside, PersonId, Sealed, Source
 from ledger.actions.shapes import Kind, hints_of, kind_of, members_of, mismatch, object_kind, optional
 from ledger.errors import FormatError
-from ledger.roles import ROLES
+from ledger.roles import ROLES, sees_stream
 from ledger.statement import MEANINGS, Statement, class_of
 
 REASON_TEXT: Final = "/reason/text"
@@ -112,6 +112,18 @@ class ActionSpec:
     def stands_in(self, stream: str) -> bool:
         """Tell whether a stream is of a kind that this action may stand in."""
         return stream.partition("/")[0] in self.streams
+
+    def roles_in(self, stream: str) -> Mapping[str, frozenset[str]]:
+        """Return the roles that sign it in a stream, or kind of stream, with their meanings.
+
+        What stands in other kinds of stream too is signed in a pharmacy's by roles that see it, and by the
+        service: no other writes there (R8).
+        """
+        if stream.partition("/")[0] != "pharmacy" or len(self.streams) == 1:
+            return self.roles
+        return {
+            role: has for role, has in self.roles.items() if role == "service" or sees_stream(role, stream)
+        }
 
     def allows(self, role: str, meaning: str) -> bool:
         """Tell whether the authority table lets a role sign this with a meaning."""

@@ -206,13 +206,13 @@ def test_a_fact_names_its_source(small: SmallLedger) -> None:
         small.ledger.record(kinds)
 
 
-def cells() -> dict[tuple[str, int], dict[str, set[str]]]:
-    """Read docs/spec/authority.csv: meanings by role, by type and schema."""
-    table: dict[tuple[str, int], dict[str, set[str]]] = {}
+def cells() -> dict[tuple[str, int, str], dict[str, set[str]]]:
+    """Read docs/spec/authority.csv: meanings by role, by type, schema and kind of stream."""
+    table: dict[tuple[str, int, str], dict[str, set[str]]] = {}
     with (ROOT / "docs" / "spec" / "authority.csv").open(encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):
-            roles = table.setdefault((row["type"], int(row["schema"])), {})
-            for role in row["roles"].split():
+            for kind, role in product(row["stream"].split(), row["roles"].split()):
+                roles = table.setdefault((row["type"], int(row["schema"]), kind), {})
                 roles.setdefault(role, set()).update(row["meanings"].split())
     return table
 
@@ -220,14 +220,13 @@ def cells() -> dict[tuple[str, int], dict[str, set[str]]]:
 CELLS: Final = cells()
 
 
-@pytest.mark.parametrize(("type_", "schema"), sorted(CELLS))
+@pytest.mark.parametrize(("type_", "schema", "kind"), sorted(CELLS))
 def test_each_cell_of_the_role_and_action_matrix(
-    real: tuple[SmallLedger, Forgery], type_: str, schema: int
+    real: tuple[SmallLedger, Forgery], type_: str, schema: int, kind: str
 ) -> None:
     """Every role with every meaning is allowed or refused as the published table says (11.10(g))."""
     small = real[0]
     golden = json.loads((GOLDEN / f"{type_}.v{schema}.json").read_text(encoding="utf-8"))["data"]
-    kind = spec(type_, schema).streams[0]
     stream = kind if kind in ("study", "safety") else f"{kind}/{SITE}"
     value = orjson.loads(vitals(small).statement.body)
     value |= {"type": type_, "schema": schema, "stream": stream, "class": class_of(type_, stream)}
@@ -241,7 +240,7 @@ def test_each_cell_of_the_role_and_action_matrix(
         actor = replace(statement.actor, role=role)
         asked = replace(entry, statement=replace(statement, actor=actor, meaning=meaning))
         codes = {problem.code for problem in judge_authority(authority, asked)}
-        allowed = meaning in CELLS[type_, schema].get(role, ())
+        allowed = meaning in CELLS[type_, schema, kind].get(role, ())
         assert allowed == codes.isdisjoint({"ROLE_NOT_ALLOWED", "MEANING_NOT_ALLOWED"}), (role, meaning)
 
 

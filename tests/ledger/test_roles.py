@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
 from ledger.actions import all_specs
+from ledger.actions import spec as spec_of
 from ledger.control import roles_conflict
 from ledger.roles import INCOMPATIBLE, ROLES, SCOPES, SIGHTS, sees_scope, sees_stream
+from tests.ledger.small_ledger import SmallLedger
+from tests.ledger.write_path import copy_of, refused, signed, vitals_action
 from tests.shared import SHARED, needs_shared
 
 
@@ -96,3 +100,29 @@ def test_incompatible_roles_exist() -> None:
     """The table of exclusions names roles of the closed set."""
     assert INCOMPATIBLE.keys() <= ROLES
     assert all(others <= ROLES for others in INCOMPATIBLE.values())
+
+
+def test_nobody_writes_in_a_pharmacys_stream_who_does_not_see_it() -> None:
+    """Corrections, queries, deviations and signatures there are of unblinded roles, or the service's (R8)."""
+    for spec in all_specs():
+        for role in spec.roles_in("pharmacy/SA-01") if "pharmacy" in spec.streams else ():
+            assert role == "service" or sees_stream(role, "pharmacy/SA-01"), (spec.type, role)
+    assert "coordinator" in spec_of("correction.made", 1).roles_in("participant/SA-01-001")
+
+
+def test_who_does_not_see_a_pharmacy_changes_nothing_there(
+    template: tuple[SmallLedger, Path], tmp_path: Path
+) -> None:
+    """A blinded coordinator's correction is refused before anything is said of what it names."""
+    small = copy_of(*template, tmp_path / "ledger")
+    data = {
+        "statement": small.ledger.store.entries(0, 1)[0].event,
+        "path": "/data/code",
+        "old": "a",
+        "new": "b",
+    }
+    action = vitals_action("pharmacy/SA-01", type="correction.made", data=data, reason={"code": "error"})
+    submission = signed(small, "bchan", action, {"/reason/text": None})
+    with refused("ROLE_NOT_ALLOWED"):
+        small.ledger.record(submission)
+    small.ledger.close()
