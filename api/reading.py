@@ -101,7 +101,7 @@ class Reading:
 
     def _reset(self) -> None:
         self._fold = LogFold(StoreReader(self._store))
-        self._earlier = LogFold(StoreReader(self._store))
+        self._earlier: LogFold = LogFold(StoreReader(self._store))
         self._participants: dict[str, State] = {}
         self._controls: list[int] = []
 

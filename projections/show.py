@@ -52,8 +52,12 @@ def sealed_value(record: Record, path: str, book: State, reader: Reader) -> Any:
     """Return what reads now at a sealed path of a record: its value, corrected, or a marker."""
     scope = scope_of(record, path, book)
     value: Any = None
-    for event, place, below in books.sealed_value(book, record, path):
-        found = reader.value(event, place, scope)
+    # All are asked for before one is looked at: who counts openings learns of each.
+    places = [
+        (reader.value(event, place, scope), below)
+        for event, place, below in books.sealed_value(book, record, path)
+    ]
+    for found, below in places:
         if is_marker(found):
             return found
         value = books.replace_below(value, below, found)

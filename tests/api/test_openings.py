@@ -212,6 +212,32 @@ def test_identity_is_shown_to_the_site_alone_and_noted(site: Site) -> None:
     assert "the person behind it" not in site.get(path, "monitor").text
 
 
+def test_a_corrected_value_is_opened_with_its_corrections(site: Site) -> None:
+    """What reads now is shown, and the view names the record and each correction that seals a part of it."""
+    by = ("bchan", "coordinator", "authorship")
+    stream = f"participant/{ONE}"
+    opened = {"/data/age_years": 44, "/data/sex": "female", "/data/service_status": None}
+    told = site.made.say(
+        "demographics", *by, "demographics.recorded", stream, {"source": SOURCE}, opened=opened
+    )
+    corrected = site.made.say(
+        "correction",
+        *by,
+        "correction.made",
+        stream,
+        {"statement": told.event, "path": "/data/age_years"},
+        opened={"/data/old": 44, "/data/new": 45, "/reason/text": "misread"},
+        schema=2,
+        reason={"code": "transcription"},
+    )
+    view = site.get(f"/participants/{ONE}?purpose=contact", "bchan").json()
+    assert view["demographics"][0]["data"]["age_years"] == 45
+    assert {told.event, corrected.event} <= set(last(site)["data"]["statements"])
+    field = f"/participants/{ONE}/history/demographics.recorded/data/age_years?purpose=contact"
+    assert [step["value"] for step in site.get(field, "bchan").json()["history"]] == [44, 45]
+    assert set(last(site)["data"]["statements"]) == {told.event, corrected.event}
+
+
 def test_each_read_is_a_view_of_its_own_and_never_unchanged(site: Site) -> None:
     """No ETag to compare with, nothing kept by a cache: a second read is noted as the first was."""
     path = f"/participants/{ONE}?purpose=care"
