@@ -13,13 +13,13 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from typing import Any, TypeVar
 
 from ledger.batch import Batch
 from ledger.datakeys import DESTROYED, MISSING, DataKeys
 from ledger.errors import FrozenError, LedgerError, RefusedError, StoreError
 from ledger.fold import LogFold, StoreReader
+from ledger.frozen import changed
 from ledger.limited import ACCESS, Limited
 from ledger.proof import format_receipt
 from ledger.publishing import newest_held, publish_newest
@@ -313,4 +313,4 @@ class Ledger:
         else:
             proof = batch.prove(outcome.index)
             receipt = format_receipt(outcome.leaf, outcome.index, proof, batch.head.note)
-        return replace(outcome, receipt=receipt)
+        return changed(outcome, receipt=receipt)

@@ -12,7 +12,7 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, Final, TypeVar
 
-from ledger.rules import conditions, investigators, outside, pharmacy, safety_desk, sites
+from ledger.rules import conditions, criteria, investigators, outside, pharmacy, safety_desk, sites
 from ledger.rules.case import StudyFold
 from ledger.rules.record import Record
 from ledger.studystate import (
@@ -51,6 +51,7 @@ def _protocol_approved(state: StudyState, record: Record, attachments: Attachmen
         definition=definition,
         irb_reference=record.data["irb_reference"],
         reconsent=record.data["reconsent"],
+        checked=frozenset() if definition is None else criteria.checked(definition.criteria),
     )
     zones = state.zones
     if definition is not None:

@@ -29,15 +29,18 @@ def contradicts(case: Case, criterion: Criterion) -> bool:
     return found is not None and found != (result == "met")
 
 
+def checked(criteria: tuple[Criterion, ...]) -> frozenset[str]:
+    """Return the fields that checks name."""
+    return frozenset(criterion.check.field for criterion in criteria if criterion.check is not None)
+
+
 def read(participant: Participant, case: Case) -> Participant:
     """Keep what a record says of fields that a check of the protocol in force names."""
-    record, definition = case.record, case.definition
-    if record.type not in READ_FROM or definition is None:
+    record, protocol = case.record, case.protocol
+    if record.type not in READ_FROM or protocol is None or not protocol.checked:
         return participant
-    asked = {criterion.check.field for criterion in definition.criteria if criterion.check is not None}
-    if not asked:
-        return participant
-    told = {name: value for name, value in readings(record.type, record.data, {}).items() if name in asked}
+    found = readings(record.type, record.data, {})
+    told = {name: value for name, value in found.items() if name in protocol.checked}
     if not told:
         return participant
     consenting = participant.consenting

@@ -14,6 +14,7 @@ class Protocol:
     """An approved protocol version; `definition` is None where its attachment is missing or unreadable.
 
     `reconsent`: whoever consented before it is in force goes over to it by a consent to a newer form.
+    `checked`: the fields that the checks of its criteria name.
     """
 
     index: int
@@ -21,6 +22,7 @@ class Protocol:
     definition: StudyDefinition | None
     irb_reference: str
     reconsent: bool
+    checked: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
