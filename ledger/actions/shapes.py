@@ -146,8 +146,6 @@ def object_kind(cls: type, members: tuple[Member, ...]) -> Kind:
         key = ""
         try:
             for key, put, reader in required:
-                if key not in value:
-                    raise mismatch("a member that is missing")
                 put(result, reader(value[key]))
             for key, put, reader in optionals:
                 if key in value:
@@ -155,6 +153,8 @@ def object_kind(cls: type, members: tuple[Member, ...]) -> Kind:
                     found += 1
                 else:
                     put(result, None)
+        except KeyError:
+            raise mismatch("a member that is missing", f"/{key}") from None
         except FormatError as error:
             error.field = f"/{key}{error.field or ''}"
             raise
