@@ -61,6 +61,7 @@ class Reading:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._lock = threading.Lock()
+        self._earlier = LogFold(StoreReader(store))
         self._reset()
 
     def catch_up(self) -> None:
@@ -101,7 +102,7 @@ class Reading:
 
     def _reset(self) -> None:
         self._fold = LogFold(StoreReader(self._store))
-        self._earlier: LogFold = LogFold(StoreReader(self._store))
+        self._earlier = LogFold(StoreReader(self._store))
         self._participants: dict[str, State] = {}
         self._controls: list[int] = []
 
