@@ -33,7 +33,7 @@ from ledger.lines import encode_base64
 from ledger.merkle import EMPTY_ROOT, Frontier, leaf_hash
 from ledger.note import format_vkey, parse_vkey
 from ledger.policy import TrustPolicy, check_quorum
-from ledger.statement import Statement
+from ledger.statement import Statement, is_restricted
 from ledger.subscriber.events import (
     APART,
     LEAF_ONLY,
@@ -205,8 +205,8 @@ class WholeJudge(Judge):
             FindingError: `ERASED`.
         """
         index, named, digests = data.get("index"), data.get("statement"), data.get("digests")
-        told = (named, tuple(digests)) if isinstance(digests, list) else None
-        if not isinstance(index, int) or self.erasures.get(index) != told:
+        ordered = self.erasures.get(index) if isinstance(index, int) else None
+        if ordered is None or not isinstance(digests, list) or ordered != (named, tuple(digests)):
             raise FindingError("ERASED", "no signed statement orders this erasure", index=self.after + 1)
 
     def _fits(self, checkpoint: Checkpoint, root: bytes | None) -> bool:
@@ -257,7 +257,10 @@ class WholeJudge(Judge):
         leaf = entry.leaf
         if leaf.cls == "control":
             raise FindingError("CONTROL_WITHHELD", "what all may see is withheld", index=entry.index)
-        if not self.chain.head(leaf.stream).takes(leaf.site):
+        head = self.chain.head(leaf.stream)
+        if head.stream is not None and (leaf.cls == "restricted") != is_restricted(head.stream):
+            raise FindingError("LABELS", "withheld, of a class that its stream lacks", index=entry.index)
+        if not head.takes(leaf.site):
             raise FindingError(
                 "LABELS", "withheld, and of a site that is not its stream's", index=entry.index
             )

@@ -15,6 +15,7 @@ from pathlib import Path
 import orjson
 import pytest
 
+from ledger import canonical
 from ledger.envelope import event_hash
 from ledger.subscriber import FindingError, Notice, Position, Source, Subscriber, Verified, Wanted
 from ledger.subscriber.sse import SseEvent
@@ -299,10 +300,10 @@ def test_a_forged_checkpoint(honest: tuple[SmallLedger, list[SseEvent]]) -> None
 def test_an_erasure_that_nobody_ordered(honest: tuple[SmallLedger, list[SseEvent]]) -> None:
     """`erased` is a wish to destroy: without a signed statement that says so it is a lie."""
     made, events = honest
-    order = {"index": 3, "statement": "0" * 64, "digests": []}
-    lie = SseEvent(event="erased", data=orjson.dumps(order).decode(), id=None)
-    with telling([*events[: at(events, 40)], lie]) as url:
-        assert finding(url, made)[0] == "ERASED"
+    for order in ({"index": 3, "statement": "0" * 64, "digests": []}, {"index": 3}, {"index": "3"}, {}):
+        lie = SseEvent(event="erased", data=orjson.dumps(order).decode(), id=None)
+        with telling([*events[: at(events, 40)], lie]) as url:
+            assert finding(url, made)[0] == "ERASED"
 
 
 def test_a_control_statement_withheld(honest: tuple[SmallLedger, list[SseEvent]]) -> None:
@@ -387,6 +388,23 @@ def test_a_leaf_left_out_and_the_rest_renumbered(forged: tuple[SmallLedger, Forg
     other = [*whole[: left_out - 1], whole[left_out]]
     with telling([*before, *published(forgery.signers, other)]) as url:
         assert finding(url, made) == ("ROOT", left_out)
+
+
+def test_a_lie_is_found_again_after_a_restart(
+    honest: tuple[SmallLedger, list[SseEvent]], forged: tuple[SmallLedger, Forgery], tmp_path: Path
+) -> None:
+    """A kept position does not forget that its tree is not the one that the log's keys signed."""
+    made, events = honest
+    other = Forgery(forged[0], tmp_path / "other")
+    leaves = [canonical.encode(orjson.loads(event.data)["data"]["leaf"]) for event in events if event.id]
+    checkpoint = published(other.signers, [*leaves[:-1], leaves[0]])
+    with telling([*[event for event in events if event.id], *checkpoint]) as url:
+        for _ in range(2):
+            with (
+                Position.open(tmp_path / "position", EVERYTHING) as position,
+                pytest.raises(FindingError, match="ROOT"),
+            ):
+                follow(url, made, position)
 
 
 # What is filtered

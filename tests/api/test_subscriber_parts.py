@@ -7,16 +7,23 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from api.frames import frame
+from api.routes.stream import Filter, renderer
+from ledger.demo import DemoReport
+from ledger.directory import DATABASE
 from ledger.errors import FormatError, LedgerError, StoreError
+from ledger.store.sqlite import SqliteStore
 from ledger.subscriber import FindingError, Notice, Position, Source, Subscriber, Verified, Wanted
 from ledger.subscriber.connection import LostError
 from ledger.subscriber.events import received
 from ledger.subscriber.judging import WholeJudge
 from ledger.subscriber.sse import MAX_EVENT_BYTES, SseEvent, SseReader
+from projections.reader import Reader
 from tests.api.client import BASE
 from tests.api.streaming import EVERYTHING, event_of, follow, telling, text_of
 from tests.ledger.small_ledger import SmallLedger, make
@@ -213,6 +220,30 @@ def test_a_position_that_was_tampered_with_is_refused(
         pytest.raises(StoreError, match="STORE_CORRUPT"),
     ):
         position.restore(made.policy)
+
+
+# Every reader
+
+
+@pytest.mark.parametrize("role", ["inspector", "blinded_rater", "participant"])
+def test_every_reader_can_verify_the_demonstration(demo: DemoReport, role: str) -> None:
+    """What a role does not see is its leaf alone, never what the fold of authority needs: it verifies."""
+    store = SqliteStore.open(demo.directory / DATABASE)
+    head = store.head()
+    show = renderer(Reader(role=role, person="SA-01-002"), Filter(types=frozenset(), participant=None), store)
+    judge = WholeJudge(None)
+    verified: set[str] = set()
+    for start in range(0, head.size, 500):
+        entries = store.entries(start, min(start + 500, head.size))
+        for framed in (frame(entry, BASE) for entry in entries):
+            for event in SseReader().feed(show([framed])):
+                if event.id is None:
+                    judge.erased(orjson.loads(event.data))
+                else:
+                    verified.add(judge.take(received(event, judge.after + 1)).verified)
+    store.close()
+    assert (judge.frontier.size, judge.frontier.root()) == (head.size, head.root)
+    assert verified == ({"yes"} if role == "inspector" else {"yes", "leaf only"})
 
 
 # Any flipped bit
