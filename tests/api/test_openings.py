@@ -35,6 +35,7 @@ STAFF = {
     "stat": "unblinded_statistician",
     "oncall": "on_call_unblinding",
     "sub": "sub_investigator",
+    "far": "investigator",
     "rater": "blinded_rater",
     "monitor": "blinded_monitor",
     "data": "data_manager",
@@ -44,7 +45,8 @@ STAFF = {
     "early": "inspector",
 }
 TOKENS = (
-    *(token(person, role, person) for person, role in STAFF.items()),
+    *(token(person, role, person) for person, role in STAFF.items() if person != "far"),
+    token("far", "investigator", "far", ["SD-02"]),
     token("aruiz", "investigator", "aruiz", [SITE]),
     token("bchan", "coordinator", "bchan", [SITE]),
     token("stranger", "unblinded_statistician", "stranger"),
@@ -386,6 +388,14 @@ def test_who_unblinds_is_shown_this_one_arm(site: Site, arms: dict[str, str], wh
     sub = site.get(f"/participants/{ONE}?purpose=emergency", "sub")
     assert sub.json()["randomizations"][0]["arm"] == {"sealed": "treatment"}
     assert site.get(f"/participants/{ONE}/regimen?purpose=emergency", "sub").status_code == 403
+
+
+def test_an_investigator_of_another_site_unblinds_too(site: Site, arms: dict[str, str]) -> None:
+    """In an emergency of any site's participant: the regimen is told, the participant's records are not."""
+    assert emergency(site, "far", "investigator", TWO).status_code == 201
+    answer = site.get(f"/participants/{TWO}/regimen?purpose=emergency", "far")
+    assert answer.json()["regimen"] == arms[TWO]
+    assert site.get(f"/participants/{TWO}?purpose=emergency", "far").status_code == 403
 
 
 def test_a_regimen_is_told_to_unblinded_roles_and_to_nobody_else(site: Site, arms: dict[str, str]) -> None:
