@@ -6,6 +6,7 @@ import http.client
 import re
 import signal
 import socket
+import ssl
 import subprocess
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -97,8 +98,17 @@ def truth(url: str, who: str = "inspector") -> list[SseEvent]:
     return events
 
 
+class _Quiet(ThreadingHTTPServer):
+    """Says nothing of subscribers who leave in the middle."""
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        pass
+
+
 @contextmanager
-def telling(events: Sequence[SseEvent], status: int = 200) -> Iterator[str]:
+def telling(
+    events: Sequence[SseEvent], status: int = 200, context: ssl.SSLContext | None = None
+) -> Iterator[str]:
     """Serve these events, whatever is asked for, and end; yield the study's URL."""
     body = b"".join(text_of(event) for event in events)
 
@@ -112,11 +122,13 @@ def telling(events: Sequence[SseEvent], status: int = 200) -> Iterator[str]:
         def log_message(self, format: str, *arguments: Any) -> None:  # noqa: A002  the name of the library's
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Teller)
+    server = _Quiet(("127.0.0.1", 0), Teller)
+    if context is not None:
+        server.socket = context.wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_address[1]}{BASE}"
+        yield f"{'http' if context is None else 'https'}://127.0.0.1:{server.server_address[1]}{BASE}"
     finally:
         server.shutdown()
         thread.join()

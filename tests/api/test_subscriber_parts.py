@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import sqlite3
+import ssl
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import orjson
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -143,6 +150,23 @@ def test_a_busy_server_is_asked_again(made: SmallLedger) -> None:
         entries, notices = follow(url, made)
     assert (entries, [each.kind for each in notices]) == ([], ["lost"])
     assert isinstance(LostError().retry_after_s, float)
+
+
+def test_a_certificate_that_does_not_hold_ends_it(made: SmallLedger, tmp_path: Path) -> None:
+    """Over TLS the server shows a certificate of an authority that is trusted, or gets no token."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.now(UTC)
+    builder = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+    builder = builder.not_valid_before(now - timedelta(days=1)).not_valid_after(now + timedelta(days=1))
+    (tmp_path / "cert.pem").write_bytes(
+        builder.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM)
+        + key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "cert.pem")
+    with telling([], context=context) as url, pytest.raises(LedgerError, match="CERTIFICATE"):
+        follow(url, made)
 
 
 # The position
