@@ -47,8 +47,8 @@ from ledger.store.postgres_connections import (
 )
 from ledger.store.postgres_errors import translate
 from ledger.store.postgres_migrations import create_schema, migrate, missing
-from ledger.store.postgres_news import News, channel
-from ledger.store.rows import Row, RowReads, Statements, commit_rows, digest_bytes, slot_rows
+from ledger.store.postgres_news import News, hear_out, tell
+from ledger.store.rows import Row, RowReads, commit_rows, digest_bytes, slot_rows
 from ledger.store.urls import SchemaUrl, parse_schema_url
 
 __all__ = ["PostgresStore", "migrate"]
@@ -58,6 +58,15 @@ POLL_S: Final = 0.02  # how soon another process's commit is seen while no news 
 HEARING_POLL_S: Final = 0.5  # and while it is
 REWRITE_PAUSE_S: Final = 0.05
 
+_APPENDED: Final = (
+    ("insert_stream", 3),
+    ("insert_event", 10),
+    ("insert_tile_hash", 3),
+    ("insert_guard", 3),
+    ("insert_disclosure", 6),
+    ("insert_head", 5),
+)
+"""What a commit's rows are called, in the order in which `append` takes their columns, with their number."""
 _FIRST_NUMBER: Final = re.compile(r"\d+")
 
 
@@ -88,21 +97,23 @@ class PostgresTransaction(RowReads):
             self._store._end(connection, commit=error is None and self._written and not self._failed)
 
     def append(self, commit: Commit) -> None:
-        self._write(commit_rows(commit))
+        rows = dict(commit_rows(commit))
+        columns = [column for name, width in _APPENDED for column in _columns(rows.get(name, ()), width)]
+        self._write([("append", columns)])
 
     def put_attachment(self, sha256: str, media_type: str, data: bytes) -> None:
         digest = hashlib.sha256(data).digest()
         if digest.hex() != sha256:
             raise StoreError("STORE_CORRUPT", f"expected bytes of {sha256}, got bytes of {digest.hex()}")
         if not self._rows("attachment_exists", (digest,)):
-            self._write([("insert_attachment", [(digest, media_type, data)])])
+            self._write([("insert_attachment", _columns([(digest, media_type, data)], 3))])
 
     def put_slots(self, slots: Sequence[Slot]) -> None:
-        self._write(slot_rows(slots))
+        self._write([(name, _columns(rows, 7)) for name, rows in slot_rows(slots)])
 
     def erase(self, name: str, rows: Sequence[Row]) -> int:
         """Zero the rows that a named statement finds; return how many there were."""
-        return self._write([(name, rows)])
+        return self._write([(name, _columns(rows, len(rows[0])))]) if rows else 0
 
     def _rows(self, name: str, parameters: Sequence[object] = ()) -> list[Row]:
         if self._connection is None:
@@ -111,21 +122,16 @@ class PostgresTransaction(RowReads):
             return self._heads  # came with the lock, and nobody else has changed it since
         return select(self._connection, name, parameters)
 
-    def _write(self, statements: Statements) -> int:
-        """Run named statements, each once for all its rows; return how many rows the last one changed."""
+    def _write(self, statements: Sequence[tuple[str, Sequence[object]]]) -> int:
+        """Run named statements with the columns of their rows; return how many rows the last one changed."""
         connection = self._connection
         if connection is None or self._failed:
             raise StoreError("STORE_CLOSED", "the write transaction is over")
         self._heads = None
         changed = 0
         try:
-            with connection.pipeline():
-                cursors = [
-                    connection.execute(QUERIES[name], _columns(rows), prepare=True)
-                    for name, rows in statements
-                    if rows
-                ]
-            changed = cursors[-1].rowcount if cursors else 0
+            for name, columns in statements:
+                changed = connection.execute(QUERIES[name], columns, prepare=True).rowcount
         except BaseException as error:
             # The server has given the transaction up already; nothing more may be asked of it.
             self._failed = True
@@ -250,11 +256,7 @@ class PostgresStore(RowReads):
             raise StoreError("STORE_BUSY", "another writer holds the store")
         try:
             connection = self._live_writer()
-            with connection.pipeline():
-                connection.execute("BEGIN")
-                take_lock(connection, self._lock_number)
-                heads = connection.cursor(binary=True).execute(QUERIES["head"], prepare=True)
-            return connection, heads.fetchall()
+            return connection, take_lock(connection, self._lock_number, begin=True)
         except BaseException as error:
             _roll_back(self._writer)
             self._write_lock.release()
@@ -267,6 +269,7 @@ class PostgresStore(RowReads):
         if self._closed:
             raise StoreError("STORE_CLOSED", "the store was closed")
         try:
+            hear_out(self._writer)
             check_idle(self._writer)
         except psycopg.Error:
             self._writer.close()
@@ -277,32 +280,30 @@ class PostgresStore(RowReads):
         try:
             if commit:
                 self._commit(connection)
-        finally:
+                tell(connection, self.schema)
+            else:
+                _roll_back(connection)
+        except BaseException:
             _roll_back(connection)
+            raise
+        finally:
             self._write_lock.release()
         if commit:
             self._news.tell()
 
     def _commit(self, connection: Connection) -> None:
-        """Commit, and tell other processes; what goes wrong in the telling is no failure of the commit."""
         warnings: list[str] = []
         notice = lambda diagnostic: warnings.append(diagnostic.sqlstate or "")  # noqa: E731
-        committed: psycopg.Cursor[Row] | None = None
         connection.add_notice_handler(notice)
         try:
-            with connection.pipeline():
-                committed = connection.execute("COMMIT")
-                connection.execute(sql.SQL("NOTIFY {}").format(channel(self.schema)))
+            committed = connection.execute("COMMIT")
         except psycopg.Error as error:
-            if committed is None or committed.statusmessage != "COMMIT":
-                raise translate(error) from None
+            raise translate(error) from None
         finally:
             connection.remove_notice_handler(notice)
         if committed.statusmessage != "COMMIT":
             raise StoreError("STORE_IO", "the database took the transaction back")
-        if (
-            warnings
-        ):  # a wait for the standby that somebody cancelled: durable here, and nobody knows where else
+        if warnings:  # a wait for the standby that somebody cancelled: durable here alone
             raise StoreError("STORE_IO", "the commit is not known to have reached the standby")
 
     def _erase(self, table: LiteralString, name: str, rows: Sequence[Row]) -> int:
@@ -352,8 +353,8 @@ class PostgresStore(RowReads):
             self._readers.putconn(connection)
 
 
-def _columns(rows: Sequence[Row]) -> list[list[object]]:
-    return [list(column) for column in zip(*rows, strict=True)]
+def _columns(rows: Sequence[Row], width: int) -> list[list[object]]:
+    return [list(column) for column in zip(*rows, strict=True)] if rows else [[] for _ in range(width)]
 
 
 def _run(connection: Connection, statement: LiteralString) -> None:

@@ -1,4 +1,5 @@
--- Statements of the PostgreSQL store, by name. Rows that go in come as one array for each column.
+-- Statements of the PostgreSQL store, by name. Rows that go in come as one array for each column; all of a commit in
+-- one statement, which costs one exchange with the server. What checks their order looks when it has ended.
 
 -- name: head
 SELECT size, root, frontier, note FROM log_head ORDER BY base DESC LIMIT 1
@@ -74,29 +75,30 @@ FROM slots WHERE list = %s::text AND stratum = %s::text AND idx > %s::int8 AND N
 -- name: count_slots
 SELECT count(*) FROM slots WHERE list = %s::text AND NOT erased
 
--- name: insert_event
-INSERT INTO events (idx, at, stream, seq, type, schema, id, event, statement, leaf)
-SELECT * FROM unnest(%s::int8[], %s::text[], %s::text[], %s::int8[], %s::text[], %s::int4[], %s::text[],
-    %s::bytea[], %s::bytea[], %s::bytea[])
-
--- name: insert_tile_hash
-INSERT INTO tile_hashes (level, position, hash) SELECT * FROM unnest(%s::int4[], %s::int8[], %s::bytea[])
-
--- name: insert_head
+-- name: append
+WITH
+new_streams AS (
+    INSERT INTO streams (stream, tag, salt) SELECT * FROM unnest(%s::text[], %s::bytea[], %s::bytea[])
+),
+new_events AS (
+    INSERT INTO events (idx, at, stream, seq, type, schema, id, event, statement, leaf)
+    SELECT * FROM unnest(%s::int8[], %s::text[], %s::text[], %s::int8[], %s::text[], %s::int4[], %s::text[],
+        %s::bytea[], %s::bytea[], %s::bytea[])
+),
+new_hashes AS (
+    INSERT INTO tile_hashes (level, position, hash) SELECT * FROM unnest(%s::int4[], %s::int8[], %s::bytea[])
+),
+new_guards AS (
+    INSERT INTO guards (kind, key, idx) SELECT * FROM unnest(%s::text[], %s::text[], %s::int8[])
+),
+new_disclosures AS (
+    INSERT INTO disclosures (event, path, scope, stream, erased, nonce, ciphertext)
+    SELECT event, path, scope, stream, false, nonce, ciphertext
+    FROM unnest(%s::bytea[], %s::text[], %s::text[], %s::text[], %s::bytea[], %s::bytea[])
+        AS n (event, path, scope, stream, nonce, ciphertext)
+)
 INSERT INTO log_head (base, size, root, frontier, note)
 SELECT * FROM unnest(%s::int8[], %s::int8[], %s::bytea[], %s::bytea[], %s::bytea[])
-
--- name: insert_stream
-INSERT INTO streams (stream, tag, salt) SELECT * FROM unnest(%s::text[], %s::bytea[], %s::bytea[])
-
--- name: insert_guard
-INSERT INTO guards (kind, key, idx) SELECT * FROM unnest(%s::text[], %s::text[], %s::int8[])
-
--- name: insert_disclosure
-INSERT INTO disclosures (event, path, scope, stream, erased, nonce, ciphertext)
-SELECT event, path, scope, stream, false, nonce, ciphertext
-FROM unnest(%s::bytea[], %s::text[], %s::text[], %s::text[], %s::bytea[], %s::bytea[])
-    AS n (event, path, scope, stream, nonce, ciphertext)
 
 -- name: insert_attachment
 INSERT INTO attachments (sha256, media_type, data)
@@ -120,9 +122,6 @@ UPDATE slots
 SET erased = true, nonce = decode(repeat('00', length(nonce)), 'hex'),
     ciphertext = decode(repeat('00', length(ciphertext)), 'hex')
 WHERE list = ANY(%s::text[]) AND NOT erased
-
--- name: lock
-SELECT pg_advisory_xact_lock(%s::int4, %s::int4)
 
 -- name: nature
 SELECT current_setting('server_version_num')::int4, current_setting('server_encoding'),

@@ -169,9 +169,18 @@ def check_role(connection: Connection, schema: str) -> None:
         raise StoreError("STORE_ROLE", f"expected a role that only adds rows, this one may change {tables}")
 
 
-def take_lock(connection: Connection, number: int) -> None:
-    """Take the schema's write lock until the transaction ends."""
-    connection.execute(QUERIES["lock"], (_LOCK_CLASS, number), prepare=True)
+def take_lock(connection: Connection, number: int, *, begin: bool) -> list[Row]:
+    """Take the schema's write lock until the transaction ends; return the newest head as of then.
+
+    All in one exchange with the server. Each statement sees what was committed before it began, so the head
+    is the one under the lock.
+    """
+    steps = ["BEGIN"] if begin else []
+    steps += [f"SELECT pg_advisory_xact_lock({_LOCK_CLASS}, {int(number)})", QUERIES["head"]]
+    cursor = connection.execute("; ".join(steps))
+    while cursor.nextset():
+        pass
+    return cursor.fetchall()
 
 
 def _arguments() -> dict[str, Any]:

@@ -93,7 +93,7 @@ def migrate(url: SchemaUrl, owner: SchemaUrl) -> tuple[str, ...]:
         number = check_server(connection, owner.schema)
         try:
             with connection.transaction():
-                take_lock(connection, number)
+                take_lock(connection, number, begin=False)
                 pending = missing(connection)
                 _apply(connection, pending)
                 _grant(connection, owner.schema, writer)

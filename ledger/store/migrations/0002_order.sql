@@ -37,13 +37,19 @@ BEGIN
 END $$;
 
 CREATE FUNCTION check_log_head() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+DECLARE
+    start  bigint;
+    finish bigint;
 BEGIN
-    IF NEW.base IS DISTINCT FROM coalesce((SELECT size FROM log_head ORDER BY base DESC LIMIT 1), 0)
-        OR NEW.size IS DISTINCT FROM (SELECT max(idx) + 1 FROM events)
-        OR NEW.size IS DISTINCT FROM (SELECT max(position) + 1 FROM tile_hashes WHERE level = 0) THEN
+    SELECT base, size INTO start, finish FROM new_rows;
+    IF (SELECT count(*) FROM new_rows) <> 1
+        OR start IS DISTINCT FROM coalesce(
+            (SELECT size FROM log_head WHERE base < start ORDER BY base DESC LIMIT 1), 0)
+        OR finish IS DISTINCT FROM (SELECT max(idx) + 1 FROM events)
+        OR finish IS DISTINCT FROM (SELECT max(position) + 1 FROM tile_hashes WHERE level = 0) THEN
         RAISE EXCEPTION USING ERRCODE = 'TL001', MESSAGE = 'HEAD_STALE log_head.base';
     END IF;
-    RETURN NEW;
+    RETURN NULL;
 END $$;
 
 CREATE FUNCTION check_disclosures() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
@@ -58,7 +64,8 @@ CREATE TRIGGER events_order AFTER INSERT ON events REFERENCING NEW TABLE AS new_
     FOR EACH STATEMENT EXECUTE FUNCTION check_events();
 CREATE TRIGGER tile_hashes_order AFTER INSERT ON tile_hashes REFERENCING NEW TABLE AS new_rows
     FOR EACH STATEMENT EXECUTE FUNCTION check_tile_hashes();
-CREATE TRIGGER log_head_order BEFORE INSERT ON log_head FOR EACH ROW EXECUTE FUNCTION check_log_head();
+CREATE TRIGGER log_head_order AFTER INSERT ON log_head REFERENCING NEW TABLE AS new_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION check_log_head();
 CREATE TRIGGER disclosures_order AFTER INSERT ON disclosures REFERENCING NEW TABLE AS new_rows
     FOR EACH STATEMENT EXECUTE FUNCTION check_disclosures();
 
