@@ -82,7 +82,8 @@ def _row(
 def _signed(movement: _Movement) -> str | None:
     if movement.quantity is None or movement.counted is not None:
         return None
-    return str(movement.sign * movement.quantity) if movement.sign else str(movement.quantity)
+    moves = movement.sign and movement.quantity  # nothing taken out is 0, not -0
+    return str(movement.sign * movement.quantity) if moves else str(movement.quantity)
 
 
 def _movements(line: Line) -> Iterator[_Movement]:
