@@ -13,7 +13,7 @@ the subscription with a `FindingError`; its code is one of the verifier's, or of
 Position, tree and folds are kept in one file, so that a restart goes on at the next index.
 
 Left out on purpose: the catalogue's rules, that references name earlier statements, and sealed values; those
-need all the past, which `verify` has. Imports the standard library, orjson and pure modules of the ledger.
+need all the past, which `verify` has. Imports what `verify` imports, and no service.
 """
 
 from __future__ import annotations

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sqlite3
 import ssl
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -244,6 +246,18 @@ def test_a_position_that_was_tampered_with_is_refused(
         pytest.raises(StoreError, match="STORE_CORRUPT"),
     ):
         position.restore(made.policy)
+
+
+def test_another_system_imports_no_service() -> None:
+    """The client needs the standard library, cryptography, pynacl, orjson and the pure modules."""
+    code = (
+        "import sys, ledger.subscriber\n"
+        "tops = {name.partition('.')[0] for name in sys.modules if not name.startswith('_')}\n"
+        "print(*sorted(tops - set(sys.stdlib_module_names)))\n"
+        "print(*(name for name in sys.modules if name.startswith(('ledger.store', 'ledger.committer'))))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["cryptography", "ledger", "nacl", "orjson"]
 
 
 # Every reader
