@@ -9,6 +9,8 @@ from hypothesis import settings
 from ledger.demo import DemoReport, play_demo
 from ledger.errors import LedgerError
 from tests.ledger.small_ledger import OPENED
+from tests.twin_story import play_half
+from tests.twins import Twin
 
 # A deadline per example would fail a law on a busy machine, which says nothing about the law.
 settings.register_profile("no deadline", deadline=None)
@@ -23,6 +25,19 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> DemoReport:
     """
     directory = tmp_path_factory.mktemp("demo") / "ledger"
     return play_demo(directory, seed=1, progress=lambda step, done, total: None)
+
+
+@pytest.fixture(scope="session")
+def twins(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Twin, ...]]:
+    """Half a study played with three randomization lists: ledgers that differ in the arms alone.
+
+    Who writes to one copies it first (`tests.twin_story.copy_of`).
+    """
+    labels = ("one", "two", "three")
+    found = tuple(play_half(tmp_path_factory.mktemp("twin") / "ledger", label) for label in labels)
+    yield found
+    for twin in found:
+        twin.ledger.close()
 
 
 @pytest.fixture(scope="session", autouse=True)
