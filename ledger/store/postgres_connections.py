@@ -30,6 +30,8 @@ READ_S: Final = 60  # a single read that takes longer is given up
 HELD_S: Final = 600  # how long a writer that says nothing may hold the write lock
 READERS: Final = 32
 IDLE_S: Final = 300.0
+WAIT_S: Final = 3.0  # how long a read waits for a connection
+RECONNECT_S: Final = 1.0  # how long the pool tries on its own; the next read tries again
 
 _LOCK_CLASS: Final = 0x544C4731  # "TLG1"
 _ABSENT: Final = frozenset({"22003", "22P02", "22021"})  # a number or a text that no row can hold
@@ -103,7 +105,8 @@ def reader_pool(url: SchemaUrl) -> ConnectionPool[Connection]:
         min_size=0,
         max_size=READERS,
         max_idle=IDLE_S,
-        timeout=CONNECT_S,
+        timeout=WAIT_S,
+        reconnect_timeout=RECONNECT_S,
         configure=lambda connection: configure(connection, settings),
         check=check_idle,
         open=True,
