@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from types import MappingProxyType
 from typing import Any, Final, Protocol
 
 from ledger import studystate
@@ -57,7 +56,7 @@ class Standing:
         self.withheld = 0
         self.closed = 0
         self._unseen: set[str] = set()
-        self._cut: dict[str, int] = {}
+        self._cut: set[str] = set()
         self._case: Case | None = None
 
     def participant_of(self, stream: str) -> Participant | None:
@@ -165,8 +164,8 @@ class Standing:
         """
         self.withheld += 1
         if entry.leaf.cls == "open" and entry.leaf.stream not in self._cut:
-            self._cut[entry.leaf.stream] = entry.index
-            self.study = replace(self.study, cut=MappingProxyType(dict(self._cut)))
+            self._cut.add(entry.leaf.stream)
+            self.study = replace(self.study, cut=frozenset(self._cut))
         if entry.leaf.cls == "restricted" and entry.leaf.site:
             self._unseen.add(entry.leaf.site)
         if entry.leaf.cls != "restricted" and not self.study.partial:

@@ -64,12 +64,11 @@ class StudyState:
     """The fold's value.
 
     `partial` says that statements are withheld here, so that what others drew is not known whole; `cut` holds
-    the tags of streams in which some are, with the first index: corrections, voidings and co-signatures from
-    there on are not known.
+    the tags of streams in which some are: corrections, voidings and co-signatures there are not known.
     """
 
     partial: bool = False
-    cut: Mapping[str, int] = field(default_factory=_empty)
+    cut: frozenset[str] = frozenset()
     registered: int | None = None
     sponsor: str = ""
     first_registration: int | None = None
@@ -91,10 +90,9 @@ class StudyState:
     safety_desk: SafetyDesk = field(default_factory=SafetyDesk)
     assurance: Mapping[str, Assurance] = field(default_factory=_empty)
 
-    def is_cut(self, stream: str, before: int) -> bool:
-        """Tell whether statements of an unsalted stream below an index are withheld here."""
-        first = self.cut.get(_tag(stream)) if self.cut else None
-        return first is not None and first < before
+    def is_cut(self, stream: str) -> bool:
+        """Tell whether statements of an unsalted stream are withheld here."""
+        return bool(self.cut) and _tag(stream) in self.cut
 
     def with_site(self, site: str, **changes: Any) -> StudyState:
         """Return the state with something of one site replaced."""
@@ -173,7 +171,7 @@ class StudyState:
         """Tell whether a person is the principal investigator, or may be where co-signatures are withheld."""
         if self.investigator(site, when, before) == person:
             return True
-        return self.is_cut(f"site/{site}", before) and self.site(site).is_named(person, before)
+        return self.is_cut(f"site/{site}") and self.site(site).is_named(person, before)
 
     def delegation(self, site: str, event: str) -> Delegation | None:
         """Return a delegation of a site by its event hash."""

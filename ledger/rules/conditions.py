@@ -42,7 +42,7 @@ def judge_amendment(case: StudyCase) -> Iterator[str]:
 def _judge_prepared(case: StudyCase, site: str, version: Protocol) -> Iterator[str]:
     record, study = case.record, case.study
     now = Interval(earliest_us=record.at_us, latest_us=record.at_us)
-    cut = study.is_cut(record.stream, record.index)
+    cut = study.is_cut(record.stream)
     if not cut and not _is_approved(study, site, version, now, record.index):
         yield "AMENDMENT_NOT_APPROVED"
     if version.reconsent and not any(
@@ -54,8 +54,7 @@ def _judge_prepared(case: StudyCase, site: str, version: Protocol) -> Iterator[s
     leader = study.investigator(site, now, record.index)
     people = staff if leader is None or cut else staff | {leader}
     if any(
-        study.trained(p, version.version, now, zone, record.index) is None
-        and not study.is_cut(f"person/{p}", record.index)
+        study.trained(p, version.version, now, zone, record.index) is None and not study.is_cut(f"person/{p}")
         for p in people
     ):
         yield "AMENDMENT_UNTRAINED"

@@ -135,7 +135,7 @@ def _standing(record: Record, study: StudyState) -> str | None:
 
 def judge_board(record: Record, study: StudyState, site: str) -> Iterator[str]:
     """Judge the review board's approval of a site: in force and not suspended, else a continuation (R3)."""
-    if study.is_cut(f"site/{site}", record.index):
+    if study.is_cut(f"site/{site}"):
         return  # a correction or voiding of an approval may be withheld
     of_site, zone, when, before = study.site(site), study.zone(site), record.now, record.index
     suspended = bool(of_site.suspensions) and of_site.suspended(zone, when, before)
@@ -168,7 +168,7 @@ def _judge_recruiting(case: Case) -> Iterator[str]:
         and case.definition is not None
         and case.definition.command_approval
         and not study.site(case.site).commanded(case.zone, record.now, record.index)
-        and not study.is_cut(f"site/{case.site}", record.index)
+        and not study.is_cut(f"site/{case.site}")
     ):
         yield "COMMAND_APPROVAL_MISSING"
 
@@ -212,8 +212,7 @@ def judge_performers(record: Record, study: StudyState, site: str, version: str 
         yield "NOT_DELEGATED"
     zone = study.zone(site)
     if version is not None and any(
-        study.trained(p, version, record.occurred, zone, before) is None
-        and not study.is_cut(f"person/{p}", before)
+        study.trained(p, version, record.occurred, zone, before) is None and not study.is_cut(f"person/{p}")
         for p in people
     ):
         yield "NOT_TRAINED"

@@ -32,7 +32,7 @@ def judge_handed_over(case: StudyCase) -> Iterator[str]:
     present = case.study.investigator(site, at_recording(record), record.index)
     if present is None:
         yield "INVESTIGATOR_MISSING"
-    if present == record.data["person"] and not case.study.is_cut(record.stream, record.index):
+    if present == record.data["person"] and not case.study.is_cut(record.stream):
         yield "INVESTIGATOR_PRESENT"
     if record.statement.actor.role == "investigator":
         yield from _judge_investigator_signs(case)

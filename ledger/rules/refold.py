@@ -130,13 +130,28 @@ def again(old: Participant, view: StreamView, trigger: Record, study: StudyState
         e.event for e in view.entries if e.statement is not None and e.statement.type in QUALITY
     }
     pending = _pending(old, view, trigger)
-    breaches = compare(old.breaches, fresh.breaches, trigger, quality, view)
+    found = (*fresh.breaches, *_excused(old, view, trigger, study))
+    breaches = compare(old.breaches, found, trigger, quality, view)
     waiting = {breach.pending for breach in breaches if breach.pending is not None}
     shown = view.statements
     kept = tuple(p for p in pending if p.event in waiting or needs_cosignature(shown[p.event], shown))
     breaches = assurance.account(breaches, fresh.assurance)
     holds = (*fresh.holds, *_still_held(old, fresh, breaches))
     return replace(fresh, breaches=breaches, pending=kept, holds=holds)
+
+
+def _excused(old: Participant, view: StreamView, trigger: Record, study: StudyState) -> Iterator[Breach]:
+    """Yield the breaches that are only excused by now, because what they rest on is withheld since.
+
+    They were found when nothing of it was: they do not vanish by the change.
+    """
+    if not (study.cut or study.partial):
+        return
+    shown = replay(view, replace(study, cut=frozenset(), partial=False), trigger.index)
+    known = {(breach.event, breach.rule) for breach in old.breaches if breach.is_open}
+    for breach in () if shown is None else shown.breaches:
+        if (breach.event, breach.rule) in known:
+            yield breach
 
 
 def brought_out(old: Participant, view: StreamView, trigger: Record, study: StudyState) -> Participant:

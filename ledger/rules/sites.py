@@ -35,7 +35,7 @@ def judge_activated(case: StudyCase) -> Iterator[str]:
         yield "SITE_ALREADY_ACTIVE"
     if standing == "closed":
         yield "SITE_CLOSED"
-    approved = site.approved(zone, now, record.index) or case.study.is_cut(record.stream, record.index)
+    approved = site.approved(zone, now, record.index) or case.study.is_cut(record.stream)
     led = site.investigator(zone, now, record.index) is not None
     if not (approved and led and any(d.accepted is not None for d in site.delegations)):
         yield "SITE_CHECKLIST"
@@ -59,7 +59,7 @@ def judge_closed(case: StudyCase) -> Iterator[str]:
         yield "SITE_CLOSED"
     assured = study.assurance.get(record.stream, NOTHING_ASSURED)
     own = any(c.role == "investigator" and c.equal and c.index < record.index for c in assured.copies)
-    if not own and not study.is_cut(record.stream, record.index):
+    if not own and not study.is_cut(record.stream):
         yield "SITE_COPY_MISSING"
     pharmacy = study.pharmacies.get(site)
     if pharmacy is not None and _is_unreconciled(pharmacy):

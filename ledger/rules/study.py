@@ -179,7 +179,7 @@ def _is_reroll(other: RandomizationList, list_: RandomizationList) -> bool:
 def judge_opened(case: StudyCase) -> Iterator[str]:
     """Judge the opening of a list: after the database is locked."""
     index = case.record.index
-    if not case.study.locked(index) and not case.study.is_cut("study", index):
+    if not case.study.locked(index) and not case.study.is_cut("study"):
         yield "DATABASE_NOT_LOCKED"
 
 
