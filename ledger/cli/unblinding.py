@@ -110,14 +110,18 @@ def envelope(
         name=name, participant=participant, site=site, custodian=custodian, seal=seal, replaces=replaces
     )
     descriptor = _new_file(out)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file, opened(directory) as ledger:
-        recorded, regimen = issue_envelope(ledger, Signer.of_log(ledger, signing), issued)
-        file.write(
-            f"{ledger.origin}\n\nEnvelope {name}, seal {seal}, site {site}, kept by {custodian}\n"
-            f"Participant {participant}\n\nRegimen: {regimen.arm}\n"
-            f"{regimen_name(ledger, regimen.arm)}\n\n"
-            "Whoever opens this envelope records it: unblinding.performed, means envelope.\n"
-        )
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file, opened(directory) as ledger:
+            recorded, regimen = issue_envelope(ledger, Signer.of_log(ledger, signing), issued)
+            file.write(
+                f"{ledger.origin}\n\nEnvelope {name}, seal {seal}, site {site}, kept by {custodian}\n"
+                f"Participant {participant}\n\nRegimen: {regimen.arm}\n"
+                f"{regimen_name(ledger, regimen.arm)}\n\n"
+                "Whoever opens this envelope records it: unblinding.performed, means envelope.\n"
+            )
+    except BaseException:  # an interruption too: no sheet that is empty or cut short is left behind
+        out.unlink(missing_ok=True)
+        raise
     show({"event": recorded.event, "index": recorded.index, "sheet": str(out)}, as_json)
 
 

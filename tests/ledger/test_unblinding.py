@@ -422,6 +422,9 @@ def test_the_commands(
         "participant": NAME, "key": str(keys / "pharm.json"), "site": SITE, "custodian": "aruiz",
         "envelope": "ENV-1", "seal": "S1", "out": str(sheet),
     }  # fmt: skip
+    refused = {**options, "key": str(keys / "aruiz.json")}
+    code = run(["envelope", str(directory), *(f"--{name}={value}" for name, value in refused.items())])
+    assert (code, sheet.exists()) == (1, False)  # nothing half-written keeps the next one from its place
     code = run(["envelope", str(directory), *(f"--{name}={value}" for name, value in options.items())])
     assert code == 0
     assert f"Regimen: {arm}" in sheet.read_text()
