@@ -28,8 +28,8 @@ class RecordSigned(Fact):
     """A signature over what a scope held below an index (H; E6(R3) 3.16.1(o); 21 CFR 11.50, 11.200).
 
     `sha256` is the digest of the canonical list of `[index, event]` of the scope's statements with an index
-    below `upto`, in order (`ledger.rules.signing`). `form` names one statement, `visit` a visit; `participant`
-    and `milestone` are the whole stream. Any later record in scope makes it outdated.
+    below `upto`, in order (`ledger.rules.signing`). `form` names one statement, `visit` a visit;
+    `participant` and `milestone` are the whole stream. Any later record in scope makes it outdated.
     """
 
     scope: Literal["form", "visit", "participant", "milestone"]

@@ -15,7 +15,7 @@ CONSENT_FORM_INEFFECTIVE flag   C    the consent form was in effect at that site
 CONSENT_INCOMPLETE       flag   C    the participant authorised the use of data and received a copy
 CRITERION_UNKNOWN        form   C    the criterion is one of the protocol version in force
 CRITERION_NOT_APPLICABLE flag   C    only a conditional criterion is not applicable
-CRITERION_CONTRADICTED   flag   C    an assessment agrees with the newest value that the criterion's check reads
+CRITERION_CONTRADICTED   flag   C    an assessment agrees with the newest value that its check reads
 CRITERIA_INCOMPLETE      refuse C    every criterion of the protocol version in force is assessed
 CRITERION_FAILED         refuse C    no criterion fails
 ELIGIBILITY_DIGEST       refuse C    the digest signed is that of the latest assessments

@@ -14,7 +14,7 @@ SITE_NOT_ACTIVE          refuse R3   a gate needs an active site
 IRB_MISSING              refuse R3   a gate needs an approval by the review board
 IRB_LAPSED               hold   R3   a gate needs an approval that has not ended
 IRB_SUSPENDED            hold   R3   a gate needs an approval that is not suspended
-STUDY_HALTED             hold   R3   nobody is enrolled, randomized, dispensed to or started while it is halted
+STUDY_HALTED             hold   R3   nobody is enrolled, randomized, dispensed to or started in a halt
 STUDY_CLOSED             refuse R3   no gate opens in a closed study
 ENROLMENT_PAUSED         hold   R3   nobody is registered or randomized while enrolment is paused
 REFERENCE                form   R5   a statement that names another names an earlier one of the right kind

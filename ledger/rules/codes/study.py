@@ -27,7 +27,7 @@ SITE_CLOSED              refuse B    a site is closed once, and not activated af
 SITE_CHECKLIST           refuse B    activation needs approval, investigator and an accepted delegation
 SITE_COPY_MISSING        refuse B    a site is closed when its investigator has an equal copy of their own
 SITE_DRUG_OPEN           refuse B    a site is closed when its drug is reconciled
-SITE_ENVELOPES_OPEN      refuse B    a site is closed when its envelopes are checked or their opening explained
+SITE_ENVELOPES_OPEN      refuse B    a site is closed when its envelopes are checked or their opening told
 ENROLMENT_OPENED_TWICE   refuse B    enrolment is opened at a site while it is not open there
 STUDY_NOT_HALTED         refuse B    what is resumed is halted
 COMMAND_APPROVAL_MISSING hold   B    recruiting needs the command's approval where the protocol asks for it
