@@ -86,8 +86,8 @@ def counts(twin: Twin) -> tuple[Counter[str], Counter[str], Counter[tuple[str, s
     """Count leaves per tag, per key, and per tag, key and minute."""
     found = [(entry.stream, parse_leaf(entry.leaf)) for entry in twin.entries()]
     tags = Counter(stream for stream, _ in found)
-    keys = Counter(sig.key for _, leaf in found for sig in leaf.sigs)
-    minutes = Counter((stream, sig.key, leaf.at[:MINUTE]) for stream, leaf in found for sig in leaf.sigs)
+    keys = Counter(str(sig.key) for _, leaf in found for sig in leaf.sigs)
+    minutes = Counter((stream, str(sig.key), leaf.at[:MINUTE]) for stream, leaf in found for sig in leaf.sigs)
     return tags, keys, minutes
 
 
@@ -259,7 +259,7 @@ def an_unpadded_dose(twin: Twin, participant: str, shows: bool) -> None:
 
 ALL: Final = frozenset({"leaves", "kept", "shown"})
 LEAKS: Final = {
-    leak.tell.__name__: leak  # type: ignore[attr-defined]
+    leak.tell.__name__: leak
     for leak in (
         Leak(tell=a_record_more, seen=ALL),
         Leak(tell=another_value, seen=frozenset({"shown"})),
