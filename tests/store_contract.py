@@ -398,6 +398,23 @@ class StoreContract(ABC):
 
         self._together([write, read, read])
 
+    def test_a_store_is_opened_while_another_writes(self, tmp_path: Path, store: Store) -> None:
+        """What is compared on opening is of one moment, however many commits come in meanwhile."""
+        log, done = Log(store), threading.Event()
+
+        def write() -> None:
+            while not done.is_set():
+                record(store, log.commit(STUDY))
+
+        def open_often() -> None:
+            try:
+                for _ in range(25):
+                    self.open(tmp_path).close()
+            finally:
+                done.set()
+
+        self._together([write, open_often])
+
     def test_a_snapshot_stays_as_it_was_taken(self, store: Store) -> None:
         """A commit that comes in meanwhile is not in the snapshot, and is in the store."""
         log = Log(store)

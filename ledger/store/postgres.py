@@ -375,8 +375,6 @@ def _roll_back(connection: Connection) -> None:
 
 
 def _check_sizes(connection: Connection) -> None:
-    rows = select(connection, "size", ())
-    newest = select(connection, "newest_index", ())
-    size, found = rows[0][0] if rows else 0, newest[0][0] + 1 if newest else 0
+    size, found = select(connection, "sizes", ())[0]  # one question: somebody may be writing
     if found != size:
         raise StoreError("STORE_CORRUPT", f"expected {size} events as the head says, found {found}")

@@ -10,8 +10,9 @@ SELECT size FROM log_head ORDER BY base DESC LIMIT 1
 -- name: head_below
 SELECT size, root, frontier, note FROM log_head WHERE base <= %s::int8 ORDER BY base DESC LIMIT 1
 
--- name: newest_index
-SELECT idx FROM events ORDER BY idx DESC LIMIT 1
+-- name: sizes
+SELECT coalesce((SELECT size FROM log_head ORDER BY base DESC LIMIT 1), 0),
+    coalesce((SELECT idx + 1 FROM events ORDER BY idx DESC LIMIT 1), 0)
 
 -- name: entries
 SELECT idx, at, stream, seq, type, schema, id, event, statement, leaf

@@ -283,9 +283,6 @@ class SqliteStore(RowReads):
 
 
 def _check_sizes(connection: sqlite3.Connection) -> None:
-    rows = select(connection, "size", ())
-    size = rows[0][0] if rows else 0
-    newest = select(connection, "newest_index", ())[0][0]
-    found = 0 if newest is None else newest + 1
+    size, found = select(connection, "sizes", ())[0]  # one question: somebody may be writing
     if found != size:
         raise StoreError("STORE_CORRUPT", f"expected {size} events as the head says, found {found}")
