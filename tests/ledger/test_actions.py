@@ -573,3 +573,12 @@ def test_effects_are_the_catalogues() -> None:
                 assert known.effect is {"G": Effect.GATE, "F": Effect.FACT}[cells[1]], known.type
                 seen += 1
     assert seen > 40
+
+
+def test_the_number_of_an_identity_document_is_refused() -> None:
+    """Its kind is told and no number: the statement is in every bundle and never erased (catalogue A)."""
+    data = {"by": "root1", "document": "passport", "method": "in person", "person": "aruiz"}
+    parse_data(spec("identity.verified", 1), data)
+    with pytest.raises(FormatError) as caught:
+        parse_data(spec("identity.verified", 1), {**data, "document": "passport X1234567"})
+    assert (caught.value.code, caught.value.field) == ("DATA", "/data/document")
