@@ -17,7 +17,7 @@ from typing import Final
 import psycopg
 from psycopg import sql
 
-from ledger.errors import StoreError
+from ledger.errors import FormatError, StoreError
 from ledger.store.postgres_connections import (
     Connection,
     check_server,
@@ -64,9 +64,10 @@ def create_schema(url: SchemaUrl, owner: SchemaUrl) -> None:
     """Make the schema with all its tables, and let the role of `url` write.
 
     Raises:
+        FormatError: STORE_URL where the two name different schemas.
         StoreError: STORE_EXISTS, STORE_MISSING for the role, STORE_ROLE, STORE_VERSION, STORE_FULL, STORE_IO.
     """
-    writer = _role(url)
+    writer = _role(url, owner)
     with closing(connect_writer(owner, _PATIENCE_S)) as connection:
         try:
             with connection.transaction():
@@ -86,9 +87,10 @@ def migrate(url: SchemaUrl, owner: SchemaUrl) -> tuple[str, ...]:
     """Apply what an older schema lacks, and grant the role of `url` its privileges again; return the names.
 
     Raises:
+        FormatError: STORE_URL where the two name different schemas.
         StoreError: STORE_MISSING, STORE_VERSION where another history was applied, STORE_BUSY, STORE_IO.
     """
-    writer = _role(url)
+    writer = _role(url, owner)
     with closing(connect_writer(owner, _PATIENCE_S)) as connection:
         number = check_server(connection, owner.schema)
         try:
@@ -121,8 +123,10 @@ def missing(connection: Connection) -> Sequence[Migration]:
     return migrations()[len(applied) :]
 
 
-def _role(url: SchemaUrl) -> str:
-    """Return the role that a URL connects as, known by connecting."""
+def _role(url: SchemaUrl, owner: SchemaUrl) -> str:
+    """Return the role that is to write, known by connecting as it."""
+    if url.schema != owner.schema:
+        raise FormatError("STORE_URL", f"expected both URLs to name the schema {url.schema}")
     with closing(connect(url)) as connection:
         return connection.info.user
 

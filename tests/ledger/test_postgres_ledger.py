@@ -8,12 +8,16 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import replace
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
+from starlette.testclient import TestClient
 
+from api.app import create_app
+from api.study import OpenStudy
 from ledger.committer import Ledger
 from ledger.directory import CONFIG, KEYS, UNBLINDINGS, Config, open_ledger, read_config, write_config
 from ledger.errors import ConflictError, RefusedError, StoreError
@@ -22,6 +26,7 @@ from ledger.keyfile import KeyMaterial, write_key
 from ledger.sources import SystemSources
 from ledger.store.postgres import PostgresStore
 from ledger.store.unblindings import UnblindingQueue
+from tests.api.client import BASE, TOKENS, bearer
 from tests.ledger.small_ledger import DEFINITION, SITE, SmallLedger, make, seed
 from tests.ledger.test_cli import run
 from tests.ledger.test_crash import Acknowledged, check_after, kill, nurse, take
@@ -134,6 +139,18 @@ def test_the_library_reads_it_too(played: Path) -> None:
     with TrialLog({"PERSISTENCE_MODULE": "ledger.store.recorder", "LEDGER_DB": url}) as app:
         assert app.recorder.max_notification_id() == app.recorder.select_notifications(1, 9999)[-1].id
         app.close()
+
+
+def test_http_reads_it_too(played: Path) -> None:
+    """The interface answers from a schema as from a file."""
+    config = replace(read_config(played), tokens=TOKENS)
+    with (
+        closing(open_ledger(played, None, SystemSources())) as ledger,
+        TestClient(create_app([OpenStudy(config=config, ledger=ledger)])) as http,
+    ):
+        for path in ("/participants", "/audit-trail?limit=5", "/checkpoint"):
+            answer = http.get(BASE + path, headers=bearer("auditor"))
+            assert answer.status_code == 200, answer.text
 
 
 # Commands that make one

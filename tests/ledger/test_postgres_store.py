@@ -344,6 +344,8 @@ class TestPostgresStore(StoreContract):
         url = self.server.url(schema_of(tmp_path))
         with pytest.raises(StoreError):
             PostgresStore.create(url.replace(WRITER, "nobody_at_all"), url.replace(WRITER, OWNER))
+        with pytest.raises(FormatError, match="STORE_URL"):
+            PostgresStore.create(url, self.server.url("another", OWNER))
         with pytest.raises(StoreError, match="STORE_MISSING"):
             self.open(tmp_path)
 
