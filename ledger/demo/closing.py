@@ -22,6 +22,7 @@ from ledger.demo.course import Course
 from ledger.demo.endorsing import endorse_and_lock, unlocked
 from ledger.demo.hands import NURSE
 from ledger.demo.mending import correct
+from ledger.demo.monitoring import verified
 from ledger.demo.office import ESOURCE, Desk
 from ledger.demo.running import root_at
 from ledger.demo.safety_office import SafetyOffice
@@ -122,6 +123,7 @@ def _unlocked(setup: Setup, courses: Mapping[int, Course], on: date) -> Story:
             new=str(int(old) + 1),
             reason=("transcription_error", why[1]),
         )
+        yield from verified(pen.after(120))
 
 
 def _is_quiet(course: Course) -> bool:

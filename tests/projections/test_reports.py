@@ -87,10 +87,19 @@ def answered(report: Report, desk: Desk) -> bytes:
 @each_report
 def test_a_report_has_rows_of_its_columns(report: Report, reads: Snapshot, fold: LogFold) -> None:
     """The demonstration gives every report something to answer, in exactly its columns, twice the same."""
-    desk = Desk(reads, reader=Reader(role=EVERYTHING), fold=fold)
-    first = answered(report, desk)
+    # At the end nothing waits for a second person any more: asked then, just after a dose was prepared.
+    waiting = None if report.name != "cosignatures" else _first(reads, "dose.prepared")
+    first, again = (
+        answered(report, Desk(reads, reader=Reader(role=EVERYTHING), known=waiting, fold=fold))
+        for _ in range(2)
+    )
     assert orjson.loads(first) != []
-    assert answered(report, Desk(reads, reader=Reader(role=EVERYTHING), fold=fold)) == first
+    assert again == first
+
+
+def _first(reads: Snapshot, type_: str) -> int:
+    """Return the index of the first entry of a type."""
+    return next(entry.index for entry in reads.entries(0, reads.size) if entry.type == type_)
 
 
 @each_report
