@@ -73,7 +73,7 @@ def unblind(
         as_json,
     )
     if asked.index is None:
-        say("nothing can be recorded now: the unblinding is signed and waits; it will be first in the log")
+        say("nothing can be recorded now: the unblinding is signed and waits; see: trial-ledger unblindings")
 
 
 def unblindings(
