@@ -17,7 +17,7 @@ demo: .venv/made
 	$(BIN)/trial-ledger demo $(DEMO) --seed $(SEED)
 
 test: .venv/made
-	$(BIN)/python -m pytest
+	$(BIN)/python -m tests.halves
 
 check: .venv/made
 	$(BIN)/ruff check .

@@ -1,0 +1,45 @@
+"""`make test`: the whole suite in two processes side by side, each with a demonstration of its own.
+
+The second half is whatever the first does not name, so that no test is left out. Its output is printed when
+the first is done; the exit code is that of the first half that failed.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+TESTS: Final = Path(__file__).parent
+FIRST: Final = ("benchmarks", "ledger")
+
+
+def halves() -> tuple[list[str], list[str]]:
+    """Return the paths of both halves."""
+    found = sorted(path for path in TESTS.iterdir() if path.is_dir() or path.name.startswith("test_"))
+    first = [str(path) for path in found if path.name in FIRST]
+    return first, [str(path) for path in found if path.name not in (*FIRST, "vectors", "__pycache__")]
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run both halves with the same further arguments of pytest."""
+    first, second = ([sys.executable, "-m", "pytest", *arguments, *half] for half in halves())
+    with tempfile.TemporaryFile() as told:
+        beside = subprocess.Popen(second, stdout=told, stderr=subprocess.STDOUT)
+        try:
+            codes = [subprocess.call(first), beside.wait()]
+        finally:
+            if beside.poll() is None:
+                beside.terminate()
+                beside.wait()
+        told.seek(0)
+        sys.stdout.buffer.write(told.read())
+        sys.stdout.flush()
+    return next((code for code in codes if code), 0)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))
