@@ -168,7 +168,7 @@ async def _caught_up(twin: Twin, show: Any) -> bytes:
     tailer = Tailer(twin.ledger, "/v1/studies/twin")
     await tailer.start()
     sent = b""
-    async for part in events(tailer, 0, show, blocking=True):
+    async for part in events(tailer, 0, show, blocking=True, promised=0):
         sent += part
         if b"event: caught-up" in part:
             break

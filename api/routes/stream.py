@@ -66,7 +66,7 @@ async def stream(call: Call) -> Response:
     cursor = _cursor(call, head.size)
     show = renderer(call.reader, chosen, study.ledger.store)
     return EventSourceResponse(
-        events(tailer, cursor, show, blocking=_asks_store(call.reader)),
+        events(tailer, cursor, show, blocking=_asks_store(call.reader), promised=head.size),
         headers={**HEADERS, **head_header(head)},
     )
 
@@ -93,11 +93,17 @@ def renderer(reader: Reader, chosen: Filter, reads: Reads) -> Callable[[Sequence
 
 
 async def events(
-    tailer: Tailer, cursor: int, show: Callable[[Sequence[Frame]], bytes], *, blocking: bool
+    tailer: Tailer,
+    cursor: int,
+    show: Callable[[Sequence[Frame]], bytes],
+    *,
+    blocking: bool,
+    promised: int,
 ) -> AsyncIterator[bytes]:
     """Yield entries from a cursor on, and what is to be told between them, until the service drains.
 
-    `blocking` says that `show` asks the store, and runs it beside the event loop.
+    `blocking` says that `show` asks the store, and runs it beside the event loop. `promised` is the size that
+    the answer's head names: nobody is caught up before it, though another process recorded a moment ago.
     """
     told_checkpoint = -1
     caught_up = False
@@ -115,7 +121,7 @@ async def events(
             if tailer.checkpoint is not None and told_checkpoint < tailer.checkpoint[0] <= cursor:
                 told_checkpoint = tailer.checkpoint[0]
                 out += tailer.checkpoint[1]
-            if not caught_up and cursor >= tailer.size:
+            if not caught_up and cursor >= max(tailer.size, promised):
                 caught_up = True
                 out += control("caught-up", size=cursor)
             if out:

@@ -56,7 +56,7 @@ def indexes(found: list[tuple[str, str]]) -> list[int]:
 
 def subscribe(tailer: Tailer, made: SmallLedger, cursor: int = 0) -> AsyncIterator[bytes]:
     show = renderer(AUDITOR, EVERYTHING, made.ledger.store)
-    return events(tailer, cursor, show, blocking=False)
+    return events(tailer, cursor, show, blocking=False, promised=0)
 
 
 def test_everything_comes_once_in_order_then_caught_up(made: SmallLedger) -> None:
@@ -153,7 +153,7 @@ def test_a_published_checkpoint_is_told_even_where_all_is_filtered_out(made: Sma
         await tailer.start()
         nothing = Filter(types=frozenset({"consent.withdrawn"}), participant=None)
         show = renderer(AUDITOR, nothing, made.ledger.store)
-        stream = events(tailer, 0, show, blocking=True)
+        stream = events(tailer, 0, show, blocking=True, promised=0)
         found = await take(stream, "caught-up")
         await asyncio.to_thread(made.ledger.publish)
         found += await take(stream, "checkpoint")
