@@ -328,9 +328,7 @@ def _on_transferred(authority: Authority, entry: Entry, statement: Statement) ->
     )
     if entitled:
         return []
-    return [
-        problem("TRANSFER_SIGNERS", "the investigator who takes over signs too, nobody else", "/with")
-    ]
+    return [problem("TRANSFER_SIGNERS", "the investigator who takes over signs too, nobody else", "/with")]
 
 
 FIXED_LINES: Final[Mapping[str, Callable[[Authority, Entry, Statement], list[Problem]]]] = {
