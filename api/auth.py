@@ -1,24 +1,20 @@
-"""Who reads, and which operations a role may ask for.
+"""Which operations a role may ask for.
 
-A reader brings a bearer token whose SHA-256 stands in `ledger.toml` with a role, a person and sites.
-Statements need none: their signature is the authentication, and nothing beside it could make it stronger.
+Statements need no token: their signature is the authentication, and nothing beside it could make it stronger.
 
 `PERMITTED` is the one table of operations by role, deny by default: an operation without a row is refused to
 everybody. What a permitted reader then sees of the study is the catalogue's table of roles (`ledger.roles`),
 through `projections.reader`. The person of a `participant`'s token is the coded id of their own stream.
-
-Left out on purpose: sessions, passwords and expiry, which come with real identities.
 """
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Final
 
-from api.problems import CHALLENGE, ProblemError
+from api.identity import authenticate
+from api.problems import ProblemError
 from ledger.directory import Token
 from ledger.roles import ROLES, SIGHTS
 from ledger.unblinding_queue import ROLES as UNBLINDING
@@ -71,26 +67,6 @@ PERMITTED: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
         "verify": _STAFF,
     }
 )
-
-
-def authenticate(authorization: str | None, tokens: Sequence[Token]) -> Reader:
-    """Return the reader of a bearer token.
-
-    Every token is compared, each in constant time, so that nothing is learned from how long it takes.
-
-    Raises:
-        ProblemError: `UNAUTHENTICATED`.
-    """
-    scheme, _, given = (authorization or "").partition(" ")
-    digest = hashlib.sha256(given.strip().encode("utf-8", "surrogateescape")).hexdigest()
-    found = None
-    for token in tokens:
-        if hmac.compare_digest(token.sha256, digest):
-            found = token
-    if scheme.lower() != "bearer" or not given.strip() or found is None:
-        raise ProblemError("UNAUTHENTICATED", 401, headers=CHALLENGE)
-    sites = None if "*" in found.sites else frozenset(found.sites)
-    return Reader(role=found.role, person=found.person, sites=sites)
 
 
 def permit(operation: str, authorization: str | None, tokens: Sequence[Token]) -> Reader | None:

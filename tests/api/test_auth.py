@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from api.app import OPERATIONS
-from api.auth import ANYBODY, PERMITTED, authenticate
+from api.auth import ANYBODY, PERMITTED
+from api.identity import authenticate
 from api.operations import Operation
 from api.problems import ProblemError
 from ledger.directory import Token
