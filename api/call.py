@@ -14,6 +14,7 @@ from api.operations import Operation
 from api.problems import ProblemError
 from api.study import ServedStudy
 from ledger.errors import FormatError
+from ledger.identity.sessions import Session
 from ledger.lines import parse_decimal
 from projections.reader import Reader
 
@@ -29,6 +30,7 @@ class Call:
 
     Attributes:
         twin: format that the address asks for by its suffix, None for the plain address.
+        session: the session that the request came in, None for a token or an operation open to anybody.
     """
 
     request: Request
@@ -37,6 +39,7 @@ class Call:
     query: Mapping[str, str]
     served: ServedStudy | None
     who: Reader | None
+    session: Session | None = None
 
     @property
     def study(self) -> ServedStudy:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from ledger.errors import StoreError
-from ledger.store.sql import script
+from ledger.store.sql import HERE, script
 from ledger.store.sqlite_errors import translate
 
 OLDEST_SQLITE: Final = (3, 37, 0)  # STRICT tables
@@ -31,6 +31,7 @@ class FileFormat:
     version: int
     script: str
     write_ahead: bool
+    package: str = HERE
 
 
 def make_file(
@@ -49,7 +50,7 @@ def make_file(
         with contextlib.closing(connect(path, busy_timeout_s)) as connection:
             if form.write_ahead:
                 connection.execute("PRAGMA journal_mode = WAL")
-            connection.executescript(f"BEGIN IMMEDIATE;\n{script(form.script)}\n")
+            connection.executescript(f"BEGIN IMMEDIATE;\n{script(form.script, form.package)}\n")
             fill(connection)
             connection.execute("COMMIT")
         sync_directory(path.parent)

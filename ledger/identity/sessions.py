@@ -1,0 +1,151 @@
+"""Server-side sessions: which are open, since when, and when they were last used (21 CFR 11.200(a)(1)).
+
+    sessions = Sessions(database, idle_us=…, lifetime_us=…)
+    secret = sessions.begin(person, login, components, now_us=…, random_bytes=…)   # told once, kept as a hash
+    session = sessions.find(secret, now_us)            # None: there is none, or it is over
+    sessions.touch(session, now_us)
+    sessions.signed(session, now_us)                   # a second component was given
+    sessions.end(session)
+
+A session is over when it was not used for `idle_us` or has lasted `lifetime_us`. Use is written down at most
+every sixtieth of the idle time, so a session may end that much early, never late.
+
+Left out on purpose: who may log in, what is recorded of it (`ledger.logins`), and how a request carries it.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+from ledger.identity.database import AccountsDatabase, Part
+from ledger.store.sql import queries
+
+PART: Final = Part(name="sessions", script="sessions.sql", package="ledger.identity")
+SECRET_BYTES: Final = 32
+DEFAULT_IDLE_US: Final = 15 * 60_000_000
+DEFAULT_LIFETIME_US: Final = 12 * 3_600_000_000
+MAX_OVER: Final = 64  # sessions that one look takes away
+
+Over = Literal["idle", "limit"]
+
+_Q: Final = queries("sessions_queries.sql", "ledger.identity")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """An open session.
+
+    Attributes:
+        id: SHA-256 in hex of what its holder has.
+        login: event hash of the `login.succeeded` that began it.
+        role: the role in use, where one was named at login.
+        signed_us: when a second component was last given for a signature; None when never.
+    """
+
+    id: str
+    person: str
+    login: str
+    role: str | None
+    components: tuple[str, ...]
+    began_us: int
+    used_us: int
+    signed_us: int | None
+
+
+class Sessions:
+    """The sessions of one ledger. Thread-safe; processes may share the file."""
+
+    def __init__(
+        self,
+        database: AccountsDatabase,
+        *,
+        idle_us: int = DEFAULT_IDLE_US,
+        lifetime_us: int = DEFAULT_LIFETIME_US,
+    ) -> None:
+        database.add(PART)
+        self._database = database
+        self.idle_us = idle_us
+        self.lifetime_us = lifetime_us
+
+    def begin(
+        self,
+        person: str,
+        login: str,
+        components: Sequence[str],
+        *,
+        now_us: int,
+        random_bytes: Callable[[int], bytes],
+        role: str | None = None,
+    ) -> str:
+        """Open a session; return its secret, 43 characters, which is kept nowhere."""
+        secret = base64.urlsafe_b64encode(random_bytes(SECRET_BYTES)).rstrip(b"=").decode()
+        row = (hash_of(secret), person, login, role, ",".join(sorted(components)), now_us, now_us)
+        with self._database.writing() as connection:
+            connection.execute(_Q["begin"], row)
+        return secret
+
+    def find(self, secret: str, now_us: int) -> Session | None:
+        """Return the session of a secret; None where there is none or it is over."""
+        session = self.held(secret)
+        return None if session is None or self.over(session, now_us) else session
+
+    def held(self, secret: str) -> Session | None:
+        """Return the session of a secret, over or not, as long as its end was not written down."""
+        rows = self._database.read(_Q["find"], (hash_of(secret),))
+        return _session(rows[0]) if rows else None
+
+    def over(self, session: Session, now_us: int) -> Over | None:
+        """Tell by which limit a session is over; None while it is open."""
+        if now_us - session.began_us >= self.lifetime_us:
+            return "limit"
+        return "idle" if now_us - session.used_us >= self.idle_us else None
+
+    def touch(self, session: Session, now_us: int) -> None:
+        """Write down that a session is used."""
+        if now_us - session.used_us >= self.idle_us // 60:
+            self._change("touch", (now_us, session.id))
+
+    def signed(self, session: Session, now_us: int) -> None:
+        """Write down that a second component was given for a signature (11.200(a)(1)(i))."""
+        self._change("sign", (now_us, now_us, session.id))
+
+    def end(self, session: Session) -> bool:
+        """Take a session away; tell whether it was there, so that one caller alone records its end."""
+        with self._database.writing() as connection:
+            return connection.execute(_Q["end"], (session.id,)).rowcount > 0
+
+    def of(self, person: str) -> tuple[Session, ...]:
+        """Return the sessions of a person, the eldest first, over or not."""
+        return tuple(_session(row) for row in self._database.read(_Q["of_person"], (person,)))
+
+    def all_over(self, now_us: int) -> tuple[Session, ...]:
+        """Return up to `MAX_OVER` sessions that are over and whose end was not written down."""
+        limits = (now_us - self.idle_us, now_us - self.lifetime_us, MAX_OVER)
+        return tuple(_session(row) for row in self._database.read(_Q["over"], limits))
+
+    def _change(self, name: str, parameters: Sequence[Any]) -> None:
+        with self._database.writing() as connection:
+            connection.execute(_Q[name], parameters)
+
+
+def hash_of(secret: str) -> str:
+    """Return the SHA-256 of a secret of 256 random bits, in hex: nothing slower is needed for such."""
+    return hashlib.sha256(secret.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def _session(row: Sequence[Any]) -> Session:
+    id_, person, login, role, components, began_us, used_us, signed_us = row
+    return Session(
+        id=id_,
+        person=person,
+        login=login,
+        role=role,
+        components=tuple(components.split(",")),
+        began_us=began_us,
+        used_us=used_us,
+        signed_us=signed_us,
+    )
