@@ -1,11 +1,11 @@
 """The PostgreSQL store: one schema of a database, every commit on disk before it is answered.
 
 Crash story, in the order of the code. An advisory lock of the transaction is the write lock, so the head
-that is read next stays the newest until the end. Rows of one commit go in with one statement for each table;
-`COMMIT` syncs the server's own log (synchronous_commit; a synchronous standby's where there is one) before it
-answers. A process that dies before that leaves a transaction that the server takes back; one that dies
-after it has committed, whether or not anybody heard. Whoever then asks under the write lock learns which: the
-lock is given back only when the transaction has come to its end.
+that is read next stays the newest until the end. Rows of one commit go in with one statement, those of a
+large one by COPY; `COMMIT` syncs the server's own log (synchronous_commit; a synchronous standby's where
+there is one) before it answers. A process that dies before that leaves a transaction that the server takes
+back; one that dies after it has committed, whether or not anybody heard. Whoever then asks under the write
+lock learns which: the lock is given back only when the transaction has come to its end.
 
 One connection writes, under a lock; reads borrow connections from a pool, so that threads read while another
 writes. Several processes may write to one schema. Nothing creates itself. The role that writes can add rows
@@ -23,7 +23,7 @@ import hashlib
 import re
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
 from typing import Final, LiteralString, Self
 
@@ -34,6 +34,7 @@ from psycopg_pool import ConnectionPool
 
 from ledger.errors import StoreError
 from ledger.store.port import Commit, Slot
+from ledger.store.postgres_append import append, columns
 from ledger.store.postgres_connections import (
     QUERIES,
     Connection,
@@ -48,7 +49,7 @@ from ledger.store.postgres_connections import (
 from ledger.store.postgres_errors import translate
 from ledger.store.postgres_migrations import create_schema, migrate, missing
 from ledger.store.postgres_news import News, hear_out, tell
-from ledger.store.rows import Row, RowReads, commit_rows, digest_bytes, slot_rows
+from ledger.store.rows import Row, RowReads, digest_bytes, slot_rows
 from ledger.store.urls import SchemaUrl, parse_schema_url
 
 __all__ = ["PostgresStore", "migrate"]
@@ -58,15 +59,6 @@ POLL_S: Final = 0.02  # how soon another process's commit is seen while no news 
 HEARING_POLL_S: Final = 0.5  # and while it is
 REWRITE_PAUSE_S: Final = 0.05
 
-_APPENDED: Final = (
-    ("insert_stream", 3),
-    ("insert_event", 10),
-    ("insert_tile_hash", 3),
-    ("insert_guard", 3),
-    ("insert_disclosure", 6),
-    ("insert_head", 5),
-)
-"""What a commit's rows are called, in the order in which `append` takes their columns, with their number."""
 _FIRST_NUMBER: Final = re.compile(r"\d+")
 
 
@@ -97,23 +89,21 @@ class PostgresTransaction(RowReads):
             self._store._end(connection, commit=error is None and self._written and not self._failed)
 
     def append(self, commit: Commit) -> None:
-        rows = dict(commit_rows(commit))
-        columns = [column for name, width in _APPENDED for column in _columns(rows.get(name, ()), width)]
-        self._write([("append", columns)])
+        self._change(lambda connection: append(connection, commit))
 
     def put_attachment(self, sha256: str, media_type: str, data: bytes) -> None:
         digest = hashlib.sha256(data).digest()
         if digest.hex() != sha256:
             raise StoreError("STORE_CORRUPT", f"expected bytes of {sha256}, got bytes of {digest.hex()}")
         if not self._rows("attachment_exists", (digest,)):
-            self._write([("insert_attachment", _columns([(digest, media_type, data)], 3))])
+            self._write([("insert_attachment", columns([(digest, media_type, data)], 3))])
 
     def put_slots(self, slots: Sequence[Slot]) -> None:
-        self._write([(name, _columns(rows, 7)) for name, rows in slot_rows(slots)])
+        self._write([(name, columns(rows, 7)) for name, rows in slot_rows(slots)])
 
     def erase(self, name: str, rows: Sequence[Row]) -> int:
         """Zero the rows that a named statement finds; return how many there were."""
-        return self._write([(name, _columns(rows, len(rows[0])))]) if rows else 0
+        return self._write([(name, columns(rows, len(rows[0])))]) if rows else 0
 
     def _rows(self, name: str, parameters: Sequence[object] = ()) -> list[Row]:
         if self._connection is None:
@@ -124,14 +114,23 @@ class PostgresTransaction(RowReads):
 
     def _write(self, statements: Sequence[tuple[str, Sequence[object]]]) -> int:
         """Run named statements with the columns of their rows; return how many rows the last one changed."""
+
+        def run(connection: Connection) -> int:
+            changed = 0
+            for name, values in statements:
+                changed = connection.execute(QUERIES[name], values, prepare=True).rowcount
+            return changed
+
+        return self._change(run)
+
+    def _change(self, change: Callable[[Connection], int]) -> int:
+        """Change something over the connection that has the lock; return how many rows it was."""
         connection = self._connection
         if connection is None or self._failed:
             raise StoreError("STORE_CLOSED", "the write transaction is over")
         self._heads = None
-        changed = 0
         try:
-            for name, columns in statements:
-                changed = connection.execute(QUERIES[name], columns, prepare=True).rowcount
+            changed = change(connection)
         except BaseException as error:
             # The server has given the transaction up already; nothing more may be asked of it.
             self._failed = True
@@ -351,10 +350,6 @@ class PostgresStore(RowReads):
             yield connection
         finally:
             self._readers.putconn(connection)
-
-
-def _columns(rows: Sequence[Row], width: int) -> list[list[object]]:
-    return [list(column) for column in zip(*rows, strict=True)] if rows else [[] for _ in range(width)]
 
 
 def _run(connection: Connection, statement: LiteralString) -> None:

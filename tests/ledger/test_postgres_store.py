@@ -18,12 +18,13 @@ from ledger.errors import ConflictError, FormatError, StoreError
 from ledger.store import postgres_migrations
 from ledger.store.port import Reads, Store
 from ledger.store.postgres import PostgresStore
+from ledger.store.postgres_append import COPY_FROM
 from ledger.store.postgres_connections import connect
 from ledger.store.postgres_errors import translate
 from ledger.store.postgres_migrations import Migration, migrate, migrations
 from ledger.store.urls import parse_schema_url
 from tests.postgres_server import OWNER, WRITER, PostgresServer
-from tests.store_contract import APPEND_ONLY, ERASABLE, PARTICIPANT, PATIENCE_S, StoreContract, record
+from tests.store_contract import APPEND_ONLY, ERASABLE, PARTICIPANT, PATIENCE_S, StoreContract, record, stored
 from tests.store_log import STUDY, Log
 
 
@@ -97,6 +98,40 @@ class TestPostgresStore(StoreContract):
             )
             yield
             owner.execute("DROP TRIGGER no_room ON log_head; DROP FUNCTION no_room()")
+
+    @pytest.mark.parametrize("count", [COPY_FROM - 1, COPY_FROM])
+    def test_a_commit_reads_the_same_however_its_rows_went_in(self, store: Store, count: int) -> None:
+        """By one statement or by COPY: events, streams, guards and sealed values come back as they were."""
+        log = Log(store)
+        names = [f"participant/SA-01-{n:03}" for n in range(count)]
+        commit = log.commit(*names, guards=[("number", "1"), ("slot", "é")], sealed=["/data/arm", "/data/x"])
+        record(store, commit)
+        assert store.entries(0, count) == [stored(event) for event in commit.events]
+        assert store.streams() == list(commit.streams)
+        assert [store.guard(guard.kind, guard.key) for guard in commit.guards] == [0, 0]
+        kept = [each for event in commit.events for each in store.disclosures(event.event)]
+        assert kept == list(commit.disclosures)
+        assert store.head() == log.head()
+
+    @pytest.mark.parametrize("code", ["HEAD_STALE", "DUPLICATE", "GUARD_TAKEN"])
+    def test_what_conflicts_in_a_large_commit_is_named_the_same(self, store: Store, code: str) -> None:
+        """What COPY refuses has the code that a single row would have, and nothing of it is kept."""
+        log = Log(store)
+        stale = Log(store, name="stale").commit(*[STUDY] * COPY_FROM)
+        record(store, log.commit(STUDY, guards=[("number", "1")]))
+        head, large = store.head(), log.commit(*[STUDY] * COPY_FROM, guards=[("number", "2")])
+        wrong = {
+            "HEAD_STALE": replace(stale, streams=()),
+            "DUPLICATE": replace(
+                large, events=(*large.events[:-1], replace(large.events[-1], id=large.events[0].id))
+            ),
+            "GUARD_TAKEN": replace(large, guards=(replace(large.guards[0], key="1"),)),
+        }[code]
+        with pytest.raises(ConflictError) as caught:
+            record(store, wrong)
+        assert caught.value.code == code
+        assert store.head() == head
+        record(store, large)
 
     def test_truncating_is_refused_even_to_the_owner(self, tmp_path: Path, store: Store) -> None:
         """TRUNCATE fires no row's trigger, so it has one of its own."""
