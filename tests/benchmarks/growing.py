@@ -32,7 +32,7 @@ def peaks(directory: Path, sizes: Sequence[int]) -> Iterator[Peak]:
     policy = trial.write_policy(directory / "growing.policy")
     for size in sizes:
         _grow(trial, size)
-        bundle = _export(trial, directory / f"growing-{size}")
+        bundle = export(trial, directory / f"growing-{size}")
         size_bytes = sum(path.stat().st_size for path in bundle.rglob("*") if path.is_file())
         yield Peak(statements=size, bundle_mib=size_bytes / 2**20, peak_mib=peak_mib(bundle, policy))
     trial.ledger.close()
@@ -47,7 +47,7 @@ def _grow(trial: SmallLedger, size: int) -> None:
         turn += 1
 
 
-def _export(trial: SmallLedger, out: Path) -> Path:
+def export(trial: SmallLedger, out: Path) -> Path:
     """Publish, and export the whole study for an auditor."""
     ledger = trial.ledger
     note = trial.publish()

@@ -15,7 +15,7 @@ from projections.participant import PARTICIPANT, load_book, participant_view
 from projections.projection import replay
 from projections.reader import Reader
 from projections.runner import Runner
-from projections.status import standing, status
+from projections.status import standing
 from tests.benchmarks.blocks import Contender, Work
 from tests.benchmarks.library import Library, Patient
 from tests.benchmarks.trial import same_facts
@@ -45,7 +45,8 @@ class Replaying:
         self.events = len(store.stream_entries(longest))
         self._size = store.head().size
         self._reader = Reader(role="auditor")
-        self._study = load_book(store, self._name)[1]
+        book, self._study = load_book(store, self._name)
+        self._status = standing(book["records"], self._study).status
         self._library = library
         self._patient = _patient(library, self.events)
 
@@ -69,8 +70,8 @@ class Replaying:
     def _replay(self) -> None:
         book = replay(PARTICIPANT, self._store.stream_entries(self._stream), self._name, self._size)
         self._expect(len(book["records"]))
-        if not status(standing(book["records"], self._study)):
-            raise RuntimeError("expected a status of the participant")
+        if standing(book["records"], self._study).status is not self._status:
+            raise RuntimeError(f"expected the status {self._status}")
 
     def _get(self) -> None:
         patient: Patient = self._library.app.repository.get(self._patient.id)

@@ -1,0 +1,71 @@
+"""Every benchmark runs: each module is imported, and each contender does one block over the smallest data."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from tests import benchmarks
+from tests.benchmarks import growing, reading, verifying
+from tests.benchmarks.blocks import Contender
+from tests.benchmarks.library import Library
+from tests.ledger.small_ledger import SmallLedger, make
+
+MODULES = sorted(module.name for module in pkgutil.iter_modules(benchmarks.__path__))
+
+
+@pytest.fixture(scope="module")
+def library(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Library]:
+    """The bare library over a file of its own."""
+    found = Library(tmp_path_factory.mktemp("library") / "library.db")
+    yield found
+    found.close()
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SmallLedger]:
+    """A small ledger, read only."""
+    made = make(tmp_path_factory.mktemp("read") / "ledger", participants=2)
+    yield made
+    made.ledger.close()
+
+
+def once(contenders: Sequence[Contender]) -> None:
+    """Do one block of each."""
+    for contender in contenders:
+        contender.prepare()()
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_every_module_is_imported(name: str) -> None:
+    """What a benchmark imports is there: no module rots unseen because the suite does not measure."""
+    assert importlib.import_module(f"tests.benchmarks.{name}").__doc__
+
+
+def test_reading_and_rebuilding_run(template: SmallLedger, library: Library, tmp_path: Path) -> None:
+    """Replays reach a status, and rebuilds fold the whole log."""
+    store = template.ledger.store
+    once(reading.Replaying(store, library).contenders())
+    rebuilding = reading.Rebuilding(tmp_path, store, library)
+    try:
+        once(rebuilding.contenders())
+    finally:
+        rebuilding.close()
+
+
+def test_verifying_runs(template: SmallLedger, tmp_path: Path) -> None:
+    """A bundle verifies, its signatures hold one by one, and its entries are judged."""
+    bundle = growing.export(template, tmp_path / "bundle")
+    policy = template.write_policy(tmp_path / "policy")
+    once(verifying.Verifying(template.ledger, bundle, policy).contenders())
+
+
+def test_peak_memory_is_of_a_verification(tmp_path: Path) -> None:
+    """A ledger of the size asked for is exported and verified in a process of its own."""
+    (peak,) = growing.peaks(tmp_path, (160,))
+    assert peak.statements == 160
+    assert peak.peak_mib > 10
