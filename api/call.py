@@ -10,6 +10,7 @@ from typing import Final
 from starlette.requests import Request
 
 from api import auth
+from api.inspecting import inspected
 from api.operations import Operation
 from api.problems import ProblemError
 from api.study import ServedStudy
@@ -98,7 +99,7 @@ def enter(request: Request, operation: Operation, twin: str | None) -> Call:
     """Find the study, the reader and the parameters of a request.
 
     Raises:
-        ProblemError: `UNKNOWN_STUDY`, `UNAUTHENTICATED`, `FORBIDDEN` or `QUERY`.
+        ProblemError: `UNKNOWN_STUDY`, `UNAUTHENTICATED`, `FORBIDDEN`, `INSPECTION_NOT_OPEN` or `QUERY`.
     """
     served: ServedStudy | None = None
     if operation.in_study:
@@ -108,6 +109,9 @@ def enter(request: Request, operation: Operation, twin: str | None) -> Call:
         request.state.study = served
     tokens = served.config.tokens if served is not None else ()
     reader = auth.permit(operation.name, request.headers.get("authorization"), tokens)
+    if served is not None and reader is not None:
+        served, reader = inspected(served, reader, operation.name)
+        request.state.study = served
     return Call(
         request=request,
         operation=operation,

@@ -20,20 +20,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final, TypeVar
 
-import orjson
-
 from api import sight
 from api.call import Call
 from ledger.authority import Authority
 from ledger.committer import Ledger
 from ledger.errors import LedgerError, RefusedError
-from ledger.state.people import Inspection
 from ledger.store.port import NewDisclosure, Reads
 from ledger.studystate import StudyState
 from ledger.unblinding import sees_arm
-from ledger.unblinding_queue import ROLES as UNBLINDING
 from ledger.verify.options import Scope
-from ledger.views import ALWAYS, INSPECTOR, View, note_view
+from ledger.views import ALWAYS, View, note_view
+from projections.authorization import Sealed, allowed
 from projections.reader import ERASED, Reader, is_marker, sealed
 
 MAX_NAMED: Final = 64  # statements that a view names one by one; of more it tells the range
@@ -172,25 +169,15 @@ class _Asked:
 
     def _sees(self, kept: NewDisclosure) -> bool:
         reader = self._plain
-        if kept.scope != _TREATMENT:
-            return reader.sees_scope(kept.scope)
-        if reader.sees_scope(_TREATMENT):
-            return reader.role != INSPECTOR or self._inspects_unblinded()
-        if reader.role not in UNBLINDING or not kept.stream.startswith(_PARTICIPANT):
-            return False
-        participant = kept.stream[len(_PARTICIPANT) :]
-        return sees_arm(self._study, reader.role, reader.person or "", participant, self._size)
-
-    def _inspects_unblinded(self) -> bool:
-        inspection = self._study.people.inspecting(self._plain.person or "", self._size)
-        # Without an inspection the view is refused, and the answer says why.
-        return inspection is None or not _is_blinded(self._reads, inspection)
-
-
-def _is_blinded(reads: Reads, inspection: Inspection) -> bool:
-    """Tell whether an inspection was opened for inspectors who stay blinded."""
-    entry = reads.entry(inspection.index)
-    return entry is None or bool(orjson.loads(entry.statement)["data"]["blinded"])
+        shown = (
+            kept.scope == _TREATMENT
+            and kept.stream.startswith(_PARTICIPANT)
+            and not reader.sees_scope(_TREATMENT)
+            and sees_arm(
+                self._study, reader.role, reader.person or "", kept.stream[len(_PARTICIPANT) :], self._size
+            )
+        )
+        return bool(allowed(reader, None, Sealed(scope=kept.scope, shown=shown)))
 
 
 def _has_marker(shown: Any) -> bool:

@@ -19,10 +19,9 @@ from api.problems import ProblemError
 from ledger.committer import Ledger
 from ledger.datakeys import DESTROYED
 from ledger.errors import StoreError
-from ledger.roles import SIGHTS
 from ledger.sealing import open_disclosure
-from ledger.statement import class_of
 from ledger.store.port import NewDisclosure, Reads, StoredEntry
+from projections.authorization import Participant, Record, allowed
 from projections.reader import ERASED, Reader, is_marker, sealed
 
 OPENED_HERE: Final = frozenset({"freetext", "safety", "access"})
@@ -30,21 +29,14 @@ OPENED_HERE: Final = frozenset({"freetext", "safety", "access"})
 
 def sees(reader: Reader, entry: StoredEntry, statement: Mapping[str, Any], reads: Reads) -> bool:
     """Tell whether a reader sees the statement of an entry."""
-    if not reader.sees(entry.stream, entry.type, statement):
-        return False
-    hidden = SIGHTS[reader.role].hidden
-    if class_of(entry.type, entry.stream) == "control":
-        return True  # by everybody, whatever it names (§9): the fold of authority needs it
-    return not hidden or not any(type_ in hidden for type_ in _named_types(statement, reads))
+    about = frozenset(_named_types(statement, reads)) if reader.hidden else frozenset()
+    record = Record(stream=entry.stream, type=entry.type, statement=statement, about=about)
+    return bool(allowed(reader, None, record))
 
 
 def sees_participant(reader: Reader, site: str | None, participant: str) -> bool:
     """Tell whether a participant is one of the reader's."""
-    if SIGHTS[reader.role].others == "own":
-        return reader.person == participant
-    return SIGHTS[reader.role].others == "all" and (
-        site is None or reader.sites is None or site in reader.sites
-    )
+    return bool(allowed(reader, None, Participant(id=participant, sites=(site,))))
 
 
 def participant_sites(reads: Reads, participant: str) -> tuple[str | None, ...]:

@@ -38,6 +38,7 @@ class ServedStudy:
         self.reading = Reading(opened.ledger.store)
         self.judges = ThreadPoolExecutor(max_workers=1, thread_name_prefix="verify")
         self.unpublished: str | None = None
+        self.inspected: dict[str, ServedStudy] = {}  # as of each open inspection, by its event
         self._publisher: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -50,10 +51,16 @@ class ServedStudy:
         if self._publisher is not None:
             self._publisher.cancel()
             await asyncio.gather(self._publisher, return_exceptions=True)
-        await self.tailer.stop()
+        for study in (self, *self.inspected.values()):
+            await study.tailer.stop()
         await asyncio.to_thread(self.recorder.close)
         await asyncio.to_thread(self.judges.shutdown)
         await asyncio.to_thread(self._publish)
+
+    def drain(self) -> None:
+        """Let every stream end; called on the event loop."""
+        for study in (self, *self.inspected.values()):
+            study.tailer.drain()
 
     def _fold(self) -> None:
         with suppress(LedgerError):  # whoever asks next is told what is wrong

@@ -22,10 +22,10 @@ from ledger.authority import Authority
 from ledger.conduct import Conduct
 from ledger.fold import LogFold, StoreReader
 from ledger.participant import Participant
-from ledger.roles import SIGHTS
 from ledger.rules.record import span
 from ledger.store.port import Reads
 from ledger.times import Interval, parse_instant
+from projections.authorization import Site, allowed
 from projections.book import Record
 from projections.moments import UTC_ZONE, Known, known_size, local
 from projections.participant import PARTICIPANT, site_of
@@ -127,7 +127,7 @@ class Desk:
     def records_of(self, stream: str, *types: str, voided: bool = False) -> Iterator[Line]:
         """Yield the records of some types, or of all, of one stream, in the order of the log."""
         book = self.book(stream)
-        hidden = SIGHTS[self.reader.role].hidden
+        hidden = self.reader.hidden
         # Who has a participant now reads what was recorded at the site that the participant came from.
         now = {"site": site_of(book)} if stream.startswith(_PARTICIPANT) else None
         for record in book["records"]:
@@ -152,7 +152,7 @@ class Desk:
 
     def sees_site(self, site: str) -> bool:
         """Tell whether a site is one of the reader's."""
-        return self.reader.sites is None or site in self.reader.sites
+        return bool(allowed(self.reader, None, Site(site=site)))
 
     def sites(self) -> list[str]:
         """Return the study's sites that the reader sees, in order."""

@@ -11,6 +11,7 @@ from typing import Any
 
 from ledger.participant import Status
 from ledger.store.port import Reads
+from projections.authorization import Site, allowed
 from projections.moments import Known, known_size
 from projections.projection import State, replay_all
 from projections.reader import Reader
@@ -51,7 +52,7 @@ def enrolment(
     """
     size, found = _states(reads, known, states)
     study = Study(reads, size)
-    open_sites = [site for site in study.sites() if reader.sites is None or site in reader.sites]
+    open_sites = [site for site in study.sites() if allowed(reader, None, Site(site=site))]
     sites = {site: _count(()) for site in open_sites}
     seen = [state for state in found.values() if _sees(reader, state)]
     for site in {state["site"] for state in seen}:

@@ -16,7 +16,6 @@ from collections.abc import Iterator
 from typing import Any
 
 from ledger.errors import FormatError
-from ledger.roles import SIGHTS
 from ledger.rules.record import put
 from ledger.store.port import Reads
 from ledger.times import parse_instant
@@ -48,7 +47,7 @@ def history(
     if not is_shown(book, reader):
         return None
     zone = study.zone(site_of(book)) or UTC_ZONE
-    hidden = SIGHTS[reader.role].hidden
+    hidden = reader.hidden
     values: list[dict[str, Any]] = []
     for record in book["records"]:
         if which in (record["type"], str(record["index"])) and not is_hidden(record, book, hidden):

@@ -22,7 +22,6 @@ from ledger.conduct import Conduct
 from ledger.errors import FormatError
 from ledger.fold import StoreReader
 from ledger.participant import Breach, Flag, Participant
-from ledger.roles import SIGHTS
 from ledger.rules import refold
 from ledger.rules.record import span
 from ledger.rules.stream import view_of
@@ -155,7 +154,7 @@ def view(
     """Derive the view of a book for a reader."""
     site = site_of(book)
     zone = study.zone(site) or UTC_ZONE
-    hidden = SIGHTS[reader.role].hidden
+    hidden = reader.hidden
     records = book["records"]
     if hidden:
         records = [record for record in records if not is_hidden(record, book, hidden)]

@@ -14,8 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from ledger.roles import SIGHTS, sees_scope, sees_stream
-from ledger.statement import class_of
+from projections.authorization import Record, Sealed, allowed, sight_of
 
 ERASED: Final = object()
 """What an `Opener` returns when the disclosure is gone. None is a value: sealed as holding nothing."""
@@ -34,6 +33,7 @@ class Reader:
         sites: the sites that are open to the reader; None for all.
         opener: finds sealed values; None where they cannot be opened here, and then all stay sealed.
         decided: scopes of which the opener itself decides value by value, beside those of the role.
+        blinded: stays blinded whatever the role sees: an inspector of a blinded inspection.
     """
 
     role: str
@@ -41,40 +41,32 @@ class Reader:
     sites: frozenset[str] | None = None
     opener: Opener | None = None
     decided: frozenset[str] = frozenset()
+    blinded: bool = False
+
+    @property
+    def hidden(self) -> frozenset[str]:
+        """Action types that this reader does not see although their stream is open to them."""
+        return sight_of(self).hidden
+
+    @property
+    def only_own(self) -> bool:
+        """Whether this reader sees the records of one participant alone: themselves."""
+        return sight_of(self).others == "own"
 
     def sees(self, stream: str, type_: str, statement: Mapping[str, Any]) -> bool:
         """Tell whether this reader sees a statement at all; a control statement is seen by all (§9)."""
-        if class_of(type_, stream) == "control":
-            return True
-        if type_ in SIGHTS[self.role].hidden:
-            return False
-        if not sees_stream(self.role, stream) and not self._is_own(stream, statement):
-            return False
-        site = statement.get("site")
-        return site is None or self.sites is None or site in self.sites
+        return bool(allowed(self, None, Record(stream=stream, type=type_, statement=statement)))
 
     def sees_scope(self, scope: str) -> bool:
         """Tell whether sealed values of a scope are shown to this reader where they can be opened."""
-        return sees_scope(self.role, scope)
+        return bool(allowed(self, None, Sealed(scope=scope)))
 
     def value(self, event: str, path: str, scope: str) -> Any:
         """Return a sealed value, or the marker that stands for it."""
-        if self.opener is None or not (sees_scope(self.role, scope) or scope in self.decided):
+        if self.opener is None or not (scope in self.decided or self.sees_scope(scope)):
             return sealed(scope)
         found = self.opener(event, path)
         return erased() if found is ERASED else found
-
-    def _is_own(self, stream: str, statement: Mapping[str, Any]) -> bool:
-        sight = SIGHTS[self.role]
-        if stream.startswith("access/") and sight.access == "own":
-            return self.person is not None and self.person in (
-                statement["actor"]["id"],
-                statement["data"].get("who"),
-                statement["data"].get("requested_by"),
-            )
-        if sight.others == "own":
-            return self.person is not None and stream == f"participant/{self.person}"
-        return sight.others == "list" and stream.startswith("randomization/")
 
 
 def sealed(scope: str) -> dict[str, Any]:

@@ -11,7 +11,6 @@ from typing import Any
 
 from ledger.conduct import Conduct
 from ledger.participant import Breach
-from ledger.roles import SIGHTS
 from ledger.store.port import Reads
 from ledger.times import parse_instant
 from projections import book as books
@@ -46,7 +45,7 @@ def timeline(
     if not is_shown(book, reader):
         return None
     zone = study.zone(site_of(book)) or UTC_ZONE
-    hidden = SIGHTS[reader.role].hidden
+    hidden = reader.hidden
     records = [record for record in book["records"] if not is_hidden(record, book, hidden)]
     ordered = [(record, False) for record in records] if true is None else true_at(records, true, zone)
     state = None if conduct is None else conduct.state(participant_id)

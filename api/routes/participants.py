@@ -16,6 +16,7 @@ from api.reading import Folded
 from api.tables import csv_text
 from ledger.store.port import Head, Reads
 from ledger.verify.options import Scope
+from projections.authorization import Participant, allowed
 from projections.enrolment import participants as participants_list
 from projections.history import history
 from projections.moments import known_size
@@ -84,12 +85,14 @@ def field_history(call: Call) -> Response:
 def require_participant(reader: Reader, reads: Reads, participant: str) -> None:
     """Require a participant to be, or to have been, one of the reader's sites'.
 
+    One of another site is answered as one whom nobody knows: that they exist is not told either.
+
     Raises:
-        ProblemError: `UNKNOWN_PARTICIPANT`, `FORBIDDEN`.
+        ProblemError: `UNKNOWN_PARTICIPANT`.
     """
     sites = sight.participant_sites(reads, participant)
-    if not any(sight.sees_participant(reader, site, participant) for site in sites):
-        raise ProblemError("FORBIDDEN", 403)
+    if not allowed(reader, None, Participant(id=participant, sites=sites)):
+        raise ProblemError("UNKNOWN_PARTICIPANT", 404)
 
 
 def _name(call: Call, reads: Reads) -> str:

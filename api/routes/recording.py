@@ -10,13 +10,11 @@ from typing import Any, Final
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from api import sight
 from api.answers import answer
 from api.body import JSON, MAX_JSON_BYTES, check_content_type, media_type, read_body
 from api.call import Call
 from api.operations import Operation, path
 from api.problems import ProblemError
-from ledger.actions import all_specs
 from ledger.attachments import MAX_ATTACHMENT_BYTES
 from ledger.committer import Ledger
 from ledger.errors import ConflictError, FormatError, FrozenError
@@ -24,10 +22,10 @@ from ledger.lines import encode_base64, parse_hash
 from ledger.merkle import MAX_SIZE
 from ledger.prepare import Prepared, prepare
 from ledger.recorded import Recorded
-from ledger.roles import SIGHTS, sees_stream
 from ledger.statement import Seen
 from ledger.store.port import Head
 from ledger.submission import Submission, parse_body, parse_submission
+from projections.authorization import Place, allowed
 from projections.reader import Reader
 
 _MEDIA_TYPE = re.compile(r"[a-z0-9][a-z0-9.+_-]{0,62}/[a-z0-9][a-z0-9.+_-]{0,62}")
@@ -141,25 +139,18 @@ def _may_prepare(reader: Reader, action: Mapping[str, Any], ledger: Ledger) -> b
     Those who see it whole do, and those whose role signs this type there: who unblinds in an emergency signs
     for a stream that they do not read. `prepare` refuses what is no stream, so anything else passes here.
     """
-    stream = action.get("stream")
+    stream, type_, site = action.get("stream"), action.get("type"), action.get("site")
     if not isinstance(stream, str):
         return True
-    kind, _, name = stream.partition("/")
-    others = SIGHTS[reader.role].others
-    if others == "list":
-        return kind == "randomization"
-    if kind == "participant":
+    if stream.startswith("participant/"):
         head = ledger.refresh().chain.head_of(stream)
-        site = head.site if head.seq else action.get("site")
-        return sight.sees_participant(reader, site if isinstance(site, str) else None, name)
-    if kind in ("site", "pharmacy") and not (reader.sites is None or name in reader.sites):
-        return False
-    return sees_stream(reader.role, stream) or _signs(reader.role, action.get("type"), kind)
-
-
-def _signs(role: str, type_: Any, kind: str) -> bool:
-    """Tell whether a role signs statements of a type that stands in streams of this kind alone."""
-    return any(spec.type == type_ and spec.streams == (kind,) and role in spec.roles for spec in all_specs())
+        site = head.site if head.seq else site
+    place = Place(
+        stream=stream,
+        type=type_ if isinstance(type_, str) else "",
+        site=site if isinstance(site, str) else None,
+    )
+    return bool(allowed(reader, "prepare", place))
 
 
 def _put_attachment(call: Call, sha256: str, kind: str, data: bytes) -> Response:

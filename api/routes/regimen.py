@@ -17,8 +17,8 @@ from api.operations import PARTICIPANT, PURPOSE, Operation
 from api.problems import ProblemError
 from api.routes.participants import require_participant
 from ledger.errors import RefusedError
-from ledger.roles import SIGHTS
 from ledger.unblinding import look_again, regimen_name, sees_arm
+from projections.authorization import Arm, Participant, allowed
 
 
 def regimen(call: Call) -> Response:
@@ -33,9 +33,11 @@ def regimen(call: Call) -> Response:
         person = require_standing(fold.authority, reader)
     except RefusedError as error:
         raise ProblemError(error.code, 403) from error
-    if SIGHTS[reader.role].treatment == "all":
+    if reader.sees_scope("treatment"):
         require_participant(reader, ledger.store, name)
-    if not sees_arm(study, reader.role, person, name, size):
+    shown = sees_arm(study, reader.role, person, name, size)
+    arm = Arm(participant=Participant(id=name, sites=(None,)), shown=shown)
+    if not shown or not allowed(reader, "regimen", arm):
         raise ProblemError("ARM_BLINDED", 403)
     if study.allocation(name, size) is None:
         raise ProblemError("ALLOCATION_MISSING", 404)

@@ -15,9 +15,9 @@ from api.problems import ProblemError
 from api.reading import Folded
 from api.routes.participants import require_participant
 from api.tables import csv_text
-from ledger.roles import SIGHTS
 from ledger.verify.options import Scope
 from projections.audit_trail import TrailFilter, trail
+from projections.authorization import Site, allowed
 from projections.breaches import breaches
 from projections.desk import Desk
 from projections.enrolment import enrolment
@@ -174,9 +174,9 @@ _FILTERS: Final = ("site", "participant")
 def _wanted(call: Call) -> TrailFilter:
     reader, query = call.reader, call.query
     site, participant = query.get("site"), query.get("participant")
-    if site is not None and reader.sites is not None and site not in reader.sites:
+    if site is not None and not allowed(reader, None, Site(site=site)):
         raise ProblemError("FORBIDDEN", 403, field="site")
-    if SIGHTS[reader.role].others == "own" and participant is None:
+    if reader.only_own and participant is None:
         participant = reader.person
     return TrailFilter(
         participant=participant,

@@ -114,6 +114,9 @@ def _opened(state: StudyState, record: Record, _: Attachments) -> StudyState:
         inspection=data["inspection"],
         inspectors=tuple(data["inspectors"]),
         size=data["size"],
+        sites=tuple(data["sites"]),
+        blinded=data["blinded"],
+        opened_us=record.at_us,
     )
     return _changed(state, inspections=(*state.people.inspections, inspection))
 

@@ -53,13 +53,16 @@ class Logins:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inspection:
-    """An inspection with the people who inspect."""
+    """An inspection with the people who inspect, the sites that it is of, and what they stay blind to."""
 
     index: int
     event: EventHash
     inspection: str
     inspectors: tuple[str, ...]
     size: int
+    sites: tuple[str, ...]
+    blinded: bool
+    opened_us: int
     closed: int | None = None
 
 

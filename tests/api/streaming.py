@@ -84,7 +84,7 @@ def served(directory: Path) -> Iterator[Served]:
         server.stop(signal.SIGKILL)
 
 
-def truth(url: str, who: str = "inspector") -> list[SseEvent]:
+def truth(url: str, who: str = "auditor") -> list[SseEvent]:
     """Read what a server has, up to `caught-up`."""
     parts = urlsplit(url)
     connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=TIMEOUT_S)
@@ -178,7 +178,7 @@ def follow(
     """Follow until all there is was read; return entries and notices."""
     entries: list[Verified] = []
     notices: list[Notice] = []
-    source = Source(url=url, wanted=wanted, token="inspector")
+    source = Source(url=url, wanted=wanted, token="auditor")
     with Subscriber(source, position, made.policy) as subscriber:
         for batch in subscriber.batches():
             entries += [item for item in batch if isinstance(item, Verified)]

@@ -161,15 +161,15 @@ def test_times_are_told_in_utc_and_at_the_site(site: Site) -> None:
 
 
 def test_another_site_is_not_open(site: Site) -> None:
-    """A reader of SD-02 is told that SA-01 is not theirs, and their lists are empty."""
+    """A reader of SD-02 is told of nobody at SA-01, as if they were not there, and their lists are empty."""
     for path in ("", "/timeline", "/history/vital_signs.recorded/data/source"):
         answer = site.get(f"/participants/{PARTICIPANT}{path}", "elsewhere")
-        assert (answer.status_code, answer.json()["code"]) == (403, "FORBIDDEN")
+        assert (answer.status_code, answer.json()["code"]) == (404, "UNKNOWN_PARTICIPANT")
     assert site.get("/participants", "elsewhere").json() == {"participants": [], "count": 0}
     breaches = site.get("/projections/breaches", "elsewhere").json()["breaches"]
     assert {breach["participant"] for breach in breaches} <= {None}
     assert site.get(f"/audit-trail?site={SITE}", "elsewhere").status_code == 403
-    assert site.get(f"/audit-trail?participant={PARTICIPANT}", "elsewhere").status_code == 403
+    assert site.get(f"/audit-trail?participant={PARTICIPANT}", "elsewhere").status_code == 404
     trail = site.get("/audit-trail?limit=1000", "elsewhere").json()["lines"]
     assert {class_of(line["type"], line["stream"]) for line in trail if line["site"]} == {"control"}
 
@@ -177,14 +177,14 @@ def test_another_site_is_not_open(site: Site) -> None:
 def test_a_participant_reads_their_own_records_alone(site: Site) -> None:
     """Own records, own trail; nobody else's, and no list."""
     assert site.get(f"/participants/{PARTICIPANT}", "participant").status_code == 200
-    assert site.get("/participants/SA-01-002", "participant").status_code == 403
+    assert site.get("/participants/SA-01-002", "participant").status_code == 404
     assert site.get("/participants", "participant").status_code == 403
     lines = site.get("/audit-trail", "participant").json()["lines"]
     assert {line["stream"] for line in lines} == {STREAM}
-    assert site.get("/audit-trail?participant=SA-01-002", "participant").status_code == 403
+    assert site.get("/audit-trail?participant=SA-01-002", "participant").status_code == 404
 
 
-@pytest.mark.parametrize("who", ["auditor", "inspector", "coordinator", "rater", "monitor", "participant"])
+@pytest.mark.parametrize("who", ["auditor", "coordinator", "rater", "monitor", "participant"])
 def test_identity_is_opened_by_no_read(site: Site, who: str) -> None:
     """Values sealed `identity` come out of no view: each opening of one is an event of its own."""
     texts = [
@@ -342,8 +342,8 @@ def test_a_changed_bundle_is_found_out(site: Site) -> None:
     [
         ("coordinator", "study", 403),
         ("coordinator", "site:SD-02", 403),
-        ("elsewhere", f"participant:{PARTICIPANT}", 403),
-        ("participant", "participant:SA-01-002", 403),
+        ("elsewhere", f"participant:{PARTICIPANT}", 404),
+        ("participant", "participant:SA-01-002", 404),
         ("participant", f"site:{SITE}", 403),
         ("coordinator", "participant:SA-01-099", 404),
     ],

@@ -412,7 +412,7 @@ def test_a_larger_tree_than_the_log_is_no_base(site: Site) -> None:
         ("participant", "participant/SA-01-002", 403),
         ("participant", "study", 403),
         ("rater", "pharmacy/SA-01", 403),
-        ("inspector", "pharmacy/SA-01", 422),
+        ("inspector", "pharmacy/SA-01", 403),
         ("coordinator", "site/SD-02", 403),
         ("list-holder", STREAM, 403),
         ("device", STREAM, 403),

@@ -44,7 +44,7 @@ COMMAND = Path(sys.executable).with_name("trial-ledger")
 class Following:
     """A `curl -N` on a stream, read line by line, and stopped by its own process."""
 
-    def __init__(self, url: str, *, who: str = "inspector", last: int | None = None) -> None:
+    def __init__(self, url: str, *, who: str = "auditor", last: int | None = None) -> None:
         headers = ["-H", f"Authorization: Bearer {who}"]
         if last is not None:
             headers += ["-H", f"Last-Event-ID: {last}"]

@@ -119,7 +119,7 @@ def test_the_server_is_ended_in_the_middle_and_comes_back(
         time.sleep(min(wait_s, 0.2))
 
     with served(directory) as server, Position.open(tmp_path / "position", EVERYTHING) as position:
-        source = Source(url=server.url, wanted=EVERYTHING, token="inspector")
+        source = Source(url=server.url, wanted=EVERYTHING, token="auditor")
         with Subscriber(source, position, made.policy, wait=wait) as subscriber:
             restarting: threading.Thread | None = None
             for batch in subscriber.batches():
@@ -144,7 +144,7 @@ def test_a_subscriber_is_killed_in_the_middle_and_goes_on(made: SmallLedger, tmp
     """After kill -9 the next one begins with the batch in hand at the earliest: no gap, the same entries."""
     directory = tmp_path / "ledger"
     token = tmp_path / "token"
-    token.write_text("inspector\n")
+    token.write_text("auditor\n")
     policy = made.write_policy(tmp_path / "policy")
     runs: list[list[str]] = []
     with served(directory) as server:
@@ -171,7 +171,7 @@ def test_a_subscriber_is_killed_in_the_middle_and_goes_on(made: SmallLedger, tmp
                     write(made, directory, 3)
                     done.send_signal(signal.SIGKILL)
             assert done.wait(TIMEOUT_S) == (0 if last else -signal.SIGKILL)
-            assert "inspector" not in done.stderr.read()
+            assert "auditor" not in done.stderr.read()
             done.stdout.close()
             done.stderr.close()
             runs.append([line for line in lines if line.startswith('{"index"') and line.endswith("}\n")])
@@ -207,7 +207,7 @@ def test_a_position_goes_on_at_the_next_index(made: SmallLedger, tmp_path: Path)
 def test_the_command_ends_cleanly_on_ctrl_c(made: SmallLedger, tmp_path: Path) -> None:
     """SIGINT: exit code 0, the position kept; the next run prints nothing again."""
     token = tmp_path / "token"
-    token.write_text("inspector\n")
+    token.write_text("auditor\n")
     policy = made.write_policy(tmp_path / "policy")
     with served(tmp_path / "ledger") as server:
         words = ["subscribe", server.url, "--token-file", token, "--policy", policy]
