@@ -1,23 +1,35 @@
-"""The command `serve` (interfaces.md, "Command line").
+"""The commands `serve` and `relay` (interfaces.md, "Command line").
 
-The server is imported when it is started: every other command is quicker without it.
+The server is imported when it is started, and the frames when a directory is relayed: every other command is
+quicker without them.
 """
 
 from __future__ import annotations
 
 import contextlib
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ledger.cli import relaying
 from ledger.cli.terminal import opened, settings
 from ledger.directory import read_config
 
+if TYPE_CHECKING:
+    from ledger.relay.sources import Entries
+
 
 def register(app: typer.Typer) -> None:
-    """Add the command."""
+    """Add the commands; a relay of a directory shows what a reader of the stream would see."""
     app.command("serve")(serve_ledgers)
+    relaying.register(app, _from_directory)
+
+
+def _from_directory(directory: Path, role: str, person: str, sites: tuple[str, ...]) -> Entries:
+    from api.relaying import from_directory
+
+    return from_directory(directory, role, person, sites)
 
 
 def serve_ledgers(

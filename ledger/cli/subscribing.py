@@ -57,12 +57,12 @@ def subscribe(
     """Print a study's stream, verifying as it goes."""
     wanted = Wanted(types=tuple(sorted(set(types.split(",")))) if types else (), participant=participant)
     try:
-        source = Source(url=url, wanted=wanted, token=_token(token_file))
+        source = Source(url=url, wanted=wanted, token=read_token(token_file))
     except FormatError as error:
         if error.code != "URL":
             raise
         raise typer.BadParameter(error.message, param_hint="URL") from error
-    trusted = None if policy is None else parse_policy(_read(policy, MAX_POLICY_BYTES, "POLICY"))
+    trusted = None if policy is None else parse_policy(read_bounded(policy, MAX_POLICY_BYTES, "POLICY"))
     position = None if state is None else Position.open(state, wanted)
     try:
         with Subscriber(source, position, trusted) as subscriber:
@@ -171,11 +171,16 @@ def _warn(policy: TrustPolicy | None, wanted: Wanted) -> None:
         say("FILTERED: entries are left out; neither tree nor signatures can be verified, bytes only")
 
 
-def _token(path: Path | None) -> str | None:
+def read_token(path: Path | None) -> str | None:
+    """Read a bearer token; None where no file is named.
+
+    Raises:
+        StoreError: `TOKEN`.
+    """
     if path is None:
         return None
     try:
-        token = _read(path, MAX_TOKEN_BYTES, "TOKEN").decode("ascii").strip()
+        token = read_bounded(path, MAX_TOKEN_BYTES, "TOKEN").decode("ascii").strip()
     except UnicodeDecodeError:
         token = ""
     if not token or not token.isprintable() or " " in token:
@@ -183,7 +188,12 @@ def _token(path: Path | None) -> str | None:
     return token
 
 
-def _read(path: Path, limit: int, code: str) -> bytes:
+def read_bounded(path: Path, limit: int, code: str) -> bytes:
+    """Read a file of at most so many bytes.
+
+    Raises:
+        StoreError: of that code.
+    """
     try:
         with path.open("rb") as file:
             data = file.read(limit + 1)

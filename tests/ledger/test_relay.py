@@ -1,0 +1,289 @@
+"""The relay into a real JetStream: each entry once, in order, whoever is killed; the wrong log is refused."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Coroutine, Iterator
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+import nats
+import pytest
+
+from api.relaying import from_directory
+from ledger.errors import FormatError, LedgerError, ProofError, StoreError
+from ledger.relay.consuming import Consumed, consume
+from ledger.relay.jetstream import Address, AwayError, OutOfStepError, Target
+from ledger.relay.messages import Message, subjects
+from ledger.relay.relaying import Relay, Wish
+from ledger.subscriber.events import FindingError, Verified
+from tests.api.client import STUDY, write_directory
+from tests.ledger.nats_server import NatsServer, nats_server, needs_nats
+from tests.ledger.small_ledger import SmallLedger
+
+pytestmark = needs_nats
+
+COMMAND = Path(sys.executable).with_name("trial-ledger")
+PARTICIPANT = "SA-01-001"
+TIMEOUT_S = 60
+T = TypeVar("T")
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NatsServer]:
+    """A JetStream that the module's tests share, each with a stream of its own."""
+    with nats_server(tmp_path_factory.mktemp("nats") / "js") as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> SmallLedger:
+    """A ledger with its directory, that tests may add to."""
+    return write_directory(tmp_path_factory.mktemp("relayed") / "ledger")
+
+
+def directory(made: SmallLedger) -> Path:
+    """Return where a ledger lies."""
+    return Path(str(made.ledger.store.path)).parent  # type: ignore[attr-defined]
+
+
+def address(server: NatsServer, stream: str) -> Address:
+    """Return a stream's address; its subjects begin with its own name, so that streams don't overlap."""
+    return Address(server=server.url, stream=stream, prefix=stream.lower())
+
+
+def relay(made: SmallLedger, to: Address, role: str = "inspector", **members: Any) -> list[tuple[str, int]]:
+    """Relay all there is; return what was told."""
+    told: list[tuple[str, int]] = []
+    entries = from_directory(directory(made), role, "", ("*",))
+    wish = Wish(entries=entries, address=to, **{"create": True, "once": True, **members})
+    run(Relay(wish, lambda what, size: told.append((what, size))).run())
+    return told
+
+
+def run(work: Coroutine[Any, Any, T]) -> T:
+    """Run to the end."""
+    return asyncio.run(asyncio.wait_for(work, TIMEOUT_S))
+
+
+def consumed(made: SmallLedger, to: Address) -> tuple[Consumed, list[Verified]]:
+    """Consume and verify all that a stream holds."""
+    entries: list[Verified] = []
+    return run(consume(to, made.policy, entries.append)), entries
+
+
+def measure(made: SmallLedger, count: int = 1) -> None:
+    """Record some measurements."""
+    data = {
+        "measurements": [{"name": "heart_rate", "quantity": {"value": "70", "unit": "/min"}}],
+        "source": {"kind": "esource"},
+    }
+    for _ in range(count):
+        made.say(
+            "more", "bchan", "coordinator", "authorship", "vital_signs.recorded",
+            f"participant/{PARTICIPANT}", data,
+        )  # fmt: skip
+
+
+async def publish(to: Address, *messages: Message) -> None:
+    """Publish messages of one's own as a relay would."""
+    async with await Target.open(to, STUDY, create=True) as target:
+        await target.publish(messages)
+
+
+def made_up(to: Address, index: int, **members: Any) -> Message:
+    """Return a message that no ledger has."""
+    name = f"{index:064x}"
+    body = {"id": name, "type": "org.trial-ledger.leaf.v1", "sequence": str(index), **members}
+    base = subjects(to.prefix, STUDY)
+    return Message(index=index, event=name, subject=f"{base}.leaf", body=json.dumps(body).encode())
+
+
+def test_every_entry_arrives_once_in_order_and_a_consumer_verifies_them_all(
+    server: NatsServer, small: SmallLedger
+) -> None:
+    """Sequence n + 1 is index n, and the newest checkpoint confirms what the consumer built."""
+    to = address(server, "ALL")
+    small.publish()
+    assert relay(small, to) == [("relaying", 0)]
+    found, entries = consumed(small, to)
+    assert [each.index for each in entries] == list(range(small.ledger.store.head().size))
+    assert found.root == small.ledger.store.head().root
+    assert found.confirmed == found.size
+    assert found.pinned
+
+
+def test_what_the_reader_does_not_see_arrives_as_its_leaf(server: NatsServer, small: SmallLedger) -> None:
+    """A blinded reader's stream is as long as the log, and still verifies."""
+    to = address(server, "BLINDED")
+    relay(small, to, role="data_manager")
+    found, entries = consumed(small, to)
+    assert found.size == small.ledger.store.head().size
+    withheld = [each.index for each in entries if each.verified == "leaf only"]
+    assert withheld
+    assert all((small.ledger.store.entry(index) or 0).stream.startswith("access/") for index in withheld)  # type: ignore[union-attr]
+
+
+def test_the_next_relay_goes_on_where_jetstream_stands(server: NatsServer, small: SmallLedger) -> None:
+    """A relay keeps no file: another one, hours later or elsewhere, asks JetStream."""
+    to = address(server, "AGAIN")
+    relay(small, to)
+    before = small.ledger.store.head().size
+    measure(small)
+    assert relay(small, to, create=False) == [("relaying", before)]
+    assert consumed(small, to)[0].size == small.ledger.store.head().size
+
+
+def test_the_guard_holds_where_the_window_of_duplicates_has_passed(
+    server: NatsServer, small: SmallLedger
+) -> None:
+    """Offered again under another message id, an entry is not taken a second time."""
+    to = address(server, "GUARD")
+    run(publish(to, made_up(to, 0), made_up(to, 1)))
+    with pytest.raises(OutOfStepError):
+        run(publish(to, replace(made_up(to, 1), event="f" * 64)))
+    with pytest.raises(OutOfStepError):
+        run(publish(to, made_up(to, 3)))
+
+
+def test_two_relays_at_once_publish_each_entry_once(server: NatsServer, small: SmallLedger) -> None:
+    """Whoever is out of step asks again and goes on; neither doubles what the other published."""
+    to = address(server, "TWO")
+
+    async def both() -> None:
+        entries = [from_directory(directory(small), "inspector", "", ("*",)) for _ in range(2)]
+        wishes = [Wish(entries=each, address=to, create=True, once=True) for each in entries]
+        await asyncio.gather(*(Relay(wish, lambda what, size: None).run() for wish in wishes))
+
+    run(both())
+    assert consumed(small, to)[0].size == small.ledger.store.head().size
+
+
+def test_a_stream_of_another_log_is_refused(server: NatsServer, small: SmallLedger, tmp_path: Path) -> None:
+    """STREAM_OTHER: the last message's event hash is not the log's."""
+    to = address(server, "OTHER")
+    run(publish(to, made_up(to, 0)))
+    with pytest.raises(ProofError) as refused:
+        relay(small, to)
+    assert refused.value.code == "STREAM_OTHER"
+
+
+def test_a_message_out_of_place_is_refused(server: NatsServer, small: SmallLedger) -> None:
+    """STREAM_OTHER: a message whose own index is not that of its sequence was not put there by a relay."""
+    to = address(server, "PLACE")
+    run(publish(to, made_up(to, 0, sequence="7")))
+    with pytest.raises(ProofError) as refused:
+        relay(small, to)
+    assert refused.value.code == "STREAM_OTHER"
+
+
+def test_a_ledger_that_is_behind_the_stream_is_refused(server: NatsServer, small: SmallLedger) -> None:
+    """CURSOR_AHEAD: an older copy of the ledger was put back."""
+    to = address(server, "AHEAD")
+    size = small.ledger.store.head().size
+    run(publish(to, *(made_up(to, index) for index in range(size + 2))))
+    with pytest.raises(ProofError) as refused:
+        relay(small, to)
+    assert refused.value.code == "CURSOR_AHEAD"
+
+
+def test_streams_are_made_on_request_alone(server: NatsServer, small: SmallLedger) -> None:
+    """STREAM_MISSING: nothing makes itself."""
+    with pytest.raises(StoreError) as refused:
+        relay(small, address(server, "MISSING"), create=False)
+    assert refused.value.code == "STREAM_MISSING"
+
+
+def test_a_stream_that_no_relay_made_is_refused(server: NatsServer, small: SmallLedger) -> None:
+    """STREAM_FORM: the mapping rests on the stream's form."""
+    to = address(server, "FORM")
+
+    async def make() -> None:
+        client = await nats.connect(server.url)
+        await client.jetstream().add_stream(name="FORM", subjects=[f"form.{STUDY}.>"])
+        await client.close()
+
+    run(make())
+    with pytest.raises(StoreError) as refused:
+        relay(small, to)
+    assert refused.value.code == "STREAM_FORM"
+
+
+def test_a_consumer_finds_what_was_altered(server: NatsServer, small: SmallLedger) -> None:
+    """Whoever owns JetStream can put another entry there, and is found out."""
+    to = address(server, "ALTERED")
+    run(publish(to, made_up(to, 0)))
+    with pytest.raises(FindingError):
+        consumed(small, to)
+
+
+def test_a_prefix_that_is_no_subject_is_refused() -> None:
+    """SUBJECT: a wildcard would take in what is not the log's."""
+    with pytest.raises(FormatError) as refused:
+        subjects("trial.>", STUDY)
+    assert refused.value.code == "SUBJECT"
+    assert subjects("trial", "a.b") == "trial.a_b"
+
+
+def test_a_role_that_reads_no_stream_is_refused(small: SmallLedger) -> None:
+    """ROLE_UNKNOWN: a relay shows what a reader of the stream sees, and no more."""
+    with pytest.raises(LedgerError) as refused:
+        from_directory(directory(small), "device", "", ("*",))
+    assert refused.value.code == "ROLE_UNKNOWN"
+
+
+def test_nobody_there_is_told_and_waited_for(small: SmallLedger) -> None:
+    """A relay without a JetStream does not end."""
+    told: list[str] = []
+    to = Address(server="nats://127.0.0.1:1", stream="NONE", prefix="none")
+    entries = from_directory(directory(small), "inspector", "", ("*",))
+    relaying = Relay(Wish(entries=entries, address=to), lambda what, size: told.append(what))
+
+    async def briefly() -> None:
+        task = asyncio.create_task(relaying.run())
+        while len(told) < 2:
+            await asyncio.sleep(0.01)
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+    run(briefly())
+    assert told == ["jetstream-away", "jetstream-away"]
+    with pytest.raises(AwayError):
+        run(consume(to, None))
+
+
+def test_killed_relays_and_a_killed_jetstream_lose_and_double_nothing(tmp_path: Path) -> None:
+    """The short version of `make soak-relay`: kill -9 of either while the ledger grows."""
+    made = write_directory(tmp_path / "ledger")
+    with nats_server(tmp_path / "js") as server:
+        to = address(server, "KILLED")
+        for round_ in range(2):
+            measure(made, 20)
+            process = subprocess.Popen(
+                [COMMAND, "relay", "nats", tmp_path / "ledger", "--role", "inspector", "--server", server.url,
+                 "--stream", to.stream, "--prefix", to.prefix, "--create"],
+                stderr=subprocess.PIPE,
+                text=True,
+            )  # fmt: skip
+            assert process.stderr is not None
+            assert "relaying" in process.stderr.readline()
+            if round_:
+                server.stop(signal.SIGKILL)
+                measure(made, 20)
+                server.start()
+            process.kill()
+            process.wait()
+            process.stderr.close()
+        made.publish()
+        relay(made, to)
+        found, entries = consumed(made, to)
+    assert [each.index for each in entries] == list(range(made.ledger.store.head().size))
+    assert found.root == made.ledger.store.head().root
+    assert found.confirmed == found.size
