@@ -1,9 +1,9 @@
 """The AsyncAPI 3 document of the stream: written from the catalogue of actions and the frames of `frames`.
 
-One channel, the address of the stream; one message for each type and schema of action, one for a leaf alone,
-one for each control event. The shape of an action's `data` is derived from its class, as in the OpenAPI
-document, so nothing is kept by hand beside the code but the control events; a test compares those with what
-is sent.
+Two channels: the stream, with one message for each type and schema of action, one for a leaf alone, one for
+each control event; and the catch-up in JSON lines, whose lines are the stream's data and controls of its own.
+The shape of an action's `data` is derived from its class, as in the OpenAPI document, so nothing is kept by
+hand beside the code but the control events; a test compares those with what is sent.
 """
 
 from __future__ import annotations
@@ -31,6 +31,9 @@ _BEFORE: Final = {"type": "integer", "minimum": -1}
 _HEX: Final = {"type": "string", "pattern": "^[0-9a-f]{64}$"}
 _DECIMAL: Final = {"type": "string", "pattern": "^(?:0|[1-9][0-9]{0,15})$"}
 _INSTANT: Final = {"type": "string", "pattern": r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$"}
+
+
+_UNTIL: Final = {"type": "string", "description": "last index to send; default: all there are"}
 
 
 def _closed(properties: Mapping[str, Any], *optional: str) -> dict[str, Any]:
@@ -64,14 +67,33 @@ CONTROLS: Final[Mapping[str, tuple[str, Mapping[str, Any]]]] = {
         "The server ends this stream; connect again with `Last-Event-ID`.",
         _closed({"after": _BEFORE}),
     ),
+    "access-ended": (
+        "The reader may not have this stream any more, or not as before: authenticate anew, then connect.",
+        _closed({"after": _BEFORE}),
+    ),
 }
 """What is sent beside entries, without an id of its own: what it says, and the schema of its data."""
+
+LINE_CONTROLS: Final[Mapping[str, tuple[str, Mapping[str, Any]]]] = {
+    "end": (
+        "All lines of the range were sent: go on after `after`; the log had `size` entries.",
+        {"after": _BEFORE, "size": _COUNT},
+    ),
+    "checkpoint": (
+        CONTROLS["checkpoint"][0],
+        CONTROLS["checkpoint"][1]["properties"],
+    ),
+    "erased": (CONTROLS["erased"][0], CONTROLS["erased"][1]["properties"]),
+    "server-draining": ("The server ends this answer early: go on after `after`.", {"after": _BEFORE}),
+    "access-ended": (CONTROLS["access-ended"][0], {"after": _BEFORE}),
+}
+"""The lines of a catch-up that are no entries: what they say, and their members beside `control`."""
 
 
 @lru_cache(maxsize=1)
 def document() -> bytes:
     """Write the document: same code, same bytes."""
-    messages = _messages()
+    messages, lines = _messages(), _lines()
     value = {
         "asyncapi": "3.0.0",
         "info": {
@@ -92,7 +114,17 @@ def document() -> bytes:
                 "description": "The entries of one study that the reader may see, the leaves of all others.",
                 "parameters": {"study": {"description": "id of the study"}},
                 "messages": {name: {"$ref": f"#/components/messages/{name}"} for name in messages},
-            }
+            },
+            "lines": {
+                "address": f"{STREAM}.jsonl",
+                "description": (
+                    "What is there already, as JSON lines, and then the end; also at the address of the "
+                    "stream with `Accept: application/jsonl` or `application/x-ndjson`. `Link` with "
+                    '`rel="next"` names where to go on. An answer without the line `end` was cut off.'
+                ),
+                "parameters": {"study": {"description": "id of the study"}},
+                "messages": {name: {"$ref": f"#/components/messages/{name}"} for name in lines},
+            },
         },
         "operations": {
             "follow": {
@@ -101,10 +133,17 @@ def document() -> bytes:
                 "summary": "Every entry in index order, each verifiable from the stream alone",
                 "security": [{"$ref": "#/components/securitySchemes/token"}],
                 "bindings": {"http": _binding()},
-            }
+            },
+            "catchUp": {
+                "action": "send",
+                "channel": {"$ref": "#/channels/lines"},
+                "summary": "A range of entries that are there already",
+                "security": [{"$ref": "#/components/securitySchemes/token"}],
+                "bindings": {"http": _binding(until=_UNTIL)},
+            },
         },
         "components": {
-            "messages": messages,
+            "messages": {**messages, **lines},
             "schemas": _schemas(),
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
         },
@@ -112,11 +151,12 @@ def document() -> bytes:
     return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
 
 
-def _binding() -> dict[str, Any]:
+def _binding(**more: Mapping[str, str]) -> dict[str, Any]:
     query = {
         "after": {"type": "string", "description": "index after which to begin, -1 for all, head for new"},
         "types": {"type": "string", "description": "action types, separated by commas"},
         "participant": {"type": "string", "description": "only the stream of this participant"},
+        **more,
     }
     return {"method": "GET", "query": {"type": "object", "properties": query}, "bindingVersion": "0.3.0"}
 
@@ -132,6 +172,25 @@ def _messages() -> dict[str, Any]:
     for kind, (text, schema) in CONTROLS.items():
         messages[kind] = _message(kind, text, schema, has_id=False)
     return messages
+
+
+def _lines() -> dict[str, Any]:
+    entries = [{"$ref": f"#/components/messages/{name}/payload"} for name in _entries()]
+    found: dict[str, Any] = {
+        "line": {
+            "name": "line",
+            "summary": "An entry: what the stream has as `data`. It has `specversion`, and no `control`.",
+            "payload": {"oneOf": entries},
+        }
+    }
+    for kind, (text, members) in LINE_CONTROLS.items():
+        payload = _closed({"control": {"const": kind}, **members})
+        found[f"line.{kind}"] = {"name": kind, "summary": text, "payload": payload}
+    return found
+
+
+def _entries() -> list[str]:
+    return [*(_name(spec) for spec in all_specs()), f"{LEAF}.v1"]
 
 
 def _entry(spec: ActionSpec) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from ledger.statement import ALGORITHMS
 VERSION: Final = "1"
 _STUDY: Final = path("study", "id of the study")
 _CONVERTER = re.compile(r":[a-z]+}")
-_TWINS: Final = {"json": "application/json", "csv": "text/csv"}
+_TWINS: Final = {"json": "application/json", "csv": "text/csv", "jsonl": "application/jsonl"}
 _TEXT: Final = {"type": "string"}
 _BASE64: Final = {"type": "string", "contentEncoding": "base64"}
 _TOO_MUCH: Final = "the body is larger than allowed"

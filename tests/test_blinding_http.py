@@ -21,8 +21,9 @@ from starlette.testclient import TestClient
 from structlog.testing import capture_logs
 
 from api.app import create_app
+from api.audience import Audience, Filter, audience
 from api.auth import PERMITTED
-from api.routes.stream import Filter, events, renderer
+from api.routes.stream import events
 from api.study import OpenStudy
 from api.tailer import Tailer
 from ledger.demo.cast import person_at
@@ -30,6 +31,7 @@ from ledger.roles import SIGHTS
 from ledger.submission import Submission, format_submission
 from projections.reports import REPORTS
 from tests.api.client import bearer, token
+from tests.api.test_tailer import always
 from tests.twin_story import allocated, copy_of
 from tests.twin_views import file_content, kept, leaves, reader_of
 from tests.twins import BLINDED, SIGHTS_OF, Twin, unlike
@@ -154,8 +156,8 @@ def test_the_stream_is_the_same(pair: Pair, role: str) -> None:
     """What a subscriber gets from the first entry on until the stream has caught up, leaf frames included."""
     found = []
     for served in pair:
-        show = renderer(reader_of(served.twin, role), _UNFILTERED, served.twin.ledger.store)
-        found.append(served.twin.plain(asyncio.run(_caught_up(served.twin, show))))
+        who = audience(reader_of(served.twin, role), _UNFILTERED)
+        found.append(served.twin.plain(asyncio.run(_caught_up(served.twin, who))))
     assert unlike({"stream": found[0]}, {"stream": found[1]}) == []
     assert "event: leaf" in found[0]
     assert "event: caught-up" in found[0]
@@ -164,11 +166,11 @@ def test_the_stream_is_the_same(pair: Pair, role: str) -> None:
 _UNFILTERED: Final = Filter(types=frozenset(), participant=None)
 
 
-async def _caught_up(twin: Twin, show: Any) -> bytes:
+async def _caught_up(twin: Twin, who: Audience) -> bytes:
     tailer = Tailer(twin.ledger, "/v1/studies/twin")
     await tailer.start()
     sent = b""
-    async for part in events(tailer, 0, show, blocking=True, promised=0):
+    async for part in events(tailer, who, 0, hold=always, promised=0):
         sent += part
         if b"event: caught-up" in part:
             break

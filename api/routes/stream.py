@@ -1,144 +1,177 @@
-"""The stream: every entry in index order, at least once, without a gap (interfaces.md, "Stream")."""
+"""The stream: every entry in index order, at least once, without a gap (interfaces.md, "Stream").
+
+As Server-Sent Events it goes on for ever, from a cursor; as JSON lines it is a range that is there already,
+as fast as it can be read, and ends with where to go on. Whose rights end gets no more of either: the table of
+roles is asked again whenever an entry may have changed them, and every few seconds.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass
-from typing import Final
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import aclosing, suppress
+from typing import Final, cast
+from urllib.parse import quote, urlencode
 
 from fastapi.sse import KEEPALIVE_COMMENT, EventSourceResponse
 from starlette.concurrency import run_in_threadpool
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
+from starlette.types import Message, Send
 
-from api import sight
+from api import catching_up
 from api.answers import head_header
-from api.call import Call
-from api.frames import Frame, control
+from api.audience import Audience, audience
+from api.audience import Filter as Filter
+from api.audience import renderer as renderer
+from api.call import Call, enter
+from api.frames import control
 from api.operations import Operation, Parameter
 from api.problems import ProblemError
 from api.tailer import Tailer
 from ledger.actions import all_specs
-from ledger.errors import FormatError
+from ledger.errors import FormatError, LedgerError, StoreError
 from ledger.lines import parse_decimal
-from ledger.roles import SIGHTS
-from ledger.store.port import Reads
-from projections.reader import Reader
+from ledger.store.port import Head
 
 HEAD: Final = "head"
 BEFORE_FIRST: Final = "-1"
+LINES: Final = "jsonl"
+LINES_MEDIA: Final = "application/jsonl"
+_LINES_ASKED: Final = (LINES_MEDIA, "application/x-ndjson", "application/x-jsonlines")
 KEEPALIVE_S: Final = 15.0
+ASK_AGAIN_S: Final = 5.0
+STALL_S: Final = 60.0
 MAX_STREAMS: Final = 1_000
-HEADERS: Final = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no", "Vary": "Authorization"}
+HEADERS: Final = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no", "Vary": "Authorization, Accept"}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Filter:
-    """What a subscriber asked for; empty `types` and no participant ask for everything."""
+class Streaming(EventSourceResponse):
+    """An answer that ends when its reader takes nothing for `STALL_S`: a seat is not held for the absent."""
 
-    types: frozenset[str]
-    participant: str | None
+    async def stream_response(self, send: Send) -> None:
+        async def in_time(message: Message) -> None:
+            async with asyncio.timeout(STALL_S):
+                await send(message)
 
-    @property
-    def asked(self) -> bool:
-        """Tell whether anything is left out on the subscriber's own wish."""
-        return bool(self.types) or self.participant is not None
+        # Closed at once and not some time later, so that nobody is counted who has gone.
+        async with aclosing(cast("AsyncIterator[bytes]", self.body_iterator)):  # type: ignore[type-var]
+            with suppress(TimeoutError):
+                await super().stream_response(in_time)
 
-    def passes(self, frame: Frame) -> bool:
-        """Tell whether an entry is among what was asked for."""
-        if self.types and frame.entry.type not in self.types:
-            return False
-        return self.participant is None or frame.entry.stream == f"participant/{self.participant}"
+
+class Rights:
+    """Whether a reader may have the stream still: asked of the table of roles, but not for every entry."""
+
+    def __init__(self, call: Call) -> None:
+        self._call = call
+        self._controls = call.study.tailer.controls
+        self._asked = time.monotonic()
+        self._held = True
+
+    async def hold(self) -> bool:
+        """Ask again if an entry may have changed them since, or it was long ago; once gone they stay gone."""
+        controls, now = self._call.study.tailer.controls, time.monotonic()
+        if self._held and (controls != self._controls or now - self._asked >= ASK_AGAIN_S):
+            self._controls, self._asked = controls, now
+            self._held = await run_in_threadpool(entitled, self._call)
+        return self._held
+
+
+def entitled(call: Call) -> bool:
+    """Tell whether the same request would be let in now, as the same reader; asks the log."""
+    try:
+        again = enter(call.request, call.operation, call.twin)
+    except LedgerError:
+        return False
+    return again.who == call.who and again.served is call.served
 
 
 async def stream(call: Call) -> Response:
     """Open the stream after a cursor."""
-    study = call.study
-    tailer = study.tailer
+    tailer = call.study.tailer
     chosen = _filter(call)
     if tailer.draining:
         raise ProblemError("DRAINING", 503, headers={"Retry-After": "1"})
-    if tailer.subscribers >= MAX_STREAMS:
+    lines = _wants_lines(call)
+    if "until" in call.query and not lines:
+        raise ProblemError("QUERY", 400, field="until")
+    if not lines and tailer.subscribers >= MAX_STREAMS:
         raise ProblemError("STREAMS_FULL", 503, headers={"Retry-After": "10"})
     await tailer.start()
-    head = await run_in_threadpool(study.ledger.store.head)
-    cursor = _cursor(call, head.size)
-    show = renderer(call.reader, chosen, study.ledger.store)
-    return EventSourceResponse(
-        events(tailer, cursor, show, blocking=_asks_store(call.reader), promised=head.size),
+    head = await run_in_threadpool(call.study.ledger.store.head)
+    who, cursor = audience(call.reader, chosen), _cursor(call, head.size)
+    if lines:
+        return _lines(call, who, cursor, head)
+    return Streaming(
+        events(tailer, who, cursor, hold=Rights(call).hold, promised=head.size),
         headers={**HEADERS, **head_header(head)},
     )
 
 
-def renderer(reader: Reader, chosen: Filter, reads: Reads) -> Callable[[Sequence[Frame]], bytes]:
-    """Return what writes frames as one reader sees them.
-
-    Without a filter an entry that may not be seen stands as its leaf, so that the count stays whole; with one
-    it is left out.
-    """
-
-    def show(frames: Sequence[Frame]) -> bytes:
-        out = bytearray()
-        for each in frames:
-            if not chosen.asked or chosen.passes(each):
-                if sight.sees(reader, each.entry, each.statement, reads):
-                    out += each.whole
-                elif not chosen.asked:
-                    out += each.leaf
-            out += each.told
-        return bytes(out)
-
-    return show
-
-
 async def events(
-    tailer: Tailer,
-    cursor: int,
-    show: Callable[[Sequence[Frame]], bytes],
-    *,
-    blocking: bool,
-    promised: int,
+    tailer: Tailer, who: Audience, cursor: int, *, hold: Callable[[], Awaitable[bool]], promised: int
 ) -> AsyncIterator[bytes]:
-    """Yield entries from a cursor on, and what is to be told between them, until the service drains.
+    """Yield what an audience gets from a cursor on, and what is to be told between entries, until it ends.
 
-    `blocking` says that `show` asks the store, and runs it beside the event loop. `promised` is the size that
-    the answer's head names: nobody is caught up before it, though another process recorded a moment ago.
+    It ends when the service drains, or `hold` says that the reader's rights are gone. `promised` is the size
+    that the answer's head names: nobody is caught up before it, though another process recorded a moment ago.
     """
     told_checkpoint = -1
     caught_up = False
-    quiet_since = time.monotonic()
-    with tailer.subscribed():
+    spoken = time.monotonic()
+    with tailer.seat(who) as ring:
         while not tailer.draining:
-            if caught_up and not tailer.in_ring(cursor):
-                caught_up = False
-                yield control("fell-behind", after=cursor - 1, size=tailer.size)
-            frames = await tailer.read(cursor)
+            if not await hold():
+                yield control("access-ended", after=cursor - 1)
+                return
             out = b""
-            if frames:
-                cursor = frames[-1].entry.index + 1
-                out = await run_in_threadpool(show, frames) if blocking else show(frames)
+            if caught_up and ring.dropped(cursor):
+                caught_up = False
+                out = control("fell-behind", after=cursor - 1, size=tailer.size)
+            try:
+                read, pieces = await tailer.read(who, cursor)
+            except StoreError:  # for now: what is there comes later
+                read, pieces = cursor, b""
+            moved, cursor = read != cursor, read
+            out += pieces
             if tailer.checkpoint is not None and told_checkpoint < tailer.checkpoint[0] <= cursor:
                 told_checkpoint = tailer.checkpoint[0]
                 out += tailer.checkpoint[1]
             if not caught_up and cursor >= max(tailer.size, promised):
                 caught_up = True
                 out += control("caught-up", size=cursor)
+            if not out and time.monotonic() - spoken >= KEEPALIVE_S:
+                out = KEEPALIVE_COMMENT
             if out:
-                quiet_since = time.monotonic()
+                spoken = time.monotonic()
                 yield out
-            elif frames:
-                await asyncio.sleep(0)
+            elif moved:
+                await asyncio.sleep(0)  # all was filtered out: let the others have a turn
             else:
-                await tailer.wait(KEEPALIVE_S)
-                if time.monotonic() - quiet_since >= KEEPALIVE_S:
-                    quiet_since = time.monotonic()
-                    yield KEEPALIVE_COMMENT
+                await tailer.wait()
         yield control("server-draining", after=cursor - 1)
 
 
-def _asks_store(reader: Reader) -> bool:
-    return bool(SIGHTS[reader.role].hidden)
+def _lines(call: Call, who: Audience, start: int, head: Head) -> Response:
+    """Answer with a range that is there already."""
+    stop = min(head.size, call.number("until", head.size) + 1)
+    stop = max(start, stop)
+    body = catching_up.lines(
+        call.study.tailer, call.study.ledger, who, range(start, stop), head.size, Rights(call).hold
+    )
+    asked = {name: value for name, value in call.query.items() if name != "until"} | {"after": stop - 1}
+    link = {"Link": f'<{quote(call.request.url.path)}?{urlencode(asked)}>; rel="next"'}
+    return StreamingResponse(body, headers={**HEADERS, **head_header(head), **link}, media_type=LINES_MEDIA)
+
+
+def _wants_lines(call: Call) -> bool:
+    """Tell whether JSON lines were asked for: by the address, or by a header that names them first."""
+    if call.twin == LINES:
+        return True
+    accepted = [each.partition(";")[0].strip() for each in call.request.headers.get("accept", "").split(",")]
+    named = [each for each in accepted if each in _LINES_ASKED or each == EventSourceResponse.media_type]
+    return bool(named) and named[0] in _LINES_ASKED
 
 
 def _cursor(call: Call, size: int) -> int:
@@ -176,12 +209,18 @@ OPERATIONS: Final = (
         text=(
             "`id` is the index, `event` the action type, `data` a CloudEvents 1.0 event whose statement and "
             "leaf re-encode to the signed and the committed bytes. What the reader may not see arrives as "
-            "`event: leaf`. Control events: caught-up, fell-behind, checkpoint, server-draining, and erased, "
-            "which names a statement and the digests of what of its sealed values is to be destroyed."
+            "`event: leaf`. Control events: caught-up, fell-behind, checkpoint, server-draining, "
+            "access-ended, and erased, which names a statement and the digests of what of its sealed values "
+            "is to be destroyed. "
+            "With the suffix `.jsonl`, or `Accept: application/jsonl` or `application/x-ndjson`, the entries "
+            "that are there already come as JSON lines, the CloudEvents alone, and then the answer ends: the "
+            'last line is `{"control":"end","after":N,"size":S}`, and `Link` names where to go on. A range '
+            "without that line was cut off."
         ),
         handler=stream,
         parameters=(
             Parameter(name="after", text="index after which to begin, -1 for all (default), head for new"),
+            Parameter(name="until", text="last index to send, of JSON lines alone; default: all there are"),
             Parameter(name="types", text="action types, separated by commas"),
             Parameter(name="participant", text="only the stream of this participant"),
             Parameter(
@@ -189,6 +228,7 @@ OPERATIONS: Final = (
             ),
         ),
         media="text/event-stream",
+        twins=(LINES,),
         answers={200: "the stream", 409: "the cursor is ahead of the log", 503: "draining"},
     ),
 )

@@ -10,8 +10,8 @@ from typing import Any
 import orjson
 import pytest
 
-from api.asyncapi import CONTROLS, document
-from api.frames import control, frame
+from api.asyncapi import CONTROLS, LINE_CONTROLS, document
+from api.frames import control, frame, line
 from ledger.actions import all_specs
 from ledger.demo import DemoReport
 from ledger.directory import DATABASE
@@ -127,9 +127,16 @@ def test_every_entry_of_the_demonstration_is_as_documented(demo: DemoReport) -> 
     seen: set[str] = set()
     for entry in store.entries(0, store.head().size):
         framed = frame(entry, BASE)
+        data = []
         for event in SseReader().feed(framed.whole + framed.leaf + framed.told):
             assert undocumented(event) == [], entry.index
             seen.add(event.event)
+            data.append(event.data)
+        lined = line(entry, BASE)
+        lines = (lined.whole + lined.leaf + lined.told).decode().splitlines()
+        assert lines[:2] == data[:2]
+        for told in lines[2:]:
+            assert list(broken(MESSAGES["line.erased"]["payload"], orjson.loads(told))) == []
     store.close()
     assert len(seen) > 100
 
@@ -150,8 +157,12 @@ def test_messages_are_those_that_can_be_sent() -> None:
     sent = {kind for text in sources for kind in re.findall(r'\bcontrol\(\s*"([a-z-]+)"', text)}
     assert sent == CONTROLS.keys()
     types = {f"{spec.type}.v{spec.schema}" for spec in all_specs()}
-    assert MESSAGES.keys() == types | {"leaf.v1"} | sent
-    assert DOCUMENT["channels"]["stream"]["messages"].keys() == MESSAGES.keys()
+    assert DOCUMENT["channels"]["stream"]["messages"].keys() == types | {"leaf.v1"} | sent
+    lines = {kind for text in sources for kind in re.findall(r'\bcontrol_line\(\s*"([a-z-]+)"', text)}
+    assert lines == LINE_CONTROLS.keys()
+    named = {"line", *(f"line.{kind}" for kind in lines)}
+    assert DOCUMENT["channels"]["lines"]["messages"].keys() == named
+    assert MESSAGES.keys() == types | {"leaf.v1"} | sent | named
 
 
 def test_control_events_are_as_documented() -> None:
@@ -162,6 +173,7 @@ def test_control_events_are_as_documented() -> None:
         ("checkpoint", {"size": 3, "root": "AA==", "note": "…"}),
         ("erased", {"index": 3, "statement": "0" * 64, "digests": ["x"]}),
         ("server-draining", {"after": 2}),
+        ("access-ended", {"after": 2}),
     ):
         [event] = SseReader().feed(control(kind, **data))
         assert undocumented(event) == []
