@@ -80,9 +80,15 @@ class Sessions:
         now_us: int,
         random_bytes: Callable[[int], bytes],
         role: str | None = None,
+        secret: str | None = None,
     ) -> str:
-        """Open a session; return its secret, 43 characters, which is kept nowhere."""
-        secret = base64.urlsafe_b64encode(random_bytes(SECRET_BYTES)).rstrip(b"=").decode()
+        """Open a session; return its secret, which is kept nowhere: 43 characters, or the one that is given.
+
+        Raises:
+            ConflictError: DUPLICATE for a given secret that has a session.
+        """
+        if secret is None:
+            secret = base64.urlsafe_b64encode(random_bytes(SECRET_BYTES)).rstrip(b"=").decode()
         row = (hash_of(secret), person, login, role, ",".join(sorted(components)), now_us, now_us)
         with self._database.writing() as connection:
             connection.execute(_Q["begin"], row)

@@ -1,0 +1,223 @@
+"""Local accounts: log in with a password, redeem a one-time secret, keep and end sessions.
+
+    accounts = Accounts(ledger, database, settings, study=…, tell=…)
+    opened = accounts.log_in(person, password, came)          # Opened(session, secret)
+    session = accounts.session(secret)                        # SESSION_EXPIRED, UNAUTHENTICATED
+    accounts.redeem(person, one_time_secret, password, came)
+    accounts.change(session, old, new, came)
+    accounts.end(session, "signed_out")
+
+Every login and every end of a session is attested in the log (`ledger.logins`), failures and locks by the
+`gate`. Who exists, who is disabled and which role somebody holds is read from the log at each call. While
+the log is frozen, logins go on, because reading and emergency unblinding do; sessions say so by `UNRECORDED`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from ledger import logins
+from ledger.committer import Ledger
+from ledger.errors import ConflictError, RefusedError
+from ledger.identity.alerts import Tell
+from ledger.identity.attempts import Attempts
+from ledger.identity.database import AccountsDatabase
+from ledger.identity.denial import LOCKED, SESSION_EXPIRED, UNAUTHENTICATED, DeniedError
+from ledger.identity.gate import HOUR_US, MINUTE_US, Came, Code, Gate
+from ledger.identity.invitations import Invitations
+from ledger.identity.passwords import Passwords
+from ledger.identity.reach import Head, reach_of
+from ledger.identity.sessions import Session, Sessions
+from ledger.identity.settings import IdentitySettings
+
+UNRECORDED: Final = "0" * 64
+"""The `login` of a session that began while the log was frozen."""
+
+Ending = Literal["signed_out", "idle", "limit", "revoked", "restart"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opened:
+    """A session that begins, and the secret by which its holder shows it: told here and kept nowhere."""
+
+    session: Session
+    secret: str
+
+
+class Accounts:
+    """The people of one ledger as the service knows them. Thread-safe."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        database: AccountsDatabase,
+        settings: IdentitySettings,
+        *,
+        study: str,
+        tell: Tell = lambda _: None,
+    ) -> None:
+        secret = ledger.service.secret
+        self.ledger = ledger
+        self.database = database
+        self.settings = settings
+        self.sessions = Sessions(
+            database,
+            idle_us=settings.idle_minutes * MINUTE_US,
+            lifetime_us=settings.lifetime_hours * HOUR_US,
+        )
+        self.passwords = Passwords(database, secret, settings)
+        self.invitations = Invitations(database)
+        self.attempts = Attempts(database, secret)
+        self.gate = Gate(
+            ledger, self.attempts, study=study, address_failures=settings.address_failures, tell=tell
+        )
+        self._study = study
+        self._swept_us = 0
+
+    def log_in(self, person: str, password: str, came: Came) -> Opened:
+        """Open a session for who gives a person's password.
+
+        Raises:
+            DeniedError: `UNAUTHENTICATED`, `LOCKED`, `TOO_MANY_ATTEMPTS`, or of a role that was named.
+        """
+        head = self.gate.admit(person, came, lambda: self._check_password(person, password))
+        return self._open(head, person, ["password"], came)
+
+    def redeem(self, person: str, secret: str, password: str, came: Came) -> Opened:
+        """Set a password by a one-time secret, end all earlier sessions, and open one.
+
+        Raises:
+            FormatError: `PASSWORD_LENGTH`, `PASSWORD_GUESSABLE`; the secret is not used up then.
+            DeniedError: as `log_in`.
+        """
+        self.passwords.check_form(password, unlike=(person, self._study))
+        head = self.gate.admit(person, came, lambda: self._check_invitation(person, secret))
+        self.passwords.set(person, password, self._now())
+        self.end_all(person, "revoked")
+        return self._open(head, person, ["one_time_code"], came)
+
+    def change(self, session: Session, old: str, new: str, came: Came) -> None:
+        """Change the password of who is logged in, and end their other sessions.
+
+        Raises:
+            FormatError: `PASSWORD_LENGTH`, `PASSWORD_GUESSABLE`.
+            DeniedError: `UNAUTHENTICATED` for a wrong old password, `LOCKED`, `TOO_MANY_ATTEMPTS`.
+        """
+        person = session.person
+        head = self.gate.admit(person, came, lambda: self._check_password(person, old))
+        known = head.person(person)
+        names = (known.name, known.organisation) if known is not None else ()
+        self.passwords.set(person, new, self._now(), unlike=(self._study, *names))
+        self.end_all(person, "revoked", but=session.id)
+
+    def session(self, secret: str) -> Session:
+        """Return the open session of a secret, used now.
+
+        Raises:
+            DeniedError: `SESSION_EXPIRED` when it is found over, `UNAUTHENTICATED` for any other.
+        """
+        held = self.sessions.held(secret)
+        if held is None:
+            self.gate.count("unknown_session")
+            raise DeniedError(UNAUTHENTICATED)
+        return self.live(held)
+
+    def live(self, held: Session) -> Session:
+        """Return a session as used now, or end it where it is over or its account is disabled.
+
+        Raises:
+            DeniedError: `SESSION_EXPIRED`, `UNAUTHENTICATED`.
+        """
+        now_us = self._now()
+        over = self.sessions.over(held, now_us)
+        if over is not None:
+            self.end(held, over)
+            raise DeniedError(SESSION_EXPIRED)
+        if not self.gate.heads.now().is_active(held.person):
+            self.end(held, "revoked")
+            raise DeniedError(UNAUTHENTICATED)
+        self.sessions.touch(held, now_us)
+        if now_us - self._swept_us >= MINUTE_US:
+            self.sweep()
+        return held
+
+    def begin(self, person: str, components: Sequence[str], came: Came, *, key: str | None = None) -> Opened:
+        """Record a login and open its session; its secret is `key` where one is given.
+
+        Raises:
+            DeniedError: `LOCKED`.
+        """
+        login = self._recorded(person, components, came)
+        try:
+            secret = self.sessions.begin(
+                person,
+                login,
+                components,
+                now_us=self._now(),
+                random_bytes=self.ledger.sources.random_bytes,
+                role=came.role,
+                secret=key,
+            )
+        except ConflictError:  # another process began the same one meanwhile: this login opened nothing
+            if key is None:
+                raise
+            if login != UNRECORDED:
+                logins.ended(self.ledger, person, login, "restart")
+            secret = key
+        session = self.sessions.held(secret)
+        if session is None:  # ended by another process in between
+            raise DeniedError(UNAUTHENTICATED)
+        return Opened(session=session, secret=secret)
+
+    def end(self, session: Session, code: Ending) -> None:
+        """End a session and record that, once."""
+        if self.sessions.end(session) and session.login != UNRECORDED and not self.ledger.startup.frozen:
+            logins.ended(self.ledger, session.person, session.login, code)
+
+    def end_all(self, person: str, code: Ending, *, but: str | None = None) -> None:
+        """End the sessions of a person, all but one where that is named."""
+        for session in self.sessions.of(person):
+            if session.id != but:
+                self.end(session, self.sessions.over(session, self._now()) or code)
+
+    def sweep(self) -> None:
+        """Record the end of sessions that are over and that nobody asked for any more."""
+        now_us = self._swept_us = self._now()
+        for session in self.sessions.all_over(now_us):
+            self.end(session, self.sessions.over(session, now_us) or "idle")
+
+    def _open(self, head: Head, person: str, components: Sequence[str], came: Came) -> Opened:
+        if came.role is not None:
+            reach_of(head, person, came.role, self.ledger)
+        self.sweep()
+        return self.begin(person, components, came)
+
+    def _recorded(self, person: str, components: Sequence[str], came: Came) -> str:
+        """Record a login; return its event."""
+        if self.ledger.startup.frozen:
+            return UNRECORDED
+        try:
+            return logins.succeeded(
+                self.ledger, person, address=came.address, components=components, device=came.device
+            ).event
+        except RefusedError as error:
+            if error.code != "LOCKOUT_IGNORED":
+                raise
+            raise DeniedError(LOCKED, retry_s=self.gate.retry_s(person)) from error
+
+    def _check_password(self, person: str, password: str) -> Code | None:
+        return None if self.passwords.check(person, password) else "wrong_component"
+
+    def _check_invitation(self, person: str, secret: str) -> Code | None:
+        match self.invitations.redeem(person, secret, self._now()):
+            case "redeemed":
+                return None
+            case "expired":
+                return "expired"
+            case "wrong":
+                return "wrong_component"
+
+    def _now(self) -> int:
+        return self.ledger.sources.now_us()
