@@ -64,7 +64,8 @@ class Batch:
         self.head: Head | None = None
         self._fold = fold
         self._signer = signer
-        self._entries: dict[str, Entry] = {}
+        self._ids: set[str] = set()
+        self._asked: dict[str, bool] = {}
         self._guards: list[Guard] = []
         self._nodes = _edge(head)
         self._roots = roots
@@ -119,8 +120,8 @@ class Batch:
                 leaf_hash=hashed,
             )
         )
-        self._entries[entry.event] = entry
-        self._fold.reader.pending.append(entry)
+        self._ids.add(statement.id)
+        self._fold.reader.add(entry)
         self.openings += openings
         if stream is not None:
             self.streams[stream.stream] = stream
@@ -129,18 +130,24 @@ class Batch:
 
     def index_of(self, event: str) -> int | None:
         """Return the index of an event in the log or in this batch."""
-        entry = self._entries.get(event)
+        entry = self._fold.reader.added(event)
         return entry.index if entry else self.tx.index_of_event(event)
+
+    def ask_ids(self, statement_ids: Sequence[str]) -> None:
+        """Look up at once which of these ids the log has; `has_id` knows it of them then."""
+        taken = self.tx.ids_taken(statement_ids)
+        self._asked.update((statement_id, statement_id in taken) for statement_id in statement_ids)
 
     def has_id(self, statement_id: str) -> bool:
         """Tell whether the log or this batch has a statement with this id."""
-        if any(event.id == statement_id for event in self.events):
+        if statement_id in self._ids:
             return True
-        return self.tx.index_of_id(statement_id) is not None
+        known = self._asked.get(statement_id)
+        return self.tx.index_of_id(statement_id) is not None if known is None else known
 
     def entry_of(self, event: str) -> Entry:
         """Return an entry of the log or of this batch by its event hash."""
-        entry = self._entries.get(event)
+        entry = self._fold.reader.added(event)
         if entry is not None:
             return entry
         index = self.tx.index_of_event(event)
@@ -151,17 +158,15 @@ class Batch:
 
     def entry_at(self, index: int) -> Entry:
         """Return an entry of the log or of this batch by its index."""
-        if index >= self.base.size:
-            return self._fold.reader.pending[index - self.base.size]
-        stored = self.tx.entry(index)
-        if stored is None:
+        entry = self._fold.reader.entry_at(index)
+        if entry is None:
             raise StoreError("STORE_CORRUPT", "an entry that was folded in is not in the store")
-        return load_entry(stored)
+        return entry
 
     def statements(self, types: Collection[str]) -> list[Statement]:
         """Return the statements of these types in the log and in this batch, in order."""
         stored = self.tx.entries(0, self.base.size, types)
-        entries = [load_entry(entry) for entry in stored] + self._fold.reader.pending
+        entries = [*map(load_entry, stored), *self._fold.reader.pending]
         return [e.statement for e in entries if e.statement is not None and e.statement.type in types]
 
     def root_at(self, size: int) -> bytes | None:

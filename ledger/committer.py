@@ -13,13 +13,14 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any, TypeVar
 
 from ledger.batch import Batch
+from ledger.checker import Checker
 from ledger.datakeys import DESTROYED, MISSING, DataKeys
 from ledger.errors import FrozenError, LedgerError, RefusedError, StoreError
 from ledger.fold import LogFold, StoreReader
-from ledger.frozen import changed
 from ledger.limited import ACCESS, Limited
 from ledger.proof import format_receipt
 from ledger.publishing import newest_held, publish_newest
@@ -34,7 +35,7 @@ from ledger.store.port import NewDisclosure, NewStream, Store
 from ledger.store.startup import Startup
 from ledger.submission import Submission
 from ledger.times import format_instant
-from ledger.transaction import Deferred, Followed, Means, Outcome, Transaction
+from ledger.transaction import CheckSignatures, Deferred, Followed, Means, Outcome, Transaction
 
 __all__ = ["Ledger", "Outcome"]
 
@@ -114,11 +115,18 @@ class Ledger:
             raise outcome
         return outcome
 
-    def record_all(self, submissions: Sequence[Submission], *, breaches_last: bool = False) -> list[Outcome]:
+    def record_all(
+        self,
+        submissions: Sequence[Submission],
+        *,
+        breaches_last: bool = False,
+        checker: Checker | None = None,
+    ) -> list[Outcome]:
         """Record statements in one commit; one outcome each, in order.
 
         With `breaches_last` what they break is recorded behind all of them, so that statements which were
         signed one behind the other in one stream all fit their places; the outcomes do not name it then.
+        A `checker` checks their signatures beside.
 
         Raises:
             FrozenError, StoreError: nothing of the call was recorded.
@@ -127,12 +135,18 @@ class Ledger:
 
         def take(tx: Transaction) -> list[Outcome]:
             last: Deferred | None = [] if breaches_last else None
-            outcomes = [self._take(tx, submission, last) for submission in submissions]
+            if len(submissions) > 1:
+                tx.batch.ask_ids([submission.statement.id for submission in submissions])
+            outcomes = [
+                self._take(tx, submission, last, partial(checks.check, n) if checks else None)
+                for n, submission in enumerate(submissions)
+            ]
             for followed, violation in last or ():
                 tx.detect(followed, violation)
             return outcomes
 
         with self._lock:
+            checks = checker.begin(self._fold.authority, submissions) if checker is not None else None
             outcomes, batch = self._write(take)
             return [
                 outcome if isinstance(outcome, LedgerError) else self._receipted(batch, outcome)
@@ -282,12 +296,13 @@ class Ledger:
                 self._reset()
             raise
         fold.reader.reads = self.store
-        fold.reader.pending.clear()
-        fold.reader.disclosed.clear()
+        fold.reader.durable()
         return result, batch
 
-    def _take(self, tx: Transaction, submission: Submission, last: Deferred | None) -> Outcome:
-        outcome = tx.take(submission, last)
+    def _take(
+        self, tx: Transaction, submission: Submission, last: Deferred | None, check: CheckSignatures | None
+    ) -> Outcome:
+        outcome = tx.take(submission, last, check)
         if isinstance(outcome, RefusedError):
             self._limited.refuse(tx, submission, outcome)
         return outcome
@@ -313,4 +328,6 @@ class Ledger:
         else:
             proof = batch.prove(outcome.index)
             receipt = format_receipt(outcome.leaf, outcome.index, proof, batch.head.note)
-        return changed(outcome, receipt=receipt)
+        # Nobody else has the outcome yet; it is frozen for everyone to whom it is given.
+        object.__setattr__(outcome, "receipt", receipt)
+        return outcome

@@ -49,9 +49,25 @@ class StoreReader:
     def __init__(self, reads: Reads, open_: Open | None = None) -> None:
         self.reads = reads
         self.pending: list[Entry] = []
+        self._added: dict[str, Entry] = {}
         self.disclosed: dict[str, Mapping[str, Any]] = {}
         self._open = open_
         self._recent: RecentStreams[Entry] = RecentStreams()
+
+    def add(self, entry: Entry) -> None:
+        """Take an entry of the open batch in."""
+        self.pending.append(entry)
+        self._added[entry.event] = entry
+
+    def added(self, event: str) -> Entry | None:
+        """Return an entry of the open batch by its event."""
+        return self._added.get(event)
+
+    def durable(self) -> None:
+        """Forget the batch: the log has it now."""
+        self.pending.clear()
+        self._added.clear()
+        self.disclosed.clear()
 
     def entries_of(self, stream: str) -> Sequence[Entry]:
         """Return a stream's entries in order, those of the open batch last."""
@@ -62,16 +78,14 @@ class StoreReader:
 
     def index_of(self, event: str) -> int | None:
         """Return the index of an event, those of the open batch included."""
-        for entry in self.pending:
-            if entry.event == event:
-                return entry.index
-        return self.reads.index_of_event(event)
+        added = self._added.get(event)
+        return added.index if added is not None else self.reads.index_of_event(event)
 
     def entry_at(self, index: int) -> Entry | None:
         """Return the entry of an index, those of the open batch included."""
-        for entry in self.pending:
-            if entry.index == index:
-                return entry
+        if self.pending and index >= self.pending[0].index:
+            at = index - self.pending[0].index
+            return self.pending[at] if at < len(self.pending) else None
         stored = self.reads.entry(index)
         return None if stored is None else load_entry(stored)
 

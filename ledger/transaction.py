@@ -9,7 +9,7 @@ refused; a fact is recorded, and so is its breach (catalogue R6). What the servi
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,14 +26,14 @@ from ledger.admission import (
     raise_refusing,
 )
 from ledger.authorisation import check_signatures, judge
-from ledger.authority import SERVICE
+from ledger.authority import SERVICE, Authority
 from ledger.batch import Batch, Opening
 from ledger.conduct import Violation
 from ledger.datakeys import DataKeys
 from ledger.entry import Entry
 from ledger.errors import FormatError, FrozenError, LedgerError, RefusedError, StoreError
 from ledger.fold import LogFold
-from ledger.leaf import MAX_LEAF_BYTES, encode_leaf
+from ledger.leaf import MAX_LEAF_BYTES, Leaf, encode_leaf
 from ledger.recorded import Recorded
 from ledger.salts import Salts
 from ledger.service import LogSigners, Service
@@ -43,6 +43,7 @@ from ledger.store.port import NewStream
 from ledger.submission import Submission
 
 Outcome = Recorded | LedgerError
+CheckSignatures = Callable[[Authority, Statement, Leaf], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,19 +92,21 @@ class Transaction:
         self.fold = fold
         self.batch = batch
 
-    def take(self, submission: Submission, last: Deferred | None = None) -> Outcome:
+    def take(
+        self, submission: Submission, last: Deferred | None = None, check: CheckSignatures | None = None
+    ) -> Outcome:
         """Take one submission in the order of interfaces.md: form, signatures, known E, all the rest.
 
         What it breaks is recorded behind it, or noted in `last`. What is wrong with the submission is
         returned, as a `RefusedError` only if its signatures hold. A failure while it is added is raised, and
-        ends the whole transaction.
+        ends the whole transaction. `check` stands in for `check_signatures`, where it was begun ahead.
         """
         statement, batch = submission.statement, self.batch
         entry = batch.candidate(submission)
         try:
             opened = open_disclosures(submission)
             action = parse_action(statement, opened)
-            check_signatures(self.fold.authority, statement, entry.leaf)
+            (check or check_signatures)(self.fold.authority, statement, entry.leaf)
         except LedgerError as error:
             return error
         known = self._known(statement)

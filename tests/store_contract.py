@@ -157,6 +157,17 @@ class StoreContract(ABC):
         assert store.index_of_event(commit.events[1].event) == 1
         assert store.index_of_id(commit.events[1].id) == 1
 
+    def test_ids_are_looked_up_together(self, store: Store) -> None:
+        """Of many ids those that the log has are told; of none, none."""
+        commit = Log(store).commit(STUDY, PARTICIPANT)
+        record(store, commit)
+        first, second = (event.id for event in commit.events)
+        other = "018fdf4c-8a00-7000-8000-00000000abcd"
+        assert store.ids_taken([first, other, second, first]) == {first, second}
+        assert store.ids_taken([]) == store.ids_taken([other]) == set()
+        with store.write() as transaction:
+            assert transaction.ids_taken([other, second]) == {second}
+
     def test_what_is_not_there_is_not_found(self, store: Store) -> None:
         """Unknown, malformed and oversized names and numbers find nothing and break nothing."""
         record(store, Log(store).commit(STUDY))

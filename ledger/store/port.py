@@ -195,6 +195,9 @@ class Reads(Protocol):
     def index_of_id(self, statement_id: str) -> int | None:
         """Return the index of a statement id."""
 
+    def ids_taken(self, statement_ids: Sequence[str]) -> set[str]:
+        """Return those of some statement ids that the log has, in one question."""
+
     def stream(self, stream: str) -> NewStream | None:
         """Return tag and salt of a stream."""
 

@@ -33,6 +33,9 @@ SELECT idx FROM events WHERE event = %s::bytea
 -- name: index_of_id
 SELECT idx FROM events WHERE id = %s::text
 
+-- name: ids_taken
+SELECT id FROM events WHERE id IN (SELECT jsonb_array_elements_text(%s::jsonb))
+
 -- name: stream
 SELECT stream, tag, salt FROM streams WHERE stream = %s::text
 

@@ -31,6 +31,9 @@ SELECT idx FROM events WHERE event = ?
 -- name: index_of_id
 SELECT idx FROM events WHERE id = ?
 
+-- name: ids_taken
+SELECT id FROM events WHERE id IN (SELECT value FROM json_each(?))
+
 -- name: stream
 SELECT stream, tag, salt FROM streams WHERE stream = ?
 

@@ -77,6 +77,9 @@ class RowReads(ABC):
     def index_of_id(self, statement_id: str) -> int | None:
         return self._first("index_of_id", (statement_id,))
 
+    def ids_taken(self, statement_ids: Sequence[str]) -> set[str]:
+        return {row[0] for row in self._rows("ids_taken", (json.dumps(statement_ids),))}
+
     def stream(self, stream: str) -> NewStream | None:
         rows = self._rows("stream", (stream,))
         return _stream(rows[0]) if rows else None
