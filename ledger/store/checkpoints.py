@@ -4,7 +4,8 @@ A checkpoint is published only by compare-and-swap: whoever publishes names the 
 is refused when it no longer is. So no two notes are ever published for one size, and a log whose database was
 put back to an older copy finds here what it had promised (record-format.md §5).
 
-The file is small, written at most once a second, and is meant to lie on other storage than the events.
+It is small, written at most once a second, and is meant to lie on other storage than the events: a file
+here, or a schema of another PostgreSQL cluster (`postgres_checkpoints`).
 """
 
 from __future__ import annotations
@@ -84,22 +85,23 @@ class CheckpointStore:
         previous = expected_previous_size or 0
         if size <= previous:
             raise ConflictError("CHECKPOINT_CONFLICT", f"expected a size above {previous}, got {size}")
+        self._put(previous, size, note)
+
+    def close(self) -> None:
+        """Release the file; closing twice is allowed."""
+        with self._lock:
+            self._connection.close()
+
+    def _put(self, previous: int, size: int, note: bytes) -> None:
         with self._lock:
             try:
                 self._connection.execute(
                     "INSERT INTO checkpoints (previous, size, note) VALUES (?, ?, ?)", (previous, size, note)
                 )
             except sqlite3.IntegrityError as error:
-                raise ConflictError(
-                    "CHECKPOINT_CONFLICT", f"expected {previous} to be the newest published size; it is not"
-                ) from error
+                raise conflict(previous) from error
             except sqlite3.Error as error:
                 raise translate(error) from error
-
-    def close(self) -> None:
-        """Release the file; closing twice is allowed."""
-        with self._lock:
-            self._connection.close()
 
     def _one(self, query: str, parameters: tuple[int, ...]) -> tuple[int, bytes] | None:
         with self._lock:
@@ -108,3 +110,10 @@ class CheckpointStore:
             except sqlite3.Error as error:
                 raise translate(error) from error
         return None if row is None else (row[0], row[1])
+
+
+def conflict(previous: int) -> ConflictError:
+    """Return the error of who named another size than the newest."""
+    return ConflictError(
+        "CHECKPOINT_CONFLICT", f"expected {previous} to be the newest published size; it is not"
+    )

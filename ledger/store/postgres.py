@@ -20,7 +20,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -28,7 +27,6 @@ from types import TracebackType
 from typing import Final, LiteralString, Self
 
 import psycopg
-from psycopg import sql
 from psycopg.pq import TransactionStatus
 from psycopg_pool import ConnectionPool
 
@@ -46,6 +44,7 @@ from ledger.store.postgres_connections import (
     select,
     take_lock,
 )
+from ledger.store.postgres_erasing import clear, rewrite
 from ledger.store.postgres_errors import translate
 from ledger.store.postgres_migrations import create_schema, migrate, missing
 from ledger.store.postgres_news import News, hear_out, tell
@@ -57,9 +56,6 @@ __all__ = ["PostgresStore", "migrate"]
 BUSY_TIMEOUT_S: Final = 5.0
 POLL_S: Final = 0.02  # how soon another process's commit is seen while no news is heard
 HEARING_POLL_S: Final = 0.5  # and while it is
-REWRITE_PAUSE_S: Final = 0.05
-
-_FIRST_NUMBER: Final = re.compile(r"\d+")
 
 
 class PostgresTransaction(RowReads):
@@ -255,7 +251,7 @@ class PostgresStore(RowReads):
             raise StoreError("STORE_BUSY", "another writer holds the store")
         try:
             connection = self._live_writer()
-            return connection, take_lock(connection, self._lock_number, begin=True)
+            return connection, take_lock(connection, self._lock_number)
         except BaseException as error:
             _roll_back(self._writer)
             self._write_lock.release()
@@ -308,33 +304,12 @@ class PostgresStore(RowReads):
     def _erase(self, table: LiteralString, name: str, rows: Sequence[Row]) -> int:
         with self.write() as transaction:
             erased = transaction.erase(name, rows)
-        deadline = time.monotonic() + self._busy_timeout_s
-        while self._rewrite(table):
-            if time.monotonic() > deadline:
-                raise StoreError(
-                    "STORE_BUSY", "the values are destroyed, but an open snapshot keeps their remains"
-                )
-            time.sleep(REWRITE_PAUSE_S)
+        clear(lambda: self._rewrite(table), self._busy_timeout_s)
         return erased
 
     def _rewrite(self, table: LiteralString) -> int:
-        """Write a table anew without row versions that nobody can see; return how many had to stay."""
-        details: list[str] = []
-        notice = lambda diagnostic: details.append(diagnostic.message_detail or "")  # noqa: E731
         with self._write_lock:
-            connection = self._live_writer()
-            connection.add_notice_handler(notice)
-            try:
-                connection.execute(sql.SQL("VACUUM (FULL, VERBOSE) {}").format(sql.Identifier(table)))
-            except psycopg.Error as error:
-                raise translate(error) from None
-            finally:
-                connection.remove_notice_handler(notice)
-        # The first number of the detail is that of dead row versions that had to stay, in any language.
-        numbers = [found[0] for found in map(_FIRST_NUMBER.search, details) if found is not None]
-        if not numbers:
-            raise StoreError("STORE_IO", "the database does not say whether remains were cleared")
-        return max(map(int, numbers))
+            return rewrite(self._live_writer(), table)
 
     def _rows(self, name: str, parameters: Sequence[object] = ()) -> list[Row]:
         with self._reader() as connection:

@@ -140,4 +140,44 @@ SELECT c.relname FROM pg_class AS c
 WHERE c.relnamespace = %s::text::regnamespace AND c.relkind = 'r'
 AND (has_table_privilege(c.oid, 'DELETE') OR has_table_privilege(c.oid, 'TRUNCATE')
     OR has_table_privilege(c.oid, 'TRIGGER')
-    OR (has_any_column_privilege(c.oid, 'UPDATE') AND c.relname NOT IN ('disclosures', 'slots')))
+    OR (has_any_column_privilege(c.oid, 'UPDATE') AND c.relname NOT IN ('disclosures', 'slots', 'data_keys')))
+
+-- name: cluster
+SELECT system_identifier FROM pg_control_system()
+
+-- name: newest_checkpoint
+SELECT size, note FROM checkpoints ORDER BY previous DESC LIMIT 1
+
+-- name: checkpoint_within
+SELECT size, note FROM checkpoints WHERE size <= %s::int8 ORDER BY size DESC LIMIT 1
+
+-- name: checkpoint
+SELECT size, note FROM checkpoints WHERE size = %s::int8
+
+-- name: insert_checkpoint
+INSERT INTO checkpoints (previous, size, note) VALUES (%s, %s, %s)
+
+-- name: key_check
+SELECT sealed FROM kek_check
+
+-- name: insert_key_check
+INSERT INTO kek_check (one, sealed) VALUES (1, %s)
+
+-- name: live_key
+SELECT wrapped FROM data_keys WHERE stream = %s::text AND scope = %s::text AND NOT destroyed
+
+-- name: known_key
+SELECT 1 FROM data_keys WHERE stream = %s::text AND scope = %s::text LIMIT 1
+
+-- Whoever was faster keeps theirs; which it was is read afterwards.
+-- name: insert_keys
+INSERT INTO data_keys (stream, scope, wrapped) SELECT * FROM unnest(%s::text[], %s::text[], %s::bytea[])
+ON CONFLICT (stream, scope) WHERE NOT destroyed DO NOTHING
+
+-- name: live_keys
+SELECT d.stream, d.scope, d.wrapped FROM data_keys AS d
+JOIN unnest(%s::text[], %s::text[]) AS n (stream, scope) USING (stream, scope) WHERE NOT d.destroyed
+
+-- name: destroy_key
+UPDATE data_keys SET destroyed = true, wrapped = decode(repeat('00', 60), 'hex')
+WHERE stream = %s::text AND scope = %s::text AND NOT destroyed

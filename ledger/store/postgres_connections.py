@@ -172,14 +172,18 @@ def check_role(connection: Connection, schema: str) -> None:
         raise StoreError("STORE_ROLE", f"expected a role that only adds rows, this one may change {tables}")
 
 
-def take_lock(connection: Connection, number: int, *, begin: bool) -> list[Row]:
-    """Take the schema's write lock until the transaction ends; return the newest head as of then.
+def hold_lock(connection: Connection, number: int) -> None:
+    """Take the write lock of any schema inside a transaction that is open, until it ends."""
+    connection.execute(f"SELECT pg_advisory_xact_lock({_LOCK_CLASS}, {int(number)})")
+
+
+def take_lock(connection: Connection, number: int) -> list[Row]:
+    """Begin a transaction and take the write lock of a log until it ends; return the newest head as of then.
 
     All in one exchange with the server. Each statement sees what was committed before it began, so the head
     is the one under the lock.
     """
-    steps = ["BEGIN"] if begin else []
-    steps += [f"SELECT pg_advisory_xact_lock({_LOCK_CLASS}, {int(number)})", QUERIES["head"]]
+    steps = ("BEGIN", f"SELECT pg_advisory_xact_lock({_LOCK_CLASS}, {int(number)})", QUERIES["head"])
     cursor = connection.execute("; ".join(steps))
     while cursor.nextset():
         pass

@@ -1,5 +1,7 @@
 """Migrations of a schema: numbered files that were applied in order, and none of them ever changed or undone.
 
+There are three kinds of schemas, each with its files: a log's, published checkpoints, wrapped data keys.
+
 `create_schema` makes the schema and `migrate` brings an older one up to date, both as the role that owns the
 tables; the role that writes is granted what it needs and no more. Each is one transaction.
 """
@@ -7,7 +9,8 @@ tables; the role that writes is granted what it needs and no more. Each is one t
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import cache
@@ -23,15 +26,25 @@ from ledger.store.postgres_connections import (
     check_server,
     connect,
     connect_writer,
+    hold_lock,
     select,
-    take_lock,
 )
 from ledger.store.postgres_errors import translate
 from ledger.store.sql import script
 from ledger.store.urls import SchemaUrl
 
-GRANTS: Final = "postgres_writer.sql"
+LOG: Final = ""
+CHECKPOINTS: Final = "checkpoints"
+DATA_KEYS: Final = "datakeys"
+GRANTS: Final = {
+    LOG: "postgres_writer.sql",
+    CHECKPOINTS: "postgres_checkpoints_writer.sql",
+    DATA_KEYS: "postgres_datakeys_writer.sql",
+}
+"""What the role that writes is granted, for each kind of schema."""
+
 _DIRECTORY: Final = "migrations"
+_FILE: Final = re.compile(r"(?:(?P<kind>[a-z]+)_)?(?P<number>\d{4})_[a-z_]+\.sql")
 _PATIENCE_S: Final = 30.0
 
 
@@ -50,18 +63,23 @@ class Migration:
 
 
 @cache
-def migrations() -> tuple[Migration, ...]:
-    """Return the migrations of this version in order."""
+def migrations(kind: str = LOG) -> tuple[Migration, ...]:
+    """Return the migrations of this version for a kind of schema, in order."""
     names = sorted(each.name for each in (files("ledger.store") / _DIRECTORY).iterdir())
+    found = [match for match in map(_FILE.fullmatch, names) if match and (match["kind"] or LOG) == kind]
     return tuple(
-        Migration(number=int(name[:4]), name=name, text=script(f"{_DIRECTORY}/{name}"))
-        for name in names
-        if name.endswith(".sql")
+        Migration(number=int(match["number"]), name=match[0], text=script(f"{_DIRECTORY}/{match[0]}"))
+        for match in found
     )
 
 
-def create_schema(url: SchemaUrl, owner: SchemaUrl) -> None:
-    """Make the schema with all its tables, and let the role of `url` write.
+def create_schema(
+    url: SchemaUrl,
+    owner: SchemaUrl,
+    kind: str = LOG,
+    fill: Callable[[Connection], object] = lambda _: None,
+) -> None:
+    """Make the schema with all its tables and what `fill` puts in, and let the role of `url` write.
 
     Raises:
         FormatError: STORE_URL where the two name different schemas.
@@ -73,8 +91,9 @@ def create_schema(url: SchemaUrl, owner: SchemaUrl) -> None:
             with connection.transaction():
                 connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(owner.schema)))
                 check_server(connection, owner.schema)
-                _apply(connection, migrations())
-                _grant(connection, owner.schema, writer)
+                _apply(connection, migrations(kind))
+                fill(connection)
+                _grant(connection, owner.schema, writer, kind)
         except psycopg.errors.DuplicateSchema:
             raise StoreError("STORE_EXISTS", "expected no schema of this name, found one") from None
         except psycopg.errors.UndefinedObject:
@@ -83,7 +102,7 @@ def create_schema(url: SchemaUrl, owner: SchemaUrl) -> None:
             raise translate(error) from None
 
 
-def migrate(url: SchemaUrl, owner: SchemaUrl) -> tuple[str, ...]:
+def migrate(url: SchemaUrl, owner: SchemaUrl, kind: str = LOG) -> tuple[str, ...]:
     """Apply what an older schema lacks, and grant the role of `url` its privileges again; return the names.
 
     Raises:
@@ -95,16 +114,16 @@ def migrate(url: SchemaUrl, owner: SchemaUrl) -> tuple[str, ...]:
         number = check_server(connection, owner.schema)
         try:
             with connection.transaction():
-                take_lock(connection, number, begin=False)
-                pending = missing(connection)
+                hold_lock(connection, number)
+                pending = missing(connection, kind)
                 _apply(connection, pending)
-                _grant(connection, owner.schema, writer)
+                _grant(connection, owner.schema, writer, kind)
         except psycopg.Error as error:
             raise translate(error) from None
     return tuple(each.name for each in pending)
 
 
-def missing(connection: Connection) -> Sequence[Migration]:
+def missing(connection: Connection, kind: str = LOG) -> Sequence[Migration]:
     """Return the migrations that were not applied yet.
 
     Raises:
@@ -117,10 +136,10 @@ def missing(connection: Connection) -> Sequence[Migration]:
         if error.code in ("STORE_CORRUPT", "STORE_ROLE"):
             raise StoreError("STORE_CORRUPT", "expected a schema of a store, found another one") from None
         raise
-    known = [(each.number, each.name, each.sha256) for each in migrations()]
+    known = [(each.number, each.name, each.sha256) for each in migrations(kind)]
     if applied != known[: len(applied)]:
         raise StoreError("STORE_VERSION", "the schema was made by another version of the program")
-    return migrations()[len(applied) :]
+    return migrations(kind)[len(applied) :]
 
 
 def _role(url: SchemaUrl, owner: SchemaUrl) -> str:
@@ -140,6 +159,6 @@ def _apply(connection: Connection, pending: Sequence[Migration]) -> None:
         )
 
 
-def _grant(connection: Connection, schema: str, writer: str) -> None:
+def _grant(connection: Connection, schema: str, writer: str, kind: str) -> None:
     names = {"schema": sql.Identifier(schema), "writer": sql.Identifier(writer)}
-    connection.execute(sql.SQL(script(GRANTS)).format(**names))
+    connection.execute(sql.SQL(script(GRANTS[kind])).format(**names))

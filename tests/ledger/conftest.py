@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -11,7 +10,6 @@ import pytest
 from tests import scenario
 from tests.ledger.small_ledger import SmallLedger
 from tests.ledger.write_path import copy_of, make_template
-from tests.postgres_server import PostgresServer, Unavailable, running
 
 
 @pytest.fixture(scope="session")
@@ -27,17 +25,6 @@ def small(template: tuple[SmallLedger, Path], tmp_path: Path) -> Iterator[SmallL
     made = copy_of(*template, tmp_path / "small")
     yield made
     made.ledger.close()
-
-
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[PostgresServer]:
-    """A PostgreSQL server of this run alone; where none can be had, the tests that need it are skipped."""
-    with ExitStack() as stack:
-        try:
-            server = stack.enter_context(running())
-        except Unavailable as error:
-            pytest.skip(str(error))
-        yield server
 
 
 @pytest.fixture(autouse=True)

@@ -366,7 +366,7 @@ class TestPostgresStore(StoreContract):
         record(store, Log(store).commit(STUDY))
         more = Migration(number=len(migrations()) + 1, name="9000_more.sql", text="CREATE TABLE more (n int)")
         later = (*migrations(), more)
-        monkeypatch.setattr(postgres_migrations, "migrations", lambda: later)
+        monkeypatch.setattr(postgres_migrations, "migrations", lambda kind="": later)
         with pytest.raises(StoreError, match="9000_more"):
             self.open(tmp_path)
         places = [parse_schema_url(self.server.url(schema_of(tmp_path), role)) for role in (WRITER, OWNER)]

@@ -1,0 +1,153 @@
+"""Where wrapped data keys lie: the port, and the SQLite file behind it; `postgres_keys` is its sibling.
+
+Neither opens a key. What is kept is opaque: 60 bytes for each stream and scope, zeros once it is destroyed.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+from ledger.store.sqlite_errors import translate
+from ledger.store.sqlite_files import FileFormat, make_file, open_file
+
+APPLICATION_ID: Final = 0x544C474B
+SCHEMA_VERSION: Final = 1
+FORM: Final = FileFormat(
+    what="a file of data keys",
+    application_id=APPLICATION_ID,
+    version=SCHEMA_VERSION,
+    script="datakeys.sql",
+    write_ahead=False,
+)
+BUSY_TIMEOUT_S: Final = 5.0
+WRAPPED_BYTES: Final = 60
+
+Name = tuple[str, str]
+"""Stream and scope."""
+
+
+class WrappedKeys(Protocol):
+    """The rows of wrapped data keys, shared by threads under the caller's lock, and by processes.
+
+    Every method raises StoreError: STORE_BUSY, STORE_FULL, STORE_IO, STORE_CORRUPT, STORE_CLOSED.
+    """
+
+    @property
+    def where(self) -> str:
+        """Where they lie, for people."""
+
+    def check(self) -> bytes:
+        """Return what opens under the key-encryption key of all of them; empty where it is lost."""
+
+    def changed(self) -> bool:
+        """Tell whether somebody else may have changed anything since this was asked last."""
+
+    def live(self, stream: str, scope: str) -> bytes | None:
+        """Return the wrapped key that is live."""
+
+    def known(self, stream: str, scope: str) -> bool:
+        """Tell whether there ever was one."""
+
+    def put(self, names: Sequence[Name], wrap: Callable[[Name], bytes]) -> dict[Name, bytes]:
+        """Add what is missing of these, made by `wrap`, in one durable transaction; return what is live."""
+
+    def destroy(self, stream: str, scope: str) -> bool:
+        """Overwrite the live one with zeros for ever; tell whether there was one."""
+
+    def close(self) -> None:
+        """Release it; closing twice is allowed."""
+
+
+class KeyFile:
+    """Wrapped keys in one SQLite file."""
+
+    def __init__(self, path: Path) -> None:
+        """Open an existing file.
+
+        Raises:
+            StoreError: STORE_MISSING, STORE_CORRUPT, STORE_VERSION, STORE_BUSY, STORE_IO.
+        """
+        self.path = path
+        self._seen_version = -1
+        self._connection = open_file(path, FORM, BUSY_TIMEOUT_S)
+
+    @classmethod
+    def create(cls, path: Path, check: bytes) -> None:
+        """Make a new, empty file with its check.
+
+        Raises:
+            StoreError: STORE_EXISTS, STORE_MISSING for its directory, STORE_FULL, STORE_IO.
+        """
+        fill = lambda made: made.execute("INSERT INTO kek_check (one, sealed) VALUES (1, ?)", (check,))  # noqa: E731
+        make_file(path, FORM, BUSY_TIMEOUT_S, fill)
+
+    @property
+    def where(self) -> str:
+        return str(self.path)
+
+    def check(self) -> bytes:
+        row = self._one("SELECT sealed FROM kek_check", ())
+        return row[0] if row else b""
+
+    def changed(self) -> bool:
+        row = self._one("PRAGMA data_version", ())
+        version, seen = row[0] if row else 0, self._seen_version
+        self._seen_version = version
+        return version != seen
+
+    def live(self, stream: str, scope: str) -> bytes | None:
+        row = self._one(
+            "SELECT wrapped FROM data_keys WHERE stream = ? AND scope = ? AND destroyed = 0", (stream, scope)
+        )
+        return None if row is None else row[0]
+
+    def known(self, stream: str, scope: str) -> bool:
+        return (
+            self._one("SELECT 1 FROM data_keys WHERE stream = ? AND scope = ? LIMIT 1", (stream, scope))
+            is not None
+        )
+
+    def put(self, names: Sequence[Name], wrap: Callable[[Name], bytes]) -> dict[Name, bytes]:
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                live = {name: self.live(*name) or self._insert(name, wrap(name)) for name in names}
+                self._connection.execute("COMMIT")
+            except BaseException:
+                with suppress(sqlite3.Error):  # the first failure is the one to tell
+                    self._connection.execute("ROLLBACK")
+                raise
+        except sqlite3.Error as error:
+            raise translate(error) from error
+        return live
+
+    def destroy(self, stream: str, scope: str) -> bool:
+        try:
+            done = self._connection.execute(
+                "UPDATE data_keys SET destroyed = 1, wrapped = zeroblob(60)"
+                " WHERE stream = ? AND scope = ? AND destroyed = 0",
+                (stream, scope),
+            )
+        except sqlite3.Error as error:
+            raise translate(error) from error
+        return done.rowcount > 0
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def _insert(self, name: Name, wrapped: bytes) -> bytes:
+        self._connection.execute(
+            "INSERT INTO data_keys (stream, scope, wrapped) VALUES (?, ?, ?)", (*name, wrapped)
+        )
+        return wrapped
+
+    def _one(self, query: str, parameters: tuple[str, ...]) -> tuple[Any] | None:
+        try:
+            row: tuple[Any] | None = self._connection.execute(query, parameters).fetchone()
+        except sqlite3.Error as error:
+            raise translate(error) from error
+        return row

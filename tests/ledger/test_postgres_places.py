@@ -1,0 +1,262 @@
+"""Checkpoints and data keys in a cluster apart from the events, so that several hosts serve one ledger."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from ledger.datakeys import DataKeys, new_check
+from ledger.directory import CHECKPOINTS, CONFIG, DATA_KEYS, open_ledger, read_config, write_config
+from ledger.errors import ConflictError, FormatError, StoreError
+from ledger.fsck import check_storage
+from ledger.places import check_apart, create_checkpoints, open_checkpoints
+from ledger.sources import SystemSources
+from ledger.store.checkpoints import CheckpointStore
+from ledger.store.postgres_checkpoints import PostgresCheckpoints
+from ledger.store.postgres_keys import KeySchema
+from tests.ledger.small_ledger import DEFINITION
+from tests.ledger.test_cli import run
+from tests.postgres_server import OWNER, PostgresServer, Unavailable, in_memory, running
+from tests.store_contract import PATIENCE_S
+
+KEK = bytes(range(32))
+NAME = ("participant/SA-01-001", "identity")
+EVENT = "ab" * 32
+INIT = ["--study", DEFINITION, "--person", "root1", "--name", "R. Holder", "--organisation", "Sponsor"]
+
+
+@pytest.fixture(scope="module")
+def apart() -> Iterator[PostgresServer]:
+    """A second cluster, as another machine would run it."""
+    try:
+        with running(in_memory()) as server:
+            yield server
+    except Unavailable as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture
+def checkpoints(apart: PostgresServer, request: pytest.FixtureRequest) -> Iterator[CheckpointStore]:
+    """A new, empty store of checkpoints."""
+    name = f"c{abs(hash(request.node.name)):x}"
+    create_checkpoints(apart.url(name), Path("unused"), apart.url(name, OWNER))
+    with closing(open_checkpoints(apart.url(name), Path("unused"))) as opened:
+        yield opened
+
+
+@pytest.fixture
+def keys_at(apart: PostgresServer, request: pytest.FixtureRequest) -> str:
+    """The URL of a new, empty place of data keys."""
+    name = f"k{abs(hash(request.node.name)):x}"
+    KeySchema.create(apart.url(name), apart.url(name, OWNER), new_check(KEK, os.urandom))
+    return apart.url(name)
+
+
+def opened_keys(url: str, kek: bytes = KEK) -> DataKeys:
+    """Open a place of data keys."""
+    return DataKeys(KeySchema(url), kek, os.urandom)
+
+
+# Checkpoints
+
+
+def test_published_checkpoints_are_kept(checkpoints: CheckpointStore) -> None:
+    """The newest, each older one, and the newest that is not above a size."""
+    assert checkpoints.latest() is None
+    checkpoints.publish(b"three", 3, None)
+    checkpoints.publish(b"eight", 8, 3)
+    assert checkpoints.latest() == (8, b"eight")
+    assert [checkpoints.get(size) for size in (3, 5, 8)] == [b"three", None, b"eight"]
+    assert checkpoints.newest_within(7) == (3, b"three")
+
+
+@pytest.mark.parametrize(("size", "expected"), [(9, 3), (9, None), (9, 8), (5, 3), (5, 5)])
+def test_publishing_on_an_old_view_is_refused(
+    checkpoints: CheckpointStore, size: int, expected: int | None
+) -> None:
+    """Who expected another newest size than there is, is refused, and nothing changes."""
+    checkpoints.publish(b"three", 3, None)
+    checkpoints.publish(b"five", 5, 3)
+    with pytest.raises(ConflictError, match="CHECKPOINT_CONFLICT"):
+        checkpoints.publish(b"other", size, expected)
+    assert checkpoints.latest() == (5, b"five")
+
+
+def test_of_publishers_on_several_hosts_one_succeeds(checkpoints: CheckpointStore) -> None:
+    """Each with a connection of its own: one note is published, the others learn that theirs is not."""
+    assert isinstance(checkpoints, PostgresCheckpoints)
+    url, won, start = checkpoints.url, [], threading.Barrier(6)
+
+    def publish(number: int) -> None:
+        with closing(open_checkpoints(url, Path("unused"))) as mine:
+            start.wait(PATIENCE_S)
+            try:
+                mine.publish(f"note {number}".encode(), 7, None)
+            except ConflictError:
+                return
+            won.append(number)
+
+    threads = [threading.Thread(target=publish, args=(number,)) for number in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(PATIENCE_S)
+    assert len(won) == 1
+    assert checkpoints.latest() == (7, f"note {won[0]}".encode())
+
+
+@pytest.mark.parametrize(
+    "statement", ["UPDATE checkpoints SET note = ''", "DELETE FROM checkpoints", "TRUNCATE checkpoints"]
+)
+def test_what_was_published_stays_even_for_the_owner(
+    apart: PostgresServer, checkpoints: CheckpointStore, statement: str
+) -> None:
+    """A trigger refuses change and loss."""
+    assert isinstance(checkpoints, PostgresCheckpoints)
+    checkpoints.publish(b"three", 3, None)
+    with psycopg.connect(apart.conninfo()) as root:
+        root.execute(f"SET search_path = {checkpoints.url.rpartition('=')[2]}")
+        with pytest.raises(psycopg.Error, match="APPEND_ONLY"):
+            root.execute(statement)
+
+
+def test_a_role_that_may_change_checkpoints_is_refused(
+    apart: PostgresServer, checkpoints: CheckpointStore
+) -> None:
+    """The owner's URL is not one to publish with."""
+    assert isinstance(checkpoints, PostgresCheckpoints)
+    schema = checkpoints.url.rpartition("=")[2]
+    with pytest.raises(StoreError, match="STORE_ROLE"):
+        open_checkpoints(apart.url(schema, OWNER), Path("unused"))
+
+
+# Data keys
+
+
+def test_what_one_host_sealed_another_opens(keys_at: str) -> None:
+    """Both have one key for a stream and scope, and what the one destroys is closed for the other."""
+    with opened_keys(keys_at) as one, opened_keys(keys_at) as other:
+        sealed = one.seal(EVENT, "/data/identity", *NAME, "QUJD")
+        assert other.open(EVENT, "/data/identity", *NAME, *sealed) == "QUJD"
+        assert one.key_for(*NAME) == other.key_for(*NAME)
+        assert other.destroy(*NAME)
+        assert not other.destroy(*NAME)
+        with pytest.raises(StoreError, match="DATA_KEY_DESTROYED"):
+            one.open(EVENT, "/data/identity", *NAME, *sealed)
+        with pytest.raises(StoreError, match="DATA_KEY_MISSING"):
+            one.open(EVENT, "/data/identity", "study", "identity", *sealed)
+        assert one.seal(EVENT, "/data/identity", *NAME, "QUJD") != sealed
+
+
+def test_hosts_that_need_the_same_new_keys_at_once_share_them(keys_at: str) -> None:
+    """Of keys made at the same moment one is kept for each name, whoever made it."""
+    names = [(f"participant/SA-01-{n:03}", "identity") for n in range(40)]
+    found: list[list[bytes]] = []
+    start = threading.Barrier(4)
+
+    def make() -> None:
+        with opened_keys(keys_at) as mine:
+            start.wait(PATIENCE_S)
+            mine.make(names)
+            found.append([mine.key_for(*name) for name in names])
+
+    threads = [threading.Thread(target=make) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(PATIENCE_S)
+    assert len(found) == 4
+    assert all(each == found[0] for each in found)
+
+
+def test_a_destroyed_key_is_in_none_of_the_tables_files(apart: PostgresServer, keys_at: str) -> None:
+    """The row version that the update left is gone too once the destruction is done."""
+    schema = keys_at.rpartition("=")[2]
+
+    def files() -> bytes:
+        with psycopg.connect(apart.conninfo(), autocommit=True) as root:
+            root.execute("CHECKPOINT")
+            row = root.execute(f"SELECT pg_relation_filepath('{schema}.data_keys')").fetchone()
+        assert row is not None
+        return (apart.data / row[0]).read_bytes()
+
+    with opened_keys(keys_at) as keys:
+        keys.key_for(*NAME)
+        wrapped = KeySchema(keys_at)
+        kept = wrapped.live(*NAME)
+        wrapped.close()
+        assert kept is not None
+        assert kept in files()
+        keys.destroy(*NAME)
+        assert kept not in files()
+
+
+def test_another_key_encryption_key_is_refused(keys_at: str) -> None:
+    """Keys that were wrapped with one are not taken for those of another."""
+    with pytest.raises(StoreError, match="KEK_WRONG"):
+        opened_keys(keys_at, bytes(32))
+
+
+# A ledger over them
+
+
+def test_a_ledger_with_every_place_elsewhere(
+    postgres: PostgresServer, apart: PostgresServer, tmp_path: Path
+) -> None:
+    """`init` makes all three; nothing of them is in the directory, and no owner is named there."""
+    place = tmp_path / "one"
+    owners = [
+        "--store", postgres.url("whole"), "--store-owner", postgres.url("whole", OWNER),
+        "--checkpoints", apart.url("whole_checkpoints"),
+        "--checkpoints-owner", apart.url("whole_checkpoints", OWNER),
+        "--data-keys", apart.url("whole_keys"), "--data-keys-owner", apart.url("whole_keys", OWNER),
+    ]  # fmt: skip
+    done = run("init", place, *INIT, "--plain-keys", *owners)
+    assert done.code == 0, done.err
+    assert not any((place / name).exists() for name in ("ledger.db", CHECKPOINTS, DATA_KEYS))
+    assert OWNER not in (place / CONFIG).read_text()
+    with closing(open_ledger(place, None, SystemSources())) as ledger:
+        ledger.publish()
+        assert check_storage(ledger) == []
+        newest = ledger.checkpoints.latest()
+        assert newest is not None
+        assert newest[0] == ledger.store.head().size
+    migrated = run(
+        "migrate", place, "--checkpoints-owner", owners[7], "--data-keys-owner", owners[11], "--json"
+    )
+    assert (migrated.code, migrated.out.strip()) == (0, '{"applied":[]}'), migrated.err
+    assert run("fsck", place).code == 0
+
+
+@pytest.mark.parametrize("member", ["checkpoints", "data_keys"])
+def test_a_place_in_the_cluster_of_the_events_is_refused(
+    postgres: PostgresServer, tmp_path: Path, member: str
+) -> None:
+    """Neither `init` nor opening goes on: a backup would hold both."""
+    url, option = postgres.url(f"beside_{member}"), member.replace("_", "-")
+    beside = [f"--{option}", url, f"--{option}-owner", postgres.url(f"beside_{member}", OWNER)]
+    store = ["--store", postgres.url("beside"), "--store-owner", postgres.url("beside", OWNER)]
+    done = run("init", tmp_path / "ledger", *INIT, "--plain-keys", *store, *beside)
+    assert (done.code, done.err.split(":")[1]) == (3, " STORE_SHARED")
+    assert list((tmp_path / "ledger").iterdir()) == []
+    assert run("init", tmp_path / "made", *INIT, "--plain-keys").code == 0
+    changed = replace(read_config(tmp_path / "made"), store=postgres.url("beside"), **{member: url})
+    write_config(tmp_path / "made", changed)
+    assert read_config(tmp_path / "made") == changed
+    with pytest.raises(StoreError, match="STORE_SHARED"):
+        check_apart(changed.store, (changed.checkpoints, changed.data_keys))
+
+
+def test_a_file_has_no_owner_and_a_schema_has_one(apart: PostgresServer, tmp_path: Path) -> None:
+    """An owner's URL is asked for exactly where there are tables to own."""
+    with pytest.raises(FormatError, match="STORE_URL"):
+        create_checkpoints("sqlite:", tmp_path / "c", apart.url("c", OWNER))
+    with pytest.raises(FormatError, match="STORE_URL"):
+        create_checkpoints(apart.url("c"), tmp_path / "c", None)
