@@ -13,6 +13,7 @@ from typing import Final
 import typer
 
 from ledger.cli import (
+    doctor,
     erasing,
     importing,
     keeping,
@@ -53,6 +54,7 @@ def build() -> typer.Typer:
     opening.register(app)
     keys.register(app)
     keeping.register(app)
+    doctor.register(app)
     erasing.register(app)
     transparency.register(app)
     unblinding.register(app)

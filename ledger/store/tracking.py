@@ -120,6 +120,15 @@ class LedgerTrackingRecorder(TrackingRecorder):
                 raise translate(error) from error
         return None if row is None else row[0]
 
+    def positions(self) -> dict[str, int]:
+        """Return how far every projection has read, by its name."""
+        with self._lock:
+            try:
+                rows = self._connection.execute("SELECT projection, notification_id FROM tracking").fetchall()
+            except sqlite3.Error as error:
+                raise translate(error) from error
+        return dict(rows)
+
     def forget(self, application_name: str) -> None:
         """Forget a projection's position, so that it is built from the start."""
         with self.transaction() as connection:
