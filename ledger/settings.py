@@ -20,6 +20,7 @@ PASSPHRASE_FILE: Final = "TRIAL_LEDGER_PASSPHRASE_FILE"  # noqa: S105  a setting
 HOST: Final = "TRIAL_LEDGER_HOST"
 PORT: Final = "TRIAL_LEDGER_PORT"
 METRICS_TOKEN_FILE: Final = "TRIAL_LEDGER_METRICS_TOKEN_FILE"  # noqa: S105  a setting's name
+PKCS11_PIN_FILE: Final = "TRIAL_LEDGER_PKCS11_PIN_FILE"
 
 DEFAULT_HOST: Final = "127.0.0.1"
 DEFAULT_PORT: Final = 8417
@@ -39,6 +40,7 @@ class Settings:
     tls_key: Path | None = None
     log_level: str = "info"
     metrics_token_file: Path | None = None
+    pkcs11_pin_file: Path | None = None
     telemetry: bool = False
     max_requests: int = 256
     rate_per_s: int = 200
@@ -59,6 +61,14 @@ class Settings:
             FormatError: `SETTING` when the file cannot be read or is empty.
         """
         return _secret(self.metrics_token_file, METRICS_TOKEN_FILE, "token")
+
+    def pkcs11_pin(self) -> str | None:
+        """Read the PIN of tokens that hold keys from its file; None where no file is named.
+
+        Raises:
+            FormatError: `SETTING` when the file cannot be read or is empty.
+        """
+        return _secret(self.pkcs11_pin_file, PKCS11_PIN_FILE, "PIN")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,6 +173,7 @@ SETTINGS: Final = (
     _setting("TLS_KEY", _file, "the certificate's private key in PEM"),
     _setting("LOG_LEVEL", _level, "lines below this level are not written"),
     _setting("METRICS_TOKEN_FILE", _file, "file with the bearer token that opens /metrics"),
+    _setting("PKCS11_PIN_FILE", _file, "file with the PIN of tokens that hold keys"),
     _setting("TELEMETRY", _switch, "spans to the process's OpenTelemetry provider, scrubbed"),
     _setting("MAX_REQUESTS", _count, "requests answered at once; a quarter is kept for recording"),
     _setting("RATE_PER_S", _count, "requests a second of one reader, lasting"),

@@ -20,6 +20,7 @@ from ledger.cli import (
     keys,
     opening,
     randomization,
+    signing,
     subscribing,
     transparency,
     unblinding,
@@ -60,6 +61,7 @@ def build() -> typer.Typer:
     unblinding.register(app)
     randomization.register(app)
     importing.register(app)
+    signing.register(app)
     subscribing.register(app)
     for point in sorted(entry_points(group=ENTRY_POINTS), key=lambda point: point.name):
         point.load()(app)
