@@ -28,7 +28,7 @@ from ledger.identity.denial import LOCKED, SESSION_EXPIRED, UNAUTHENTICATED, Den
 from ledger.identity.gate import HOUR_US, MINUTE_US, Came, Code, Gate
 from ledger.identity.invitations import Invitations
 from ledger.identity.passwords import Passwords
-from ledger.identity.reach import Head, reach_of
+from ledger.identity.reach import Head, Heads, reach_of
 from ledger.identity.sessions import Session, Sessions
 from ledger.identity.settings import IdentitySettings
 
@@ -57,6 +57,7 @@ class Accounts:
         *,
         study: str,
         tell: Tell = lambda _: None,
+        heads: Heads | None = None,
     ) -> None:
         secret = ledger.service.secret
         self.ledger = ledger
@@ -70,8 +71,14 @@ class Accounts:
         self.passwords = Passwords(database, secret, settings)
         self.invitations = Invitations(database)
         self.attempts = Attempts(database, secret)
+        self.heads = heads or Heads(ledger)
         self.gate = Gate(
-            ledger, self.attempts, study=study, address_failures=settings.address_failures, tell=tell
+            ledger,
+            self.heads,
+            self.attempts,
+            study=study,
+            address_failures=settings.address_failures,
+            tell=tell,
         )
         self._study = study
         self._swept_us = 0
@@ -112,8 +119,8 @@ class Accounts:
         self.passwords.set(person, new, self._now(), unlike=(self._study, *names))
         self.end_all(person, "revoked", but=session.id)
 
-    def session(self, secret: str) -> Session:
-        """Return the open session of a secret, used now.
+    def session(self, secret: str, *, use: bool = True) -> Session:
+        """Return the open session of a secret, used now unless it is only looked at.
 
         Raises:
             DeniedError: `SESSION_EXPIRED` when it is found over, `UNAUTHENTICATED` for any other.
@@ -122,9 +129,26 @@ class Accounts:
         if held is None:
             self.gate.count("unknown_session")
             raise DeniedError(UNAUTHENTICATED)
-        return self.live(held)
+        return self.live(held, use=use)
 
-    def live(self, held: Session) -> Session:
+    def continued(self, key: str, person: str, components: Sequence[str], came: Came) -> Session:
+        """Return the session of somebody whom a token vouches for at each request; the first one begins it.
+
+        Raises:
+            DeniedError: `UNAUTHENTICATED` for who is not an active person, `LOCKED`.
+        """
+        if not self.heads.now().is_active(person):
+            self.gate.failed(person, "disabled", came)
+            raise DeniedError(UNAUTHENTICATED)
+        held, now_us = self.sessions.held(key), self._now()
+        if held is not None:
+            over = self.sessions.over(held, now_us)
+            if over is None and held.person == person:
+                return self.live(held)
+            self.end(held, over or "revoked")
+        return self.begin(person, components, came, key=key).session
+
+    def live(self, held: Session, *, use: bool = True) -> Session:
         """Return a session as used now, or end it where it is over or its account is disabled.
 
         Raises:
@@ -135,10 +159,11 @@ class Accounts:
         if over is not None:
             self.end(held, over)
             raise DeniedError(SESSION_EXPIRED)
-        if not self.gate.heads.now().is_active(held.person):
+        if not self.heads.now().is_active(held.person):
             self.end(held, "revoked")
             raise DeniedError(UNAUTHENTICATED)
-        self.sessions.touch(held, now_us)
+        if use:
+            self.sessions.touch(held, now_us)
         if now_us - self._swept_us >= MINUTE_US:
             self.sweep()
         return held

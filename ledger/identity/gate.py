@@ -44,9 +44,16 @@ class Gate:
     """The gate of one ledger. Thread-safe."""
 
     def __init__(
-        self, ledger: Ledger, attempts: Attempts, *, study: str, address_failures: int, tell: Tell
+        self,
+        ledger: Ledger,
+        heads: Heads,
+        attempts: Attempts,
+        *,
+        study: str,
+        address_failures: int,
+        tell: Tell,
     ) -> None:
-        self.heads = Heads(ledger)
+        self.heads = heads
         self.counted: dict[str, int] = {}
         self._ledger = ledger
         self._attempts = attempts

@@ -1,7 +1,7 @@
 """What somebody may read as, by the log at its head: roles and sites of a person, and whether they exist.
 
     head = heads.now()
-    roles = roles_of(head, person, reads)           # {"coordinator": ("SA-01",)}; none of a disabled account
+    roles = roles_of(head, person)                  # {"coordinator": {"SA-01"}}; none of a disabled account
     reach = reach_of(head, person, named, ledger)   # the role in use: the one held, or the one named
 
 Nothing of this is kept beside the log, so that a disabled account, a role taken away and an inspection that
@@ -14,18 +14,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
-
-import orjson
+from typing import Final
 
 from ledger.authority import SERVICE, Authority, Person
 from ledger.committer import Ledger
 from ledger.datakeys import DESTROYED
 from ledger.errors import StoreError
 from ledger.identity.denial import ROLE_NEEDED, ROLE_NOT_HELD, DeniedError
+from ledger.inspecting import sites_of
 from ledger.sealing import open_disclosure
-from ledger.state.people import Access, Inspection, People
-from ledger.store.port import Reads
+from ledger.state.people import Access, People
 from ledger.views import INSPECTOR
 
 ALL: Final = "*"
@@ -82,21 +80,22 @@ class Heads:
         return head
 
 
-def roles_of(head: Head, person_id: str, reads: Reads) -> Mapping[str, tuple[str, ...]]:
-    """Return the roles that a person can use now, each with its sites."""
+def roles_of(head: Head, person_id: str) -> Mapping[str, frozenset[str] | None]:
+    """Return the roles that a person can use now, each with its sites; None are all."""
     if not head.is_active(person_id):
         return {}
     held = head.authority.persons.get(person_id)
-    roles = {role: grant.sites for role, grant in held.roles.items()} if held is not None else {}
+    grants = {role: grant.sites for role, grant in held.roles.items()} if held is not None else {}
+    roles = {role: None if ALL in sites else frozenset(sites) for role, sites in grants.items()}
     if person_id in head.authority.roots:
-        roles["root"] = (ALL,)
+        roles["root"] = None
     if INSPECTOR in roles:
         inspection = head.people.inspecting(person_id, head.size)
-        sites = () if inspection is None else _common(roles[INSPECTOR], _sites(reads, inspection))
-        if sites:
-            roles[INSPECTOR] = sites
-        else:
+        if inspection is None:
             del roles[INSPECTOR]
+        else:
+            held_sites = None if ALL in grants[INSPECTOR] else grants[INSPECTOR]
+            roles[INSPECTOR] = sites_of(inspection, held_sites)
     return roles
 
 
@@ -106,31 +105,19 @@ def reach_of(head: Head, person_id: str, named: str | None, ledger: Ledger) -> R
     Raises:
         DeniedError: `ROLE_NOT_HELD`, `ROLE_NEEDED`.
     """
-    roles = roles_of(head, person_id, ledger.store)
+    roles = roles_of(head, person_id)
     if named is None and len(roles) > 1:
         raise DeniedError(ROLE_NEEDED)
     role = named if named is not None else next(iter(roles), None)
     if role is None or role not in roles:
         raise DeniedError(ROLE_NOT_HELD)
-    sites = None if ALL in roles[role] else frozenset(roles[role])
+    sites = roles[role]
     if role != PARTICIPANT:
         return Reach(role=role, person=person_id, sites=sites)
     participant = _participant_of(head, person_id, ledger)
     if participant is None:
         raise DeniedError(ROLE_NOT_HELD)
     return Reach(role=role, person=participant, sites=sites)
-
-
-def _sites(reads: Reads, inspection: Inspection) -> tuple[str, ...]:
-    entry = reads.entry(inspection.index)
-    sites: list[Any] = [] if entry is None else orjson.loads(entry.statement)["data"]["sites"]
-    return tuple(sites)
-
-
-def _common(granted: tuple[str, ...], inspected: tuple[str, ...]) -> tuple[str, ...]:
-    if ALL in granted:
-        return inspected
-    return granted if ALL in inspected else tuple(site for site in granted if site in inspected)
 
 
 def _participant_of(head: Head, person_id: str, ledger: Ledger) -> str | None:
