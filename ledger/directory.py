@@ -5,6 +5,7 @@
     checkpoints.db    published checkpoints, apart on purpose, where `checkpoints` names no schema
     datakeys.db       wrapped data keys, apart too, where `data_keys` names no schema
     unblindings.db    emergency unblindings of this host that wait to be recorded
+    accounts.db       what identifies people to the service of this host
     keys/             log.json, log-pq.json, service.json, kek.json, and one file per person made here
 
 `create` is the only thing that makes one, and refuses a place that is not empty. `open_ledger` composes the
@@ -24,6 +25,9 @@ from typing import Any, Final
 
 from ledger.committer import Ledger
 from ledger.errors import FormatError, StoreError
+from ledger.identity.database import FILE as ACCOUNTS
+from ledger.identity.database import AccountsDatabase
+from ledger.identity.settings import IdentitySettings, OidcSettings, format_identity, read_identity, read_oidc
 from ledger.keyfile import KeyMaterial, load_key, write_key
 from ledger.note import CosignatureSigner
 from ledger.places import (
@@ -59,6 +63,9 @@ KEYS: Final = "keys"
 LOG_KEY, LOG_PQ_KEY, SERVICE_KEY, KEK = "log.json", "log-pq.json", "service.json", "kek.json"
 
 _PLACES: Final = ("store", "checkpoints", "data_keys")
+_MEMBERS: Final = frozenset(
+    {"origin", "study", "demonstration", "tokens", "signers", "signing", "identity", "oidc", *_PLACES}
+)
 _STUDY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 _TOKEN_HASH = re.compile(r"[0-9a-f]{64}")
 
@@ -83,6 +90,8 @@ class Config:
     tokens: tuple[Token, ...]
     signers: Mapping[str, str] = field(default_factory=dict)
     signing: SigningSettings | None = None
+    identity: IdentitySettings = field(default_factory=IdentitySettings)
+    oidc: OidcSettings | None = None
     store: str = SQLITE
     checkpoints: str = SQLITE
     data_keys: str = SQLITE
@@ -112,7 +121,7 @@ def read_config(directory: Path) -> Config:
         raise StoreError("LEDGER_MISSING", f"no {CONFIG} there: not a ledger's directory") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise FormatError("CONFIG", f"{CONFIG} is not well-formed TOML") from error
-    unknown = value.keys() - {"origin", "study", "demonstration", "tokens", "signers", "signing", *_PLACES}
+    unknown = value.keys() - _MEMBERS
     if unknown:
         raise FormatError("CONFIG", f"{CONFIG} has an unknown member", field=min(unknown))
     origin, study = value.get("origin"), value.get("study")
@@ -132,6 +141,8 @@ def read_config(directory: Path) -> Config:
         tokens=tuple(_token(token, n) for n, token in enumerate(tokens)),
         signers=read_signers(value.get("signers", {})),
         signing=read_signing(value["signing"]) if "signing" in value else None,
+        identity=read_identity(value.get("identity", {})),
+        oidc=read_oidc(value["oidc"]) if "oidc" in value else None,
         **{name: _place(name, value.get(name, SQLITE)) for name in _PLACES},
     )
 
@@ -159,6 +170,7 @@ def write_config(directory: Path, config: Config) -> None:
     lines += format_signers(config.signers)
     if config.signing is not None:
         lines += format_signing(config.signing)
+    lines += format_identity(config.identity, config.oidc)
     (directory / CONFIG).write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
@@ -203,6 +215,7 @@ def create(
     kek = keys.kek.secret
     create_data_keys(config.data_keys, directory / DATA_KEYS, owners.data_keys, kek, sources.random_bytes)
     UnblindingQueue.create(directory / UNBLINDINGS).close()
+    AccountsDatabase.create(directory / ACCOUNTS).close()
     return open_ledger(directory, passphrase, sources)
 
 

@@ -128,7 +128,7 @@ def read_oidc(value: Any) -> OidcSettings:
     return OidcSettings(**members)
 
 
-def lines_of(identity: IdentitySettings, oidc: OidcSettings | None) -> Iterator[str]:
+def format_identity(identity: IdentitySettings, oidc: OidcSettings | None) -> Iterator[str]:
     """Yield the lines of `ledger.toml` for what differs from the defaults."""
     changed = {
         each.name: getattr(identity, each.name)
