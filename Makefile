@@ -4,7 +4,7 @@ BIN := .venv/bin
 SEED ?= 1
 DEMO ?= demo
 
-.PHONY: demo test check bench cdisc generated lock clean
+.PHONY: demo test check bench cdisc generated lock clean soak-relay
 
 .venv/made: requirements.lock pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed" if sys.version_info < (3, 11) else 0)'
@@ -33,6 +33,10 @@ bench: .venv/made
 cdisc: .venv/made
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-cdisc.lock
 	$(BIN)/python -m tests.pilot
+
+# The relay into NATS JetStream, with the ledger's server, the relay and nats-server killed at random.
+soak-relay: .venv/made
+	$(BIN)/python -m tests.soak.relay
 
 generated: .venv/made
 	$(BIN)/python -m ledger.actions.table > docs/spec/authority.csv

@@ -17,11 +17,13 @@ from ledger.checkpoint import parse_body
 from ledger.directory import CHECKPOINTS, open_store, read_config
 from ledger.errors import FormatError
 from ledger.note import parse_note
+from ledger.places import open_checkpoints
 from ledger.relay.sources import Batch, Entries
 from ledger.roles import ROLES, SIGHTS
 from ledger.store.checkpoints import CheckpointStore
 from ledger.store.port import Store
 from ledger.subscriber.sse import SseReader
+from ledger.views import INSPECTOR
 from projections.reader import Reader
 
 PAGE: Final = 500
@@ -46,7 +48,8 @@ class Directory:
     def batches(self, after: int) -> Iterator[Batch]:
         """Yield pages of entries, and each published checkpoint after the entries that it covers."""
         store = open_store(self._directory)
-        checkpoints = CheckpointStore.open(self._directory / CHECKPOINTS)
+        place = read_config(self._directory).checkpoints
+        checkpoints = open_checkpoints(place, self._directory / CHECKPOINTS)
         try:
             yield from self._follow(store, checkpoints, after + 1)
         finally:
@@ -80,10 +83,10 @@ def from_directory(directory: Path, role: str, person: str, sites: tuple[str, ..
     """Return what a reader of a role sees of a directory's log.
 
     Raises:
-        FormatError: `ROLE_UNKNOWN` for no role of the catalogue that reads a stream.
+        FormatError: `ROLE_UNKNOWN` for one that follows no stream; an inspector reads a frozen checkpoint.
         StoreError: `LEDGER_MISSING`.
     """
-    if role not in ROLES or SIGHTS[role].others != "all":
+    if role not in ROLES or role == INSPECTOR or SIGHTS[role].others != "all":
         raise FormatError("ROLE_UNKNOWN", "expected a role that reads the stream", field="--role")
     everywhere = None if "*" in sites else frozenset(sites)
     return Directory(directory, Reader(role=role, person=person or None, sites=everywhere))

@@ -58,7 +58,7 @@ def address(server: NatsServer, stream: str) -> Address:
     return Address(server=server.url, stream=stream, prefix=stream.lower())
 
 
-def relay(made: SmallLedger, to: Address, role: str = "inspector", **members: Any) -> list[tuple[str, int]]:
+def relay(made: SmallLedger, to: Address, role: str = "auditor", **members: Any) -> list[tuple[str, int]]:
     """Relay all there is; return what was told."""
     told: list[tuple[str, int]] = []
     entries = from_directory(directory(made), role, "", ("*",))
@@ -157,7 +157,7 @@ def test_two_relays_at_once_publish_each_entry_once(server: NatsServer, small: S
     to = address(server, "TWO")
 
     async def both() -> None:
-        entries = [from_directory(directory(small), "inspector", "", ("*",)) for _ in range(2)]
+        entries = [from_directory(directory(small), "auditor", "", ("*",)) for _ in range(2)]
         wishes = [Wish(entries=each, address=to, create=True, once=True) for each in entries]
         await asyncio.gather(*(Relay(wish, lambda what, size: None).run() for wish in wishes))
 
@@ -233,16 +233,17 @@ def test_a_prefix_that_is_no_subject_is_refused() -> None:
 
 def test_a_role_that_reads_no_stream_is_refused(small: SmallLedger) -> None:
     """ROLE_UNKNOWN: a relay shows what a reader of the stream sees, and no more."""
-    with pytest.raises(LedgerError) as refused:
-        from_directory(directory(small), "device", "", ("*",))
-    assert refused.value.code == "ROLE_UNKNOWN"
+    for role in ("device", "inspector", "nobody"):
+        with pytest.raises(LedgerError) as refused:
+            from_directory(directory(small), role, "", ("*",))
+        assert refused.value.code == "ROLE_UNKNOWN"
 
 
 def test_nobody_there_is_told_and_waited_for(small: SmallLedger) -> None:
     """A relay without a JetStream does not end."""
     told: list[str] = []
     to = Address(server="nats://127.0.0.1:1", stream="NONE", prefix="none")
-    entries = from_directory(directory(small), "inspector", "", ("*",))
+    entries = from_directory(directory(small), "auditor", "", ("*",))
     relaying = Relay(Wish(entries=entries, address=to), lambda what, size: told.append(what))
 
     async def briefly() -> None:
@@ -267,7 +268,7 @@ def test_killed_relays_and_a_killed_jetstream_lose_and_double_nothing(tmp_path: 
         for round_ in range(2):
             measure(made, 20)
             process = subprocess.Popen(
-                [COMMAND, "relay", "nats", tmp_path / "ledger", "--role", "inspector", "--server", server.url,
+                [COMMAND, "relay", "nats", tmp_path / "ledger", "--role", "auditor", "--server", server.url,
                  "--stream", to.stream, "--prefix", to.prefix, "--create"],
                 stderr=subprocess.PIPE,
                 text=True,
