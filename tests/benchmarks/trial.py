@@ -15,6 +15,7 @@ from ledger.lines import encode_base64
 from ledger.prepare import Signer
 from ledger.service import sign_body
 from ledger.statement import Statement, make_statement
+from ledger.store.port import Store
 from ledger.submission import Submission
 from ledger.times import format_instant
 from tests.ledger.small_ledger import SECOND, SITE, SmallLedger, make
@@ -24,9 +25,9 @@ SOURCE: Final = {"kind": "esource"}
 BEDSIDE: Final = (NURSE, "coordinator", "authorship")
 
 
-def open_trial(directory: Path, participants: int) -> SmallLedger:
+def open_trial(directory: Path, participants: int, store: Store | None = None) -> SmallLedger:
     """Make a ledger with enrolled and consented participants `SA-01-001` and on."""
-    trial = make(directory, participants=0)
+    trial = make(directory, participants=0, store=store)
     trial.sources.advance(7_200 * SECOND)  # past the beginning of the nurse's delegation
     for number in range(1, participants + 1):
         _enrol(trial, participant_id(number))

@@ -19,15 +19,14 @@ from starlette.testclient import TestClient
 from api.app import create_app
 from api.study import OpenStudy
 from ledger.committer import Ledger
-from ledger.directory import CONFIG, KEYS, UNBLINDINGS, Config, open_ledger, read_config, write_config
+from ledger.directory import CONFIG, open_ledger, read_config
 from ledger.errors import ConflictError, RefusedError, StoreError
 from ledger.fsck import check_storage
-from ledger.keyfile import KeyMaterial, write_key
 from ledger.sources import SystemSources
 from ledger.store.postgres import PostgresStore
-from ledger.store.unblindings import UnblindingQueue
 from tests.api.client import BASE, TOKENS, bearer
-from tests.ledger.small_ledger import DEFINITION, SITE, SmallLedger, make, seed
+from tests.ledger.on_schema import new_store, write_directory
+from tests.ledger.small_ledger import DEFINITION, SITE, make
 from tests.ledger.test_cli import run
 from tests.ledger.test_crash import Acknowledged, check_after, kill, nurse, take
 from tests.ledger.test_recorder import TrialLog
@@ -36,29 +35,8 @@ from tests.postgres_server import OWNER, PostgresServer
 
 KILLS: Final = 6
 PATIENCE_S: Final = 60.0
-KEY_FILES: Final = (
-    ("log.json", "ed25519", "log"),
-    ("log-pq.json", "ml-dsa-44", "log pq"),
-    ("service.json", "ed25519", "service"),
-    ("kek.json", "kek", "kek"),
-)
 PROCESSES = multiprocessing.get_context("forkserver")
 PROCESSES.set_forkserver_preload(["tests.ledger.write_path", "ledger.store.postgres"])
-
-
-def new_store(server: PostgresServer, schema: str) -> PostgresStore:
-    """Make an empty store in a schema."""
-    return PostgresStore.create(server.url(schema), server.url(schema, OWNER))
-
-
-def write_directory(made: SmallLedger, directory: Path, url: str) -> None:
-    """Give the directory of a small ledger what a command opens it with."""
-    config = Config(origin=made.ledger.origin, study="small", demonstration=False, tokens=(), store=url)
-    write_config(directory, config)
-    (directory / KEYS).mkdir(mode=0o700)
-    for name, alg, label in KEY_FILES:
-        write_key(directory / KEYS / name, KeyMaterial(alg=alg, secret=seed(label)), None)
-    UnblindingQueue.create(directory / UNBLINDINGS).close()
 
 
 @pytest.fixture(scope="module")
