@@ -25,8 +25,7 @@ from typing import Any, Final
 
 from ledger.committer import Ledger
 from ledger.errors import FormatError, StoreError
-from ledger.identity.database import FILE as ACCOUNTS
-from ledger.identity.database import AccountsDatabase
+from ledger.identity.database import FILE, AccountsDatabase
 from ledger.identity.settings import IdentitySettings, OidcSettings, format_identity, read_identity, read_oidc
 from ledger.keyfile import KeyMaterial, load_key, write_key
 from ledger.note import CosignatureSigner
@@ -59,6 +58,7 @@ DATABASE: Final = "ledger.db"
 CHECKPOINTS: Final = "checkpoints.db"
 DATA_KEYS: Final = "datakeys.db"
 UNBLINDINGS: Final = "unblindings.db"
+ACCOUNTS: Final = FILE
 KEYS: Final = "keys"
 LOG_KEY, LOG_PQ_KEY, SERVICE_KEY, KEK = "log.json", "log-pq.json", "service.json", "kek.json"
 

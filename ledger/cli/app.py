@@ -19,6 +19,7 @@ from ledger.cli import (
     keeping,
     keys,
     opening,
+    people,
     randomization,
     signing,
     subscribing,
@@ -54,6 +55,7 @@ def build() -> typer.Typer:
     )
     opening.register(app)
     keys.register(app)
+    people.register(app)
     keeping.register(app)
     doctor.register(app)
     erasing.register(app)
