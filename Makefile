@@ -4,7 +4,7 @@ BIN := .venv/bin
 SEED ?= 1
 DEMO ?= demo
 
-.PHONY: demo test check bench cdisc generated lock clean soak-relay
+.PHONY: demo test check bench cdisc generated lock clean soak-relay revoking
 
 .venv/made: requirements.lock pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed" if sys.version_info < (3, 11) else 0)'
@@ -27,6 +27,10 @@ check: .venv/made
 
 bench: .venv/made
 	$(BIN)/python -m tests.benchmarks
+
+# 10,000 keys revoked while they sign; what was recorded verifies. A few minutes.
+revoking: .venv/made
+	$(BIN)/python -m tests.revoking
 
 # Real data: 294,000 rows of a finished study, imported, replayed, compared, exported, verified. Its packages are
 # large (350 MB installed), so they are no part of the others.

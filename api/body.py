@@ -13,6 +13,7 @@ from starlette.requests import Request
 from api.problems import ProblemError
 
 JSON: Final = "application/json"
+JSON_LINES: Final = "application/jsonl"
 ZIP: Final = "application/zip"
 MAX_JSON_BYTES: Final = 96 * 1024
 

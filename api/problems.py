@@ -66,6 +66,13 @@ def problem(error: LedgerError) -> Response:
     """Write an error as a problem."""
     status = status_of(error)
     headers = dict(error.headers) if isinstance(error, ProblemError) else _headers(error, status)
+    body = orjson.dumps(problem_members(error))
+    return Response(body, status_code=status, headers=headers, media_type=MEDIA_TYPE)
+
+
+def problem_members(error: LedgerError) -> dict[str, Any]:
+    """Return the members of an error's problem, for a line among others."""
+    status = status_of(error)
     value: dict[str, Any] = {
         "type": TYPE_PREFIX + error.code.lower().replace("_", "-"),
         "title": title_of(error.code, status),
@@ -76,7 +83,7 @@ def problem(error: LedgerError) -> Response:
         value["field"] = error.field
     if isinstance(error, ProblemError):
         value |= error.members
-    return Response(orjson.dumps(value), status_code=status, headers=headers, media_type=MEDIA_TYPE)
+    return value
 
 
 def status_of(error: LedgerError) -> int:

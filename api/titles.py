@@ -43,6 +43,7 @@ FIELD                 a field is a type or an index, and a pointer into data or 
 CURSOR_AHEAD          the log has fewer entries than the cursor says
 LAST_EVENT_ID         Last-Event-ID is an index of the log
 JSON                  the body is not well-formed JSON without duplicates, fractions or huge integers
+BATCH                 a batch has at least one line, and no more than the documented number
 BODY                  the body does not have exactly the members that it should
 SIZE                  the body or a part of it is larger than allowed
 ACTION                the action lacks a member or has one that prepare fills in

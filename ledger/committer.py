@@ -11,6 +11,7 @@ After any failure the fold is dropped and made again from the log, so memory nev
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
@@ -31,7 +32,7 @@ from ledger.service import LogSigners, Service
 from ledger.sources import Sources
 from ledger.statement import Statement
 from ledger.store.checkpoints import CheckpointStore
-from ledger.store.port import NewDisclosure, NewStream, Store
+from ledger.store.port import Head, NewDisclosure, NewStream, Store
 from ledger.store.startup import Startup
 from ledger.submission import Submission
 from ledger.times import format_instant
@@ -68,6 +69,7 @@ class Ledger:
         self.data_keys = data_keys
         self.sources = sources
         self.startup = startup
+        self.observe: Callable[[int, float, float], None] = _nobody
         self._lock = threading.RLock()
         self._closed = False
         self._limited = Limited()
@@ -125,7 +127,7 @@ class Ledger:
         """Record statements in one commit; one outcome each, in order.
 
         With `breaches_last` what they break is recorded behind all of them, so that statements which were
-        signed one behind the other in one stream all fit their places; the outcomes do not name it then.
+        signed one behind the other in one stream all fit their places.
         A `checker` checks their signatures beside.
 
         Raises:
@@ -141,8 +143,7 @@ class Ledger:
                 self._take(tx, submission, last, partial(checks.check, n) if checks else None)
                 for n, submission in enumerate(submissions)
             ]
-            for followed, violation in last or ():
-                tx.detect(followed, violation)
+            tx.detect_all(last or (), outcomes)
             return outcomes
 
         with self._lock:
@@ -224,6 +225,11 @@ class Ledger:
         with self._lock:
             self._salts.reserve(row, self.store)
 
+    @property
+    def committed(self) -> Head | None:
+        """The head of the newest commit that was made here; None before the first, or after a failure."""
+        return self._committed
+
     def publish(self) -> bytes | None:
         """Publish a checkpoint of the newest head unless there is one; return its bytes (None: empty log).
 
@@ -256,6 +262,7 @@ class Ledger:
     def _reset(self) -> None:
         self._fold = LogFold(StoreReader(self.store, self._opened))
         self._roots: dict[int, bytes] = {}
+        self._committed: Head | None = None
 
     def _opened(self, statement: Statement, disclosures: Sequence[NewDisclosure]) -> Mapping[str, Any] | None:
         """Open what is stored of a statement; None where one of its values is erased (§7)."""
@@ -281,22 +288,27 @@ class Ledger:
 
         Whatever fails once the lock is held, the fold is dropped. A lock that was not got leaves it as it is.
         """
-        fold, held = self._fold, False
+        fold, held, committed = self._fold, False, self._committed
+        began, waited_s = time.perf_counter(), 0.0
         try:
             with self.store.write() as tx:
-                held = True
+                held, waited_s = True, time.perf_counter() - began
                 head = tx.head()
                 fold.catch_up(tx, head.size)
                 batch = Batch(tx, head, fold, self.sources, self.signers.head, self._roots)
                 result = work(Transaction(self._means, fold, batch))
                 if batch.events:
                     tx.append(batch.commit(self.data_keys))
+                    committed = batch.head
         except BaseException:
             if held:
                 self._reset()
             raise
+        self._committed = committed
         fold.reader.reads = self.store
         fold.reader.durable()
+        if batch.events:
+            self.observe(len(batch.events), waited_s, time.perf_counter() - began)
         return result, batch
 
     def _take(
@@ -331,3 +343,7 @@ class Ledger:
         # Nobody else has the outcome yet; it is frozen for everyone to whom it is given.
         object.__setattr__(outcome, "receipt", receipt)
         return outcome
+
+
+def _nobody(entries: int, waited_s: float, took_s: float) -> None:
+    """Stand for whoever counts commits: how many entries, how long for the lock, how long in all."""

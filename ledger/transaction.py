@@ -60,8 +60,12 @@ class Means:
 
 @dataclass(slots=True, kw_only=True)
 class Followed:
-    """What the service added to a statement: indexes in order, and the rules of breaches among them."""
+    """What the service added to a statement: indexes in order, and the rules of breaches among them.
 
+    `of` is that statement's index, None for one of the service.
+    """
+
+    of: int | None = None
     indexes: list[int] = field(default_factory=list)
     rules: list[str] = field(default_factory=list)
 
@@ -184,6 +188,20 @@ class Transaction:
         site = self.fold.chain.head(named.tag).site
         self.attest(followed, "breach.detected", named.stream, data, site=site)
 
+    def detect_all(self, last: Deferred, outcomes: Sequence[Outcome]) -> None:
+        """Record the breaches that were noted for the end, and name them in the outcomes that they follow."""
+        for followed, violation in last:
+            self.detect(followed, violation)
+        if not last:
+            return
+        told = {followed.of: followed for followed, _ in last}
+        for outcome in outcomes:
+            followed_by = None if isinstance(outcome, LedgerError) else told.get(outcome.index)
+            if followed_by is not None:
+                # Nobody else has the outcome yet; it is frozen for everyone to whom it is given.
+                object.__setattr__(outcome, "breaches", tuple(followed_by.rules))
+                object.__setattr__(outcome, "added", tuple(followed_by.indexes))
+
     def may_attest(self) -> bool:
         """Tell whether the service that this process runs may sign at the next index."""
         authority = self.fold.authority
@@ -241,7 +259,7 @@ class Transaction:
 
     def _apply(self, judged: _Judged, last: Deferred | None) -> Recorded:
         """Add a judged submission and what follows from it; a failure here ends the whole transaction."""
-        entry, followed = judged.entry, Followed()
+        entry, followed = judged.entry, Followed(of=judged.entry.index)
         self._add(followed, judged, last)
         if judged.answer is not None and entry.statement is not None:
             statement, answer = entry.statement, judged.answer

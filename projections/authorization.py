@@ -73,6 +73,7 @@ TABLE: Final[Mapping[str, Row]] = MappingProxyType(
         "record": _OPEN,
         "checkpoint": Row(roles=ANYBODY, reach="log"),
         "tile": Row(roles=ANYBODY, reach="log"),
+        "record-batch": _OPEN,
         "livez": _OPEN,
         "readyz": _OPEN,
         "study-livez": _OPEN,

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+import orjson
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from api.answers import answer
-from api.body import JSON, MAX_JSON_BYTES, check_content_type, media_type, read_body
+from api.answers import PRIVATE, answer, head_header
+from api.body import JSON, JSON_LINES, MAX_JSON_BYTES, check_content_type, media_type, read_body
 from api.call import Call
 from api.operations import Operation, path
-from api.problems import ProblemError
+from api.problems import ProblemError, problem_members
+from api.recorder import Settled
 from ledger.attachments import MAX_ATTACHMENT_BYTES
 from ledger.committer import Ledger
-from ledger.errors import ConflictError, FormatError, FrozenError
+from ledger.errors import ConflictError, FormatError, FrozenError, LedgerError
 from ledger.lines import encode_base64, parse_hash
 from ledger.merkle import MAX_SIZE
 from ledger.prepare import Prepared, prepare
@@ -27,6 +29,11 @@ from ledger.store.port import Head
 from ledger.submission import Submission, parse_body, parse_submission
 from projections.authorization import Place, allowed
 from projections.reader import Reader
+
+MAX_BATCH_BYTES: Final = 8 * 1024 * 1024
+MAX_BATCH_LINES: Final = 1_000
+
+Parsed = Submission | LedgerError
 
 _MEDIA_TYPE = re.compile(r"[a-z0-9][a-z0-9.+_-]{0,62}/[a-z0-9][a-z0-9.+_-]{0,62}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -44,8 +51,56 @@ async def record(call: Call) -> Response:
         if error.code != "STALE":
             raise
         raise await run_in_threadpool(_stale, study.ledger, submission, error) from error
-    head = await run_in_threadpool(study.ledger.store.head)
+    # A commit of this process is as new as a head must be that an answer names, and need not be read.
+    head = study.ledger.committed or await run_in_threadpool(study.ledger.store.head)
     return answer(call, _recorded(recorded), head, status=200 if recorded.again else 201)
+
+
+async def record_batch(call: Call) -> Response:
+    """Record many signed statements in as few commits as possible; one outcome a line, in order."""
+    check_content_type(call.request, JSON_LINES)
+    body = await read_body(call.request, MAX_BATCH_BYTES)
+    parsed = await run_in_threadpool(_parse_lines, body)
+    submissions = [each for each in parsed if isinstance(each, Submission)]
+    study = call.study
+    outcomes = iter(await study.recorder.record_page(submissions) if submissions else ())
+    settled = [next(outcomes) if isinstance(each, Submission) else each for each in parsed]
+    return await run_in_threadpool(_lines, study.ledger, parsed, settled)
+
+
+def _parse_lines(body: bytes) -> list[Parsed]:
+    """Parse every line by itself: one that is malformed has its own outcome, as every other."""
+    lines = body.split(b"\n")
+    if not lines[-1]:
+        lines.pop()
+    if not 1 <= len(lines) <= MAX_BATCH_LINES:
+        raise ProblemError("BATCH", 400)
+    return [_parse_line(line) for line in lines]
+
+
+def _parse_line(line: bytes) -> Parsed:
+    try:
+        return parse_submission(line)
+    except LedgerError as error:
+        return error
+
+
+def _lines(ledger: Ledger, parsed: Sequence[Parsed], settled: Sequence[Settled]) -> Response:
+    lines = bytearray()
+    for submission, outcome in zip(parsed, settled, strict=True):
+        lines += orjson.dumps(_outcome(ledger, submission, outcome)) + b"\n"
+    headers = {**PRIVATE, **head_header(ledger.committed or ledger.store.head())}
+    return Response(bytes(lines), headers=headers, media_type=JSON_LINES)
+
+
+def _outcome(ledger: Ledger, submission: Parsed, outcome: Settled) -> dict[str, Any]:
+    if isinstance(outcome, Recorded):
+        return {"status": 200 if outcome.again else 201, **_recorded(outcome)}
+    if isinstance(outcome, ConflictError) and outcome.code == "STALE" and isinstance(submission, Submission):
+        outcome = _stale(ledger, submission, outcome)
+    if isinstance(outcome, LedgerError):
+        return problem_members(outcome)
+    raise outcome
 
 
 async def prepare_statement(call: Call) -> Response:
@@ -190,6 +245,21 @@ OPERATIONS: Final = (
             409: "the stream has grown: `head`, `seen`, `seq` and `prev` to sign against",
             422: "refused, by the code",
         },
+    ),
+    Operation(
+        name="record-batch",
+        method="POST",
+        path="/statements:batch",
+        summary="Record many signed statements, a line each, in as few commits as possible",
+        text=(
+            f"JSON lines of what `record` takes, {MAX_BATCH_LINES} at most. Each line gets an outcome in its "
+            "place: what `record` would have answered, with its `status`; one that is refused keeps no other "
+            "from being recorded. Breaches are recorded behind all of them."
+        ),
+        handler=record_batch,
+        body=(JSON_LINES, _SUBMISSION),
+        answers={200: "one outcome a line, in the order of the lines"},
+        media=JSON_LINES,
     ),
     Operation(
         name="prepare",

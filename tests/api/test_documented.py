@@ -75,6 +75,7 @@ def test_the_names_that_others_write_scripts_against_are_there() -> None:
     assert below >= {
         "/statements",
         "/statements:prepare",
+        "/statements:batch",
         "/participants",
         "/participants/{participant}",
         "/participants/{participant}/timeline",

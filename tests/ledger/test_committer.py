@@ -501,9 +501,10 @@ def test_a_full_disk_leaves_nothing_half_written(small: SmallLedger) -> None:
 
 def test_a_full_store_of_data_keys_leaves_nothing_half_written(small: SmallLedger) -> None:
     """Where the key of a new stream cannot be kept, its first statement is not recorded either."""
-    keys: Any = small.ledger.data_keys
-    pages = keys._connection.execute("PRAGMA page_count").fetchone()[0]
-    keys._connection.execute(f"PRAGMA max_page_count = {pages}")
+    data_keys: Any = small.ledger.data_keys
+    file = data_keys._rows._connection
+    pages = file.execute("PRAGMA page_count").fetchone()[0]
+    file.execute(f"PRAGMA max_page_count = {pages}")
     before, number = 0, 0
     with refused("STORE_FULL", StoreError):
         for number in range(1, 500):
@@ -511,7 +512,7 @@ def test_a_full_store_of_data_keys_leaves_nothing_half_written(small: SmallLedge
             register(small, f"{SITE}-{number:03}")
     assert small.ledger.store.head().size == before
     check_whole(small)
-    keys._connection.execute("PRAGMA max_page_count = 1000000")
+    file.execute("PRAGMA max_page_count = 1000000")
     check_recorded(small, register(small, f"{SITE}-{number:03}"))
 
 
