@@ -155,7 +155,8 @@ def _endpoint(operation: Operation, twin: str | None) -> Endpoint:
 
 async def _enter(request: Request, operation: Operation, twin: str | None) -> Call:
     """Enter beside the event loop where the log is asked who somebody is."""
-    if PERMITTED[operation.name] is ANYBODY and "authorization" not in request.headers:
+    brings = "authorization" in request.headers or "cookie" in request.headers
+    if PERMITTED[operation.name] is ANYBODY and not brings:
         return enter(request, operation, twin)
     return await run_in_threadpool(enter, request, operation, twin)
 

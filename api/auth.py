@@ -6,13 +6,12 @@ The person of a `participant`'s token is the coded id of their own stream.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from api.identity import authenticate
+from api.identity import Asking
 from api.problems import ProblemError
-from ledger.directory import Token
 from ledger.views import INSPECTOR
 from projections.authorization import ANYBODY as ANYBODY
 from projections.authorization import TABLE, allowed
@@ -24,26 +23,26 @@ PERMITTED: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
 """The roles of each operation, from `projections.authorization.TABLE`, where a new operation gets its row."""
 
 
-def permit(operation: str, authorization: str | None, tokens: Sequence[Token]) -> Reader | None:
+def permit(operation: str, asking: Asking) -> Reader | None:
     """Return the reader of a request, None where an operation is open to anybody.
 
     Raises:
-        ProblemError: `UNAUTHENTICATED` without a token, `FORBIDDEN` where the table has no such cell.
+        ProblemError: as `Asking.reader`; `FORBIDDEN` where the table has no such cell.
     """
     if PERMITTED.get(operation) is ANYBODY:
-        return _inspector(operation, authorization, tokens)
-    reader = authenticate(authorization, tokens)
+        return _inspector(operation, asking)
+    reader = asking.reader()
     if not allowed(reader, operation):
         raise ProblemError("FORBIDDEN", 403)
     return reader
 
 
-def _inspector(operation: str, authorization: str | None, tokens: Sequence[Token]) -> Reader | None:
+def _inspector(operation: str, asking: Asking) -> Reader | None:
     """Return an inspector who says so where nobody has to: the log is answered as of their checkpoint."""
-    if authorization is None or TABLE[operation].reach != "log":
+    if not asking.given or TABLE[operation].reach != "log":
         return None
     try:
-        reader = authenticate(authorization, tokens)
+        reader = asking.reader()
     except ProblemError:
         return None
     return reader if reader.role == INSPECTOR else None

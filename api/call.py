@@ -10,6 +10,7 @@ from typing import Final
 from starlette.requests import Request
 
 from api import auth
+from api.identity import Asking
 from api.inspecting import inspected
 from api.operations import Operation
 from api.problems import ProblemError
@@ -31,7 +32,7 @@ class Call:
 
     Attributes:
         twin: format that the address asks for by its suffix, None for the plain address.
-        session: the session that the request came in, None for a token or an operation open to anybody.
+        asking: what the request brings, for operations that are about that itself.
     """
 
     request: Request
@@ -40,7 +41,12 @@ class Call:
     query: Mapping[str, str]
     served: ServedStudy | None
     who: Reader | None
-    session: Session | None = None
+    asking: Asking
+
+    @property
+    def session(self) -> Session | None:
+        """The session that the request came in; None for a service's token or where nobody has to be known."""
+        return self.asking.session
 
     @property
     def study(self) -> ServedStudy:
@@ -107,8 +113,8 @@ def enter(request: Request, operation: Operation, twin: str | None) -> Call:
         if served is None:
             raise ProblemError("UNKNOWN_STUDY", 404)
         request.state.study = served
-    tokens = served.config.tokens if served is not None else ()
-    reader = auth.permit(operation.name, request.headers.get("authorization"), tokens)
+    asking = Asking(request, served)
+    reader = auth.permit(operation.name, asking)
     if served is not None and reader is not None:
         served, reader = inspected(served, reader, operation.name)
         request.state.study = served
@@ -119,6 +125,7 @@ def enter(request: Request, operation: Operation, twin: str | None) -> Call:
         query=_query(request, operation),
         served=served,
         who=reader,
+        asking=asking,
     )
 
 

@@ -107,7 +107,7 @@ class Asking:
 
     def _find(self) -> Session:
         served, token = self._served, self._bearer()
-        accounts = served.accounts if served is not None else None
+        accounts = served.people.accounts if served is not None else None
         if served is None or accounts is None:
             raise DeniedError(UNAUTHENTICATED)
         # Asked a second time for the same request, such as by an open stream: nobody is using it.
@@ -230,7 +230,7 @@ def _vouched(token: str, served: ServedStudy, accounts: Accounts, came: Came, re
             asserted = check_assertion(
                 token,
                 served.heads.now(),
-                audiences=served.audiences,
+                audiences=served.people.audiences,
                 attempts=accounts.attempts,
                 now_us=now_us,
             )
@@ -242,9 +242,9 @@ def _vouched(token: str, served: ServedStudy, accounts: Accounts, came: Came, re
         if not head.authority.live(key_id, head.size):
             raise DeniedError(UNAUTHENTICATED)
         return accounts.continued(f"key\0{key_id}", person, ["client_key"], came)
-    if served.provider is None:
+    if served.people.provider is None:
         raise DeniedError(UNAUTHENTICATED)
-    vouched = served.provider.check(token)
+    vouched = served.people.provider.check(token)
     return accounts.continued(f"oidc\0{vouched.login}", vouched.person, ["single_sign_on"], came)
 
 
@@ -255,8 +255,8 @@ def _note_expired(
     try:
         if is_assertion(token):
             person = str(error.claims["sub"])
-        elif served.provider is not None:
-            person = served.provider.person_of(error.claims).person
+        elif served.people.provider is not None:
+            person = served.people.provider.person_of(error.claims).person
         else:
             return
     except DeniedError:

@@ -9,12 +9,15 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
+from api.accounts import People
 from api.reading import Reading
 from api.recorder import Recorder
 from api.tailer import Tailer
 from ledger.committer import Ledger
 from ledger.directory import Config
 from ledger.errors import LedgerError
+from ledger.identity.database import AccountsDatabase
+from ledger.identity.reach import Heads
 
 PUBLISH_EVERY_S: Final = 1.0
 
@@ -25,6 +28,7 @@ class OpenStudy:
 
     config: Config
     ledger: Ledger
+    accounts: AccountsDatabase | None = None
 
 
 class ServedStudy:
@@ -37,6 +41,8 @@ class ServedStudy:
         self.tailer = Tailer(opened.ledger, address)
         self.reading = Reading(opened.ledger.store)
         self.judges = ThreadPoolExecutor(max_workers=1, thread_name_prefix="verify")
+        self.heads = Heads(opened.ledger)
+        self.people = People(opened.config, opened.ledger, self.heads, opened.accounts)
         self.unpublished: str | None = None
         self.inspected: dict[str, ServedStudy] = {}  # as of each open inspection, by its event
         self._publisher: asyncio.Task[None] | None = None

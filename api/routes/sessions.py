@@ -120,9 +120,9 @@ def _accounts(call: Call) -> Accounts:
     Raises:
         ProblemError: `NO_ACCOUNTS` where the ledger was made without any.
     """
-    if call.study.accounts is None:
+    if call.study.people.accounts is None:
         raise ProblemError("NO_ACCOUNTS", 503)
-    return call.study.accounts
+    return call.study.people.accounts
 
 
 def _opened(call: Call, opened: Opened, bearer: bool) -> Response:
