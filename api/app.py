@@ -34,6 +34,7 @@ from api.routes import (
     participants,
     recording,
     regimen,
+    sessions,
     stream,
     trail,
     transparency,
@@ -44,6 +45,7 @@ from ledger.errors import FormatError, LedgerError, StoreError
 from projections.authorization import ANYBODY
 
 OPERATIONS: Final[tuple[Operation, ...]] = (
+    *sessions.OPERATIONS,
     *recording.OPERATIONS,
     *regimen.OPERATIONS,
     *participants.OPERATIONS,

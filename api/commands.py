@@ -42,11 +42,17 @@ def serve_ledgers(
     from api.operations import BASE
     from api.serve import listen, serve
     from api.study import OpenStudy
+    from ledger.delivery.addresses import reach_of
 
     configured = settings()
     with contextlib.ExitStack() as stack:
         studies = [
-            OpenStudy(config=read_config(directory), ledger=stack.enter_context(opened(directory)))
+            OpenStudy(
+                config=read_config(directory),
+                ledger=stack.enter_context(opened(directory)),
+                directory=directory,
+                reach=reach_of(configured.webhook_networks, configured.webhook_ports),
+            )
             for directory in directories
         ]
         listening = stack.enter_context(

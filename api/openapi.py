@@ -49,7 +49,7 @@ def document(operations: Sequence[Operation]) -> bytes:
         },
         "paths": paths,
         "components": {
-            "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
+            "securitySchemes": _security_schemes(),
             "responses": {"Problem": _problem_response()},
             "schemas": {**_schemas(), **{_name(spec): json_schema(spec) for spec in all_specs()}},
         },
@@ -75,7 +75,7 @@ def _operation(operation: Operation, twin: str | None) -> dict[str, Any]:
             for each in declared
         ],
         "responses": _responses(operation, twin),
-        "security": [] if roles is ANYBODY else [{"token": []}],
+        "security": [] if roles is ANYBODY else [{"token": []}, {"session": []}],
         "x-roles": sorted(roles),
     }
     if operation.text:
@@ -115,6 +115,22 @@ def _response(operation: Operation, twin: str | None, status: int, text: str) ->
     if operation.in_study:
         response["headers"] = {"Ledger-Head": {"description": "size and root", "schema": _TEXT}}
     return response
+
+
+def _security_schemes() -> Mapping[str, Any]:
+    return {
+        "token": {
+            "type": "http",
+            "scheme": "bearer",
+            "description": "a service's token, session_… of a login, an assertion, or the provider's token",
+        },
+        "session": {
+            "type": "apiKey",
+            "in": "cookie",
+            "name": "__Host-ledger-{study}",
+            "description": "of a login; an unsafe method needs a same-origin request or Ledger-Request",
+        },
+    }
 
 
 def _problem_response() -> dict[str, Any]:

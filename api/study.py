@@ -7,13 +7,16 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from api.accounts import People
 from api.reading import Reading
 from api.recorder import Recorder
 from api.tailer import Tailer
+from api.webhooks import Webhooks
 from ledger.committer import Ledger
+from ledger.delivery.addresses import PUBLIC, Reach
 from ledger.directory import Config
 from ledger.errors import LedgerError
 from ledger.identity.database import AccountsDatabase
@@ -24,10 +27,15 @@ PUBLISH_EVERY_S: Final = 1.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenStudy:
-    """An open ledger with what its directory says. Whoever opened it closes it."""
+    """An open ledger with what its directory says. Whoever opened it closes it.
+
+    Webhooks need the directory, to keep where they are; `reach` says where they may go.
+    """
 
     config: Config
     ledger: Ledger
+    directory: Path | None = None
+    reach: Reach = PUBLIC
     accounts: AccountsDatabase | None = None
 
 
@@ -46,14 +54,23 @@ class ServedStudy:
         self.unpublished: str | None = None
         self.inspected: dict[str, ServedStudy] = {}  # as of each open inspection, by its event
         self._publisher: asyncio.Task[None] | None = None
+        self.webhooks: Webhooks | None = None
+        if opened.directory is not None:
+            self.webhooks = Webhooks(
+                opened.ledger, opened.directory, address, study=self.config.study, reach=opened.reach
+            )
 
     def start(self) -> None:
         """Begin to publish checkpoints, and fold the log before the first request asks for it."""
         threading.Thread(target=self._fold, name="fold", daemon=True).start()
         self._publisher = asyncio.create_task(self._publish_often())
+        if self.webhooks is not None:
+            self.webhooks.start()
 
     async def stop(self) -> None:
         """End the workers, and publish what was recorded."""
+        if self.webhooks is not None:
+            await self.webhooks.stop()
         if self._publisher is not None:
             self._publisher.cancel()
             await asyncio.gather(self._publisher, return_exceptions=True)

@@ -14,13 +14,23 @@ BY_STATUS: Final = {
     413: "the request is too large",
     415: "expected another content type",
     422: "the statement can't be recorded as it is",
+    429: "too many requests",
     500: "the service failed; nothing was recorded by this request",
     503: "the service can't do this now",
     507: "the store is full; nothing was recorded by this request",
 }
 
 _TABLE: Final = """
-UNAUTHENTICATED       a bearer token of this study is needed
+UNAUTHENTICATED       a session or a token of this study is needed
+SESSION_EXPIRED       the session is over: log in again
+LOCKED                the login is locked for a while after too many failures
+TOO_MANY_ATTEMPTS     too many attempts from there: wait
+ROLE_NEEDED           several roles are held: name the one in use in Ledger-Role
+CROSS_SITE            a cookie counts for what a page of this service sends, and nothing else
+NO_ACCOUNTS           this ledger has no accounts yet: the operator makes them with an invitation
+PASSWORD_LENGTH       the password is shorter or longer than allowed
+PASSWORD_GUESSABLE    the password is a name or one character repeated
+OIDC_KEYS             the keys of the identity provider can't be fetched
 FORBIDDEN             the reader's role or sites do not include this
 NOT_FOUND             there is no such thing here
 UNKNOWN_STUDY         this service has no such study

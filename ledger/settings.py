@@ -45,6 +45,8 @@ class Settings:
     max_requests: int = 256
     rate_per_s: int = 200
     anonymous_rate_per_s: int = 100
+    webhook_networks: tuple[str, ...] = ()
+    webhook_ports: tuple[int, ...] = ()
 
     def passphrase(self) -> str | None:
         """Read the passphrase from its file; None where no file is named.
@@ -142,6 +144,10 @@ def _port(text: str) -> int:
     return int(text)
 
 
+def _ports(text: str) -> tuple[int, ...]:
+    return tuple(_port(each.strip()) for each in text.split(",") if each.strip())
+
+
 def _count(text: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) <= 7 and 1 <= int(text) <= MOST):
         raise ValueError(f"expected a number from 1 to {MOST}")
@@ -178,5 +184,7 @@ SETTINGS: Final = (
     _setting("MAX_REQUESTS", _count, "requests answered at once; a quarter is kept for recording"),
     _setting("RATE_PER_S", _count, "requests a second of one reader, lasting"),
     _setting("ANONYMOUS_RATE_PER_S", _count, "requests a second of one address without a reader, lasting"),
+    _setting("WEBHOOK_NETWORKS", parse_addresses, "networks of your own that webhooks may go to"),
+    _setting("WEBHOOK_PORTS", _ports, "ports that webhooks may go to beside 443"),
 )
 """Every setting there is."""

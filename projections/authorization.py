@@ -87,6 +87,12 @@ TABLE: Final[Mapping[str, Row]] = MappingProxyType(
         "docs-file": _OPEN,
         "catalogue": _OPEN,
         "study-catalogue": _OPEN,
+        # Logging in: who has no session yet asks, and who has one asks about it. `api.routes.sessions`
+        "log-in": Row(roles=ANYBODY, reach="own"),
+        "redeem": Row(roles=ANYBODY, reach="own"),
+        "session": Row(roles=ANYBODY, reach="own"),
+        "log-out": Row(roles=ANYBODY, reach="own"),
+        "change-password": Row(roles=ANYBODY, reach="own"),
         # Reading.
         "attachment": Row(roles=_READERS, reach="records"),
         "participants": Row(roles=_STAFF, reach="participants"),
