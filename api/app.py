@@ -39,6 +39,7 @@ from api.routes import (
     trail,
     transparency,
     verification,
+    webhooks,
 )
 from api.study import OpenStudy, ServedStudy
 from ledger.errors import FormatError, LedgerError, StoreError
@@ -57,6 +58,7 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
     *health.OPERATIONS,
     *docs.OPERATIONS,
     *asyncapi.OPERATIONS,
+    *webhooks.OPERATIONS,
 )
 
 _TELEMETRY: Final = {"tracing": False, "metrics": False, "logs": False, "operation_spans": False}

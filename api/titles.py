@@ -42,6 +42,10 @@ CONTENT_TYPE          expected another content type
 INTERNAL              the service failed; nothing was recorded by this request
 DRAINING              the service is stopping; ask another one
 STREAMS_FULL          the service has as many subscribers as it can serve
+WEBHOOK               the endpoint does not have exactly the members that it should
+WEBHOOK_URL           webhooks don't go there
+WEBHOOK_UNKNOWN       the study has no such endpoint
+WEBHOOKS_OFF          this service sends no webhooks
 CHECKPOINT_FAILED     the newest head could not be published
 QUERY                 a query parameter is unknown, given twice or malformed
 KNOWN                 known is an index of the log or a time

@@ -21,7 +21,7 @@ from types import MappingProxyType
 from typing import Any, Final, Literal, Protocol
 
 from ledger.actions import all_specs
-from ledger.roles import ROLES, SIGHTS, Sight, sees_stream
+from ledger.roles import ADMINISTRATORS, ROLES, SIGHTS, Sight, sees_stream
 from ledger.roles import sees_scope as role_sees_scope
 from ledger.statement import class_of
 from ledger.unblinding_queue import ROLES as UNBLINDING
@@ -66,6 +66,7 @@ _WHOLE: Final = frozenset(role for role in _READERS if not SIGHTS[role].hidden)
 _REGIMEN: Final = (_UNBLINDED - {INSPECTOR}) | frozenset(UNBLINDING)
 
 _OPEN: Final = Row(roles=ANYBODY, reach="open")
+_ENDPOINTS: Final = frozenset(ADMINISTRATORS)
 
 TABLE: Final[Mapping[str, Row]] = MappingProxyType(
     {
@@ -109,6 +110,11 @@ TABLE: Final[Mapping[str, Row]] = MappingProxyType(
         "entries": Row(roles=_READERS, reach="log"),
         "export": Row(roles=_WHOLE, reach="bundle"),
         "verify": Row(roles=_STAFF, reach="service"),
+        # Webhooks: whoever signs for an endpoint sees and proposes it.
+        "webhooks": Row(roles=_ENDPOINTS, reach="service"),
+        "webhook-propose": Row(roles=_ENDPOINTS, reach="service", frozen=False),
+        "webhook-change": Row(roles=_ENDPOINTS, reach="service", frozen=False),
+        "webhook-parked": Row(roles=_ENDPOINTS, reach="service"),
         # Recording.
         "prepare": Row(roles=_SIGNERS, reach="place", frozen=False),
         "put-attachment": Row(roles=_SIGNERS, reach="place", frozen=False),
