@@ -10,6 +10,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
 from typing import Any, Final, cast
 
 import structlog
@@ -23,7 +24,11 @@ from starlette.responses import Response
 from api.answers import SecurityHeaders, head_header
 from api.auth import PERMITTED
 from api.call import Call, enter
+from api.limits import Admission
+from api.logs import place_of
+from api.metrics import Metrics
 from api.openapi import document
+from api.operating import PLAIN, Operating
 from api.operations import BASE, Operation
 from api.problems import ProblemError, problem
 from api.routes import (
@@ -42,6 +47,9 @@ from api.routes import (
     webhooks,
 )
 from api.study import OpenStudy, ServedStudy
+from api.telemetry import telemetry
+from api.titles import TITLES
+from api.watching import Watch
 from ledger.errors import FormatError, LedgerError, StoreError
 from projections.authorization import ANYBODY
 
@@ -61,7 +69,6 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
     *webhooks.OPERATIONS,
 )
 
-_TELEMETRY: Final = {"tracing": False, "metrics": False, "logs": False, "operation_spans": False}
 _HTTP_CODES: Final = {404: "NOT_FOUND", 405: "METHOD"}
 
 _log = structlog.get_logger("api")
@@ -69,11 +76,12 @@ _log = structlog.get_logger("api")
 Endpoint = Callable[[Request], Any]
 
 
-def create_app(studies: Sequence[OpenStudy]) -> FastAPI:
+def create_app(studies: Sequence[OpenStudy], operating: Operating = PLAIN) -> FastAPI:
     """Put the application together for studies whose ledgers are open.
 
     Args:
         studies: each is served under its own id.
+        operating: limits, who reads metrics, telemetry; without it nobody is limited.
 
     Raises:
         FormatError: `STUDY` when two ledgers are of the same study.
@@ -88,14 +96,18 @@ def create_app(studies: Sequence[OpenStudy]) -> FastAPI:
         openapi_url=None,
         redirect_slashes=False,
         lifespan=_lifespan(by_id),
-        telemetry=cast(Any, _TELEMETRY),
+        telemetry=cast(Any, telemetry(operating.telemetry)),
     )
     app.state.studies = {}
+    app.state.operating = operating
+    app.state.admission = Admission(operating.limits)
+    app.state.metrics = Metrics(lambda: app.state.studies, app.state.admission, operating.lines)
     app.state.openapi = document(OPERATIONS)
     for operation in OPERATIONS:
         _route(app, operation)
     app.add_exception_handler(HTTPException, _on_http)
     app.add_exception_handler(RequestValidationError, _on_validation)
+    app.add_middleware(cast(Any, Watch), metrics=app.state.metrics, admission=app.state.admission)
     app.add_middleware(cast(Any, SecurityHeaders))
     return app
 
@@ -113,7 +125,8 @@ def _lifespan(
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         served = {name: ServedStudy(study, BASE.format(study=name)) for name, study in studies.items()}
         app.state.studies = served
-        for study in served.values():
+        for name, study in served.items():
+            study.ledger.observe = partial(app.state.metrics.committed, name)
             study.start()
         try:
             yield
@@ -142,7 +155,11 @@ def _endpoint(operation: Operation, twin: str | None) -> Endpoint:
 
     async def endpoint(request: Request) -> Response:
         try:
-            call = await _enter(request, operation, twin)
+            request.state.operation = operation.name
+            admission: Admission = request.app.state.admission
+            call = await admission.admit(request, operation.name, partial(_enter, request, operation, twin))
+            if call.who is not None:
+                request.state.role = call.who.role
             if inspect.iscoroutinefunction(handler):
                 return await cast(Callable[[Call], Awaitable[Response]], handler)(call)
             return await run_in_threadpool(cast(Callable[[Call], Response], handler), call)
@@ -151,7 +168,8 @@ def _endpoint(operation: Operation, twin: str | None) -> Endpoint:
         except ClientDisconnect:
             return Response(status_code=400)
         except Exception as error:  # the process edge: what nobody foresaw is told without its text
-            _log.error("unforeseen", operation=operation.name, kind=type(error).__name__, at=_place(error))
+            place = place_of(error.__traceback__)
+            _log.error("unforeseen", operation=operation.name, kind=type(error).__name__, place=place)
             return await _problem(request, ProblemError("INTERNAL", 500))
 
     return endpoint
@@ -168,6 +186,8 @@ async def _enter(request: Request, operation: Operation, twin: str | None) -> Ca
 async def _problem(request: Request, error: LedgerError) -> Response:
     """Write a problem, with the head of the study that it is about."""
     response = problem(error)
+    # A rule's code beside its time could tell of a blinded matter, so the log has those of the others alone.
+    request.state.code = error.code if error.code in TITLES else "RULE"
     study: ServedStudy | None = getattr(request.state, "study", None)
     if study is not None:
         try:
@@ -188,11 +208,3 @@ async def _on_http(request: Request, error: Exception) -> Response:
 async def _on_validation(request: Request, error: Exception) -> Response:
     """Answer without what the framework would echo."""
     return problem(ProblemError("QUERY", 400))
-
-
-def _place(error: Exception) -> str:
-    """Name the line that failed: code of ours, so nothing of a participant."""
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    return "" if trace is None else f"{trace.tb_frame.f_globals.get('__name__')}:{trace.tb_lineno}"

@@ -7,16 +7,21 @@ quicker without them.
 from __future__ import annotations
 
 import contextlib
+import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ledger.cli import relaying
 from ledger.cli.terminal import opened, settings
 from ledger.directory import read_config
+from ledger.errors import FormatError
+from ledger.settings import Settings, parse_addresses
 
 if TYPE_CHECKING:
+    from api.logs import Lines
+    from api.operating import Operating
     from ledger.relay.sources import Entries
 
 
@@ -36,15 +41,31 @@ def serve_ledgers(
     directories: Annotated[list[Path], typer.Argument(metavar="DIR...", help="Ledgers' directories.")],
     host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
     port: Annotated[int | None, typer.Option(min=0, max=65_535, help="Port; 0 takes a free one.")] = None,
+    proxy_headers: Annotated[
+        str | None, typer.Option(metavar="ADDRESSES", help="Proxies that are believed about who asks.")
+    ] = None,
+    tls_certificate: Annotated[Path | None, typer.Option(help="Certificate chain in PEM.")] = None,
+    tls_key: Annotated[Path | None, typer.Option(help="Its private key in PEM.")] = None,
 ) -> None:
-    """Serve the HTTP interface; several studies from one process."""
+    """Serve the HTTP interface; several studies from one process.
+
+    Several processes may serve one directory. A listening socket that a service manager hands over is used
+    in place of host and port. SIGTERM ends everything in order.
+    """
+    from api import logs
     from api.app import create_app
-    from api.operations import BASE
-    from api.serve import listen, serve
+    from api.serve import Door, inherited, listen, serve
     from api.study import OpenStudy
     from ledger.delivery.addresses import reach_of
 
     configured = settings()
+    door = Door(
+        proxies=_addresses(proxy_headers) if proxy_headers is not None else configured.proxy_headers,
+        certificate=tls_certificate or configured.tls_certificate,
+        key=tls_key or configured.tls_key,
+    )
+    door.check()
+    operating = _operating(configured, logs.configure(configured.log_level))
     with contextlib.ExitStack() as stack:
         studies = [
             OpenStudy(
@@ -55,14 +76,42 @@ def serve_ledgers(
             )
             for directory in directories
         ]
-        listening = stack.enter_context(
-            listen(configured.host if host is None else host, configured.port if port is None else port)
-        )
-        address, number = listening.getsockname()[:2]
-        url = f"http://{f'[{address}]' if ':' in address else address}:{number}"
-        app = create_app(studies)
-        print(f"Serving {len(studies)} {'study' if len(studies) == 1 else 'studies'} on {url}")
-        for study in studies:
-            print(f"  {url}{BASE.format(study=study.config.study)}")
-        print(f"  {url}/docs", flush=True)
-        serve(app, listening)
+        where = (configured.host if host is None else host, configured.port if port is None else port)
+        listening = stack.enter_context(inherited(os.environ) or listen(*where))
+        app = create_app(studies, operating)
+        _tell(door.scheme, listening.getsockname(), [study.config.study for study in studies])
+        serve(app, listening, door)
+
+
+def _operating(configured: Settings, lines: Lines) -> Operating:
+    from api.limits import Limits
+    from api.operating import Operating
+
+    return Operating(
+        limits=Limits(
+            max_requests=configured.max_requests,
+            rate_per_s=configured.rate_per_s,
+            anonymous_rate_per_s=configured.anonymous_rate_per_s,
+        ),
+        metrics_token=configured.metrics_token(),
+        telemetry=configured.telemetry,
+        lines=lines,
+    )
+
+
+def _addresses(text: str) -> tuple[str, ...]:
+    try:
+        return parse_addresses(text)
+    except ValueError as error:
+        raise FormatError("SETTING", str(error), field="--proxy-headers") from None
+
+
+def _tell(scheme: str, address: tuple[Any, ...], studies: list[str]) -> None:
+    from api.operations import BASE
+
+    host, port = address[:2]
+    url = f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
+    print(f"Serving {len(studies)} {'study' if len(studies) == 1 else 'studies'} on {url}")
+    for study in studies:
+        print(f"  {url}{BASE.format(study=study)}")
+    print(f"  {url}/docs", flush=True)

@@ -64,6 +64,11 @@ class Reading:
         self._earlier = LogFold(StoreReader(store))
         self._reset()
 
+    @property
+    def size(self) -> int:
+        """How many entries of the log are folded; it may grow while it is read."""
+        return self._fold.size
+
     def catch_up(self) -> None:
         """Fold in what the log has beyond this fold."""
         with self.folded():

@@ -52,6 +52,7 @@ class ServedStudy:
         self.heads = Heads(opened.ledger)
         self.people = People(opened.config, opened.ledger, self.heads, opened.accounts)
         self.unpublished: str | None = None
+        self.folded = threading.Event()
         self.inspected: dict[str, ServedStudy] = {}  # as of each open inspection, by its event
         self._publisher: asyncio.Task[None] | None = None
         self.webhooks: Webhooks | None = None
@@ -89,6 +90,7 @@ class ServedStudy:
         with suppress(LedgerError):  # whoever asks next is told what is wrong
             self.reading.catch_up()
             self.ledger.refresh()
+        self.folded.set()
 
     async def _publish_often(self) -> None:
         """Publish a checkpoint whenever the log has grown, at most once a second (record-format.md §5)."""

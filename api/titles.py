@@ -10,11 +10,15 @@ BY_STATUS: Final = {
     403: "this is not open to the reader",
     404: "there is no such thing here",
     405: "this address does not have that method",
+    408: "the request came too slowly",
     409: "another change came first",
     413: "the request is too large",
+    414: "the address is too long",
     415: "expected another content type",
     422: "the statement can't be recorded as it is",
     429: "too many requests",
+    429: "too many requests",
+    431: "the headers are too large",
     500: "the service failed; nothing was recorded by this request",
     503: "the service can't do this now",
     507: "the store is full; nothing was recorded by this request",
@@ -41,6 +45,12 @@ METHOD                this address does not have that method
 CONTENT_TYPE          expected another content type
 INTERNAL              the service failed; nothing was recorded by this request
 DRAINING              the service is stopping; ask another one
+BUSY                  the service answers as many requests as it can: ask again with the same bytes
+RATE                  too many requests in too short a time: ask again later
+SLOW                  the body came too slowly
+ADDRESS_SIZE          the address is longer than allowed
+HEADERS_SIZE          the headers are larger or more than allowed
+FOLDING               the service still reads its log
 STREAMS_FULL          the service has as many subscribers as it can serve
 WEBHOOK               the endpoint does not have exactly the members that it should
 WEBHOOK_URL           webhooks don't go there

@@ -42,7 +42,7 @@ class Settings:
     metrics_token_file: Path | None = None
     pkcs11_pin_file: Path | None = None
     telemetry: bool = False
-    max_requests: int = 256
+    max_requests: int = 1024
     rate_per_s: int = 200
     anonymous_rate_per_s: int = 100
     webhook_networks: tuple[str, ...] = ()

@@ -79,6 +79,7 @@ TABLE: Final[Mapping[str, Row]] = MappingProxyType(
         "readyz": _OPEN,
         "study-livez": _OPEN,
         "study-readyz": _OPEN,
+        "metrics": Row(roles=ANYBODY, reach="service"),  # the operator's own token, `api.routes.health`
         "openapi": _OPEN,
         "study-openapi": _OPEN,
         "asyncapi": _OPEN,
