@@ -15,8 +15,9 @@ import typer
 
 from ledger.cli import relaying
 from ledger.cli.terminal import opened, settings
-from ledger.directory import read_config
+from ledger.directory import ACCOUNTS, read_config
 from ledger.errors import FormatError
+from ledger.identity.database import AccountsDatabase
 from ledger.settings import Settings, parse_addresses
 
 if TYPE_CHECKING:
@@ -72,6 +73,7 @@ def serve_ledgers(
                 config=read_config(directory),
                 ledger=stack.enter_context(opened(directory)),
                 directory=directory,
+                accounts=_accounts(stack, directory),
                 reach=reach_of(configured.webhook_networks, configured.webhook_ports),
             )
             for directory in directories
@@ -81,6 +83,12 @@ def serve_ledgers(
         app = create_app(studies, operating)
         _tell(door.scheme, listening.getsockname(), [study.config.study for study in studies])
         serve(app, listening, door)
+
+
+def _accounts(stack: contextlib.ExitStack, directory: Path) -> AccountsDatabase | None:
+    """Open the file of accounts until the stack ends; None where the ledger has none yet."""
+    path = directory / ACCOUNTS
+    return stack.enter_context(AccountsDatabase(path)) if path.exists() else None
 
 
 def _operating(configured: Settings, lines: Lines) -> Operating:
