@@ -32,6 +32,7 @@ from api.operating import PLAIN, Operating
 from api.operations import BASE, Operation
 from api.problems import ProblemError, problem
 from api.routes import (
+    actions,
     asyncapi,
     catalogue,
     docs,
@@ -40,12 +41,14 @@ from api.routes import (
     recording,
     regimen,
     sessions,
+    signing_pages,
     stream,
     trail,
     transparency,
     verification,
     webhooks,
 )
+from api.signing_host import SigningOrigins
 from api.study import OpenStudy, ServedStudy
 from api.telemetry import telemetry
 from api.titles import TITLES
@@ -56,6 +59,8 @@ from projections.authorization import ANYBODY
 OPERATIONS: Final[tuple[Operation, ...]] = (
     *sessions.OPERATIONS,
     *recording.OPERATIONS,
+    *actions.OPERATIONS,
+    *signing_pages.OPERATIONS,
     *regimen.OPERATIONS,
     *participants.OPERATIONS,
     *trail.OPERATIONS,
@@ -109,7 +114,15 @@ def create_app(studies: Sequence[OpenStudy], operating: Operating = PLAIN) -> Fa
     app.add_exception_handler(RequestValidationError, _on_validation)
     app.add_middleware(cast(Any, Watch), metrics=app.state.metrics, admission=app.state.admission)
     app.add_middleware(cast(Any, SecurityHeaders))
+    app.add_middleware(cast(Any, SigningOrigins), origins_of=lambda path: _signing_origins(by_id, path))
     return app
+
+
+def _signing_origins(studies: Mapping[str, OpenStudy], path: str) -> tuple[str, ...]:
+    """Return the origins of the signing pages of the study in an address."""
+    study = studies.get(path.removeprefix(BASE.format(study="")).partition("/")[0])
+    signing = study.config.signing if study is not None else None
+    return signing.origins if signing is not None else ()
 
 
 def drain(app: FastAPI) -> None:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 def register(app: typer.Typer) -> None:
     """Add the commands; a relay of a directory shows what a reader of the stream would see."""
     app.command("serve")(serve_ledgers)
+    app.command("signing-pages")(signing_pages)
     relaying.register(app, _from_directory)
 
 
@@ -47,6 +48,13 @@ def serve_ledgers(
     ] = None,
     tls_certificate: Annotated[Path | None, typer.Option(help="Certificate chain in PEM.")] = None,
     tls_key: Annotated[Path | None, typer.Option(help="Its private key in PEM.")] = None,
+    signing_port: Annotated[
+        int | None, typer.Option(min=0, max=65_535, help="Port of the signing pages; without it, none.")
+    ] = None,
+    signing_host: Annotated[str, typer.Option(help="Address that the pages listen on.")] = "127.0.0.1",
+    signing_api: Annotated[
+        str | None, typer.Option(help="Origin of this interface as browsers reach it.")
+    ] = None,
 ) -> None:
     """Serve the HTTP interface; several studies from one process.
 
@@ -82,6 +90,13 @@ def serve_ledgers(
         listening = stack.enter_context(inherited(os.environ) or listen(*where))
         app = create_app(studies, operating)
         _tell(door.scheme, listening.getsockname(), [study.config.study for study in studies])
+        if signing_port is not None:
+            from api.signing_host import pages, serving
+
+            pages_socket = stack.enter_context(listen(signing_host, signing_port))
+            api = signing_api or _url(door.scheme, listening.getsockname())
+            stack.enter_context(serving(pages(api), pages_socket, door.certificate, door.key))
+            print(f"Signing pages on {_url(door.scheme, pages_socket.getsockname())}", flush=True)
         serve(app, listening, door)
 
 
@@ -114,11 +129,27 @@ def _addresses(text: str) -> tuple[str, ...]:
         raise FormatError("SETTING", str(error), field="--proxy-headers") from None
 
 
+def signing_pages(
+    digest: Annotated[bool, typer.Option("--hash", help="Print the one hash that is released.")] = False,
+) -> None:
+    """Print the SHA-256 of each file of the signing pages, or with --hash that of the whole list.
+
+    The latter is `pages_sha256` of `system.released`; `sha256sum -c` checks the former on any copy.
+    """
+    from api import signing_host
+
+    print(signing_host.digest() if digest else signing_host.hashes(), end="\n" if digest else "")
+
+
+def _url(scheme: str, address: tuple[Any, ...]) -> str:
+    host, port = address[:2]
+    return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
+
+
 def _tell(scheme: str, address: tuple[Any, ...], studies: list[str]) -> None:
     from api.operations import BASE
 
-    host, port = address[:2]
-    url = f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
+    url = _url(scheme, address)
     print(f"Serving {len(studies)} {'study' if len(studies) == 1 else 'studies'} on {url}")
     for study in studies:
         print(f"  {url}{BASE.format(study=study)}")

@@ -100,6 +100,14 @@ ATTESTATION           attestation is the service's alone
 GENESIS               the first entries of a ledger have a fixed order
 HOLDER_ONLY           the key's holder alone signs this
 IDENTITY_UNVERIFIED   the person's identity is not verified
+SIGNING_PAGES_MISSING the study has no signing pages
+SIGNING_KEY_MISSING   there is no key in custody that may sign
+SIGNING_COMPONENTS    both components are needed: the id and the signing secret
+SIGNING_SECRET        a signing component is wrong
+SIGNING_SECRET_REUSED the signing secret is another than the password
+SESSION_NEEDED        this is open in a session only
+REGISTRATION          this is no verified registration of a passkey at the signing pages
+WAITING               a statement waits with every signature but one, and without sealed values
 LABELS                the leaf's labels are not the statement's
 LOG_KEYS              the opening does not name the log's keys
 WITNESS_POLICY        the policy asks for witnesses whom this version can't ask

@@ -135,9 +135,24 @@ def write_key(
     """Write a key to a new file of mode 0600, whole or not at all; None writes it without a passphrase.
 
     Raises:
+        FormatError, LedgerError: as `format_key`.
+        StoreError: KEY_FILE_EXISTS, for a file is never overwritten; KEY_FILE_IO.
+    """
+    _write_new(path, format_key(key, passphrase, cost=cost, random_bytes=random_bytes))
+
+
+def format_key(
+    key: KeyMaterial,
+    passphrase: str | None,
+    *,
+    cost: Cost | None = None,
+    random_bytes: RandomBytes = os.urandom,
+) -> bytes:
+    """Return the bytes of a key file.
+
+    Raises:
         FormatError: KEY_FILE for a key or a text that the format has no bytes for.
         LedgerError: KEY_PASSPHRASE for an empty passphrase.
-        StoreError: KEY_FILE_EXISTS, for a file is never overwritten; KEY_FILE_IO.
     """
     members = _public_members(key)
     if passphrase is None:
@@ -152,7 +167,7 @@ def write_key(
         members["cipher"] = {"name": "aes-256-gcm", "nonce": encode_base64(nonce)}
         cipher = AESGCM(_derive(passphrase, members["kdf"]))
         members["ciphertext"] = encode_base64(cipher.encrypt(nonce, key.secret, _aad(members)))
-    _write_new(path, canonical.encode(members) + b"\n")
+    return canonical.encode(members) + b"\n"
 
 
 def load_key(path: Path, passphrase: str | None) -> KeyMaterial:
@@ -174,7 +189,7 @@ def load_key(path: Path, passphrase: str | None) -> KeyMaterial:
         raise FormatError(CODE, f"expected at most {MAX_BYTES} bytes")
     if data.lstrip().startswith(b"-----BEGIN "):
         return _parse_pem(data.lstrip(), passphrase)
-    return _parse(data, passphrase)
+    return parse_key(data, passphrase)
 
 
 def needs_passphrase(path: Path) -> bool:
@@ -206,7 +221,13 @@ def _public_members(key: KeyMaterial) -> dict[str, Any]:
     return members
 
 
-def _parse(data: bytes, passphrase: str | None) -> KeyMaterial:
+def parse_key(data: bytes, passphrase: str | None) -> KeyMaterial:
+    """Read the bytes of a key file, the inverse of `format_key`.
+
+    Raises:
+        FormatError: KEY_FILE.
+        LedgerError: KEY_PASSPHRASE when one is needed, or when it or the bytes are wrong.
+    """
     try:
         members = canonical.decode(data.removesuffix(b"\n"))
     except FormatError:

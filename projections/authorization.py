@@ -119,6 +119,15 @@ TABLE: Final[Mapping[str, Row]] = MappingProxyType(
         # Recording.
         "prepare": Row(roles=_SIGNERS, reach="place", frozen=False),
         "put-attachment": Row(roles=_SIGNERS, reach="place", frozen=False),
+        "action": Row(roles=_SIGNERS, reach="place", frozen=False),
+        "sign-waiting": Row(roles=_SIGNERS, reach="own", frozen=False),
+        "leave-signature": Row(roles=_SIGNERS, reach="own", frozen=False),
+        "signing": Row(roles=_SIGNERS, reach="own", frozen=False),
+        "passkey-begin": Row(roles=_SIGNERS, reach="own", frozen=False),
+        "passkey": Row(roles=_SIGNERS, reach="own", frozen=False),
+        "custodial-key": Row(roles=_SIGNERS, reach="own", frozen=False),
+        "custodial-secret": Row(roles=_SIGNERS, reach="own", frozen=False),
+        "signing-keys": Row(roles=frozenset(ADMINISTRATORS), reach="service", frozen=False),
     }
 )
 """Operation by name -> who may ask for it. A new operation gets its row here, or nobody gets an answer."""

@@ -50,10 +50,10 @@ async def record(call: Call) -> Response:
     except ConflictError as error:
         if error.code != "STALE":
             raise
-        raise await run_in_threadpool(_stale, study.ledger, submission, error) from error
+        raise await run_in_threadpool(stale, study.ledger, submission, error) from error
     # A commit of this process is as new as a head must be that an answer names, and need not be read.
     head = study.ledger.committed or await run_in_threadpool(study.ledger.store.head)
-    return answer(call, _recorded(recorded), head, status=200 if recorded.again else 201)
+    return answer(call, recorded_members(recorded), head, status=200 if recorded.again else 201)
 
 
 async def record_batch(call: Call) -> Response:
@@ -95,9 +95,9 @@ def _lines(ledger: Ledger, parsed: Sequence[Parsed], settled: Sequence[Settled])
 
 def _outcome(ledger: Ledger, submission: Parsed, outcome: Settled) -> dict[str, Any]:
     if isinstance(outcome, Recorded):
-        return {"status": 200 if outcome.again else 201, **_recorded(outcome)}
+        return {"status": 200 if outcome.again else 201, **recorded_members(outcome)}
     if isinstance(outcome, ConflictError) and outcome.code == "STALE" and isinstance(submission, Submission):
-        outcome = _stale(ledger, submission, outcome)
+        outcome = stale(ledger, submission, outcome)
     if isinstance(outcome, LedgerError):
         return problem_members(outcome)
     raise outcome
@@ -123,7 +123,7 @@ async def put_attachment(call: Call) -> Response:
     return await run_in_threadpool(_put_attachment, call, sha256, kind, data)
 
 
-def _recorded(recorded: Recorded) -> dict[str, Any]:
+def recorded_members(recorded: Recorded) -> dict[str, Any]:
     value: dict[str, Any] = {
         "index": recorded.index,
         "event": recorded.event,
@@ -137,7 +137,7 @@ def _recorded(recorded: Recorded) -> dict[str, Any]:
     return value
 
 
-def _stale(ledger: Ledger, submission: Submission, error: ConflictError) -> ProblemError:
+def stale(ledger: Ledger, submission: Submission, error: ConflictError) -> ProblemError:
     """Give the head to sign against: of the log, and of the statement's stream."""
     with ledger.store.snapshot() as reads:
         head = reads.head()
@@ -160,7 +160,7 @@ def _prepare(call: Call, body: Mapping[str, Any]) -> Response:
         raise FormatError("BODY", "expected an object of values by path", field="/open")
     have = _have(body["have"]) if "have" in body else None
     ledger = call.study.ledger
-    if not _may_prepare(call.reader, action, ledger):
+    if not may_prepare(call.reader, action, ledger):
         raise ProblemError("FORBIDDEN", 403, field="/action/stream")
     prepared = prepare(ledger, action, opened, have)
     return answer(call, _prepared(prepared), ledger.store.head())
@@ -188,7 +188,7 @@ def _have(value: Any) -> Seen:
         raise FormatError("BODY", error.message, field="/have/root") from error
 
 
-def _may_prepare(reader: Reader, action: Mapping[str, Any], ledger: Ledger) -> bool:
+def may_prepare(reader: Reader, action: Mapping[str, Any], ledger: Ledger) -> bool:
     """Tell whether a reader may learn a stream's tag, and where it stands.
 
     Those who see it whole do, and those whose role signs this type there: who unblinds in an emergency signs

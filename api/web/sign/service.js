@@ -1,0 +1,43 @@
+// The study's interface over HTTP, with the token of the person who signs.
+
+export class Refused extends Error {
+  constructor(problem) {
+    super(problem.field ? `${problem.title} (${problem.code}, ${problem.field})` : `${problem.title} (${problem.code})`);
+    this.code = problem.code;
+  }
+}
+
+export class Service {
+  #token;
+
+  constructor(study, token) {
+    this.study = study.replace(/\/+$/, "");
+    this.#token = token;
+  }
+
+  get = (path) => this.#send("GET", path);
+
+  post = (path, body) => this.#send("POST", path, body);
+
+  async #send(method, path, body) {
+    const headers = { Authorization: `Bearer ${this.#token}` };
+    if (body !== undefined) headers["Content-Type"] = "application/json";
+    let answer;
+    try {
+      answer = await fetch(this.study + path, {
+        method,
+        headers,
+        body: body === undefined ? undefined : JSON.stringify(body),
+        cache: "no-store",
+        credentials: "omit",
+        redirect: "error",
+        referrerPolicy: "no-referrer",
+      });
+    } catch {
+      throw new Error("The service can't be reached from here. Nothing was sent twice; try again.");
+    }
+    const value = await answer.json();
+    if (!answer.ok) throw new Refused(value);
+    return value;
+  }
+}

@@ -1,0 +1,276 @@
+// The page: enter, choose, read, sign, keep the receipt. Everything that is shown comes from the bytes to be signed.
+
+import { base64, hex, text, unbase64 } from "./bytes.js";
+import * as passkey from "./passkey.js";
+import { Service } from "./service.js";
+import * as statements from "./statement.js";
+import * as tree from "./tree.js";
+import * as words from "./words.js";
+
+const at = (id) => document.getElementById(id);
+const PARTS = ["enter", "desk", "review", "done"];
+let service;
+let desk;
+let catalogue;
+
+function show(part) {
+  for (const name of PARTS) at(name).hidden = name !== part;
+  window.scrollTo(0, 0);
+}
+
+function say(words_, bad = false) {
+  at("said").textContent = words_;
+  at("said").className = bad ? "bad" : "";
+  at("said").hidden = !words_;
+}
+
+// Do something that may fail, say why it did, and leave the buttons as they were.
+async function attempt(work) {
+  say("");
+  const buttons = [...document.querySelectorAll("button")];
+  buttons.forEach((button) => (button.disabled = true));
+  try {
+    await work();
+  } catch (error) {
+    say(error.name === "NotAllowedError" ? "The passkey was not used: nothing was signed." : error.message, true);
+  } finally {
+    buttons.forEach((button) => (button.disabled = false));
+  }
+}
+
+function rows(list, pairs) {
+  const items = pairs.flatMap(([name, value, aside, code]) => {
+    const [term, detail] = [document.createElement("dt"), document.createElement("dd")];
+    term.textContent = name;
+    const shown = detail.appendChild(document.createElement(code ? "code" : "span"));
+    shown.textContent = value;
+    if (aside) {
+      const more = detail.appendChild(document.createElement("span"));
+      more.className = "aside";
+      more.textContent = aside;
+    }
+    return [term, detail];
+  });
+  at(list).replaceChildren(...items);
+}
+
+function item(title, aside, state, live) {
+  const row = document.createElement("li");
+  const told = row.appendChild(document.createElement("span"));
+  told.textContent = title;
+  if (aside) {
+    const more = told.appendChild(document.createElement("span"));
+    more.className = "hint";
+    more.textContent = ` ${aside}`;
+  }
+  if (state) {
+    const mark = row.appendChild(document.createElement("span"));
+    mark.className = `state ${live ? "live" : "not"}`;
+    mark.textContent = state;
+  }
+  return row;
+}
+
+async function enter(study, token) {
+  service = new Service(study, token);
+  desk = await service.get("/signing");
+  if (!desk.origins.includes(location.origin)) throw new Error("This study signs at another address than this one.");
+  catalogue ??= await service.get("/catalogue");
+  at("who").textContent = `${desk.name}, ${desk.organisation} · study ${desk.study}`;
+  at("who").hidden = false;
+  list();
+  show("desk");
+}
+
+function list() {
+  const mine = desk.waiting.map((each) => {
+    const statement = statements.parse(statements.bodyOf(each.submission));
+    const row = item(words.capital(words.verb(statement.type)), `by ${statement.actor.name}`);
+    const button = row.appendChild(document.createElement("button"));
+    button.type = "button";
+    button.textContent = "Read it";
+    button.addEventListener("click", () => attempt(() => review(each.submission, {})));
+    return row;
+  });
+  at("waiting").replaceChildren(...(mine.length ? mine : [item("Nothing waits for you.")]));
+  const keys = desk.keys
+    .filter((each) => each.credential !== null)
+    .map((each) => item(short(each.key.id), "", each.live ? "may sign" : each.enrolled ? "revoked" : "not enrolled yet", each.live));
+  at("keys").replaceChildren(...(keys.length ? keys : [item("You have none yet.")]));
+}
+
+const rule = (code) => words.capital(catalogue.rules.find((each) => each.code === code)?.text ?? code);
+
+const short = (id) => `${id.slice(0, 15)}…${id.slice(-6)}`;
+
+async function make() {
+  const options = await service.post("/passkeys:begin", {});
+  const made = await service.post("/passkeys", await passkey.create(options));
+  desk = await service.get("/signing");
+  list();
+  say(`Your passkey ${short(made.key.id)} was made. An administrator enrols it, then it waits here for your signature.`);
+}
+
+// Fill in what follows from who signs, and when; a role stands for the whole of `actor`.
+function complete(asked) {
+  const { role, ...given } = asked;
+  const key = desk.keys.find((each) => each.live && each.credential !== null);
+  if (!key) throw new Error("You have no passkey that may sign yet.");
+  const now = statements.instant();
+  const [kind, name] = String(given.stream).split("/");
+  const value = {
+    v: 1,
+    log: desk.log,
+    id: statements.newId(),
+    schema: 1,
+    occurred_at: now,
+    signed_at: now,
+    meaning: "authorship",
+    ...given,
+    key: { alg: key.key.alg, id: key.key.id },
+  };
+  if (role !== undefined) value.actor = { id: desk.person, name: desk.name, organisation: desk.organisation, role };
+  if (["site", "pharmacy"].includes(kind)) value.site ??= name;
+  return value;
+}
+
+async function ask(written, opened) {
+  const asked = complete(written);
+  asked.class ??= classOf(asked.type, asked.stream);
+  const had = tree.have(desk.log);
+  const prepared = await service.post("/statements:prepare", had ? { action: asked, open: opened, have: had } : { action: asked, open: opened });
+  const head = tree.readHead(prepared.head);
+  if (head.origin !== desk.log) throw new Error("The head is of another log.");
+  if (had) await tree.checkConsistency(had, head, prepared.consistency);
+  const body = unbase64(prepared.statement);
+  const statement = statements.parse(body);
+  const values = await statements.openSealed(statement, prepared.disclosures);
+  await statements.checkAsked(statement, values, asked, opened);
+  if (statement.seen.size !== head.size || statement.seen.root !== head.root) throw new Error("The statement names another head.");
+  tree.keep(desk.log, head);
+  await review({ payload: prepared.statement, payloadType: statements.TYPE, signatures: [], disclosures: prepared.disclosures }, values);
+}
+
+function classOf(type, stream) {
+  const known = catalogue.types.find((each) => each.type === type);
+  if (!known) throw new Error(`The catalogue has no type ${type}.`);
+  if (known.class === "control") return "control";
+  return stream === "safety" || /^(pharmacy|access)\//.test(stream) ? "restricted" : "open";
+}
+
+async function review(submission, opened) {
+  const body = statements.bodyOf(submission);
+  const statement = statements.parse(body);
+  const event = await statements.eventHash(body);
+  const refs = statements.signers(statement);
+  const mine = desk.keys.find((each) => each.credential !== null && refs.some((ref) => ref.id === each.key.id));
+  if (!mine) throw new Error("This statement does not ask for a passkey of yours.");
+  const known = catalogue.types.find((each) => each.type === statement.type && each.schema === statement.schema);
+  const [kind, name] = words.about(statement.stream);
+  const own = statement.key.id === mine.key.id;
+  at("sentence").textContent = `${words.capital(words.verb(statement.type))}${name ? `, ${kind.toLowerCase()} ${name}` : ""}`;
+  at("about").textContent = (known?.data.description ?? "").split("\n")[0].replace(/ \([^()]*\)\.$/, ".");
+  const [occurred, occurredHere] = words.time(statement.occurred_at);
+  const [signed, signedHere] = words.time(statement.signed_at);
+  rows("members", [
+    ["Signed by", statement.actor.name, `${statement.actor.organisation}, as ${words.plain(statement.actor.role)}`],
+    ["Meaning", own ? words.meaning(statement.meaning) : "You confirm with your key", own ? statement.meaning : `signed for ${statement.meaning} by ${statement.actor.name}`],
+    ["Action", words.verb(statement.type), `${statement.type}, schema ${statement.schema}`],
+    [kind, name || "–"],
+    ...(statement.site && kind !== "Site" ? [["Site", statement.site]] : []),
+    ...(statement.protocol ? [["Protocol version", statement.protocol]] : []),
+    ["Happened at", occurred, occurredHere],
+    ["Signed at", signed, signedHere],
+    ...(statement.originator ? [["Comes from", statement.originator.id, words.plain(statement.originator.kind)]] : []),
+    ...(statement.reason ? [["Reason", words.plain(statement.reason.code)]] : []),
+  ]);
+  rows("data", words.lines(statement.data).map(([path, value]) => [words.place(path), value]));
+  at("sealedpart").hidden = !Object.keys(opened).length;
+  rows("sealed", Object.entries(opened).flatMap(([path, value]) => words.lines(value, path.split("/").slice(1).map(words.plain))).map(([path, value]) => [words.place(path), value]));
+  rows("technical", [
+    ["Hash that you sign", hex(event), "", true],
+    ["Place", `number ${statement.seq} of ${statement.stream}`],
+    ["After", statement.prev, "", true],
+    ["Log as you know it", `${statement.seen.size} entries`, statement.seen.root],
+    ["Your key", mine.key.id, "", true],
+    ["Identifier", statement.id, "", true],
+  ]);
+  at("bytes").textContent = text(body);
+  at("declare").textContent = `By signing, ${desk.name} (${desk.organisation}) says of what stands above: “${own ? words.meaning(statement.meaning) : "this key is mine, and I confirm this"}”. It is the same as a signature by hand.`;
+  at("sign").onclick = () => attempt(() => sign(submission, statement, event, mine));
+  show("review");
+}
+
+async function sign(submission, statement, event, mine) {
+  const made = await passkey.sign(event, mine);
+  const given = new Map(submission.signatures.map((each) => [each.keyid, each]));
+  given.set(mine.key.id, made);
+  const signatures = statements.signers(statement).map((ref) => given.get(ref.id));
+  if (signatures.includes(undefined)) throw new Error("Somebody else has to sign this first.");
+  const recorded = await service.post("/statements", { ...submission, signatures });
+  if (recorded.event !== hex(event)) throw new Error("The service recorded something else than what you signed.");
+  const leaf = JSON.parse(text(unbase64(recorded.leaf)));
+  if (leaf.statement !== recorded.event || leaf.stream !== statement.tag || leaf.class !== statement.class || leaf.site !== (statement.site ?? "")) {
+    throw new Error("The log's labels are not those of what you signed.");
+  }
+  const [when, here] = words.time(leaf.at);
+  at("recorded").textContent = `${words.capital(words.verb(statement.type))}, signed by ${desk.name}.`;
+  rows("receipt", [
+    ["Entry", `${recorded.index} of the log`],
+    ["Recorded at", when, here],
+    ["Event", recorded.event, "", true],
+    ...(recorded.breaches ?? []).map((code) => ["Noted with it", rule(code), code]),
+  ]);
+  at("keep").onclick = () => save(`${recorded.event}.tlog-proof`, recorded.receipt);
+  show("done");
+}
+
+function save(name, content) {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(new Blob([content], { type: "text/plain" }));
+  link.download = name;
+  link.click();
+  URL.revokeObjectURL(link.href);
+}
+
+async function back() {
+  desk = await service.get("/signing");
+  list();
+  show("desk");
+}
+
+at("enter").addEventListener("submit", (event) => {
+  event.preventDefault();
+  attempt(async () => {
+    await enter(at("study").value, at("token").value);
+    at("token").value = "";
+  });
+});
+at("ask").addEventListener("submit", (event) => {
+  event.preventDefault();
+  attempt(async () => {
+    const { open = {}, ...action } = JSON.parse(at("action").value);
+    await ask(action, open);
+  });
+});
+at("make").addEventListener("click", () => attempt(make));
+at("leave").addEventListener("click", () => attempt(back));
+at("back").addEventListener("click", () => attempt(back));
+
+// The study's address comes in the fragment, which no server sees. The policy of this page lets it reach one
+// service alone, whatever stands there.
+const study = decodeURIComponent(location.hash.slice(1));
+if (study) at("study").value = study;
+
+// A workspace of that service may open this page and hand over the token and what is to be signed.
+if (study && window.opener) {
+  const workspace = new URL(study).origin;
+  window.addEventListener("message", (event) => {
+    if (event.origin !== workspace || event.source !== window.opener || typeof event.data?.token !== "string") return;
+    attempt(async () => {
+      await enter(study, event.data.token);
+      if (event.data.action) await ask(event.data.action, event.data.open ?? {});
+    });
+  });
+  window.opener.postMessage("ready", workspace);
+}

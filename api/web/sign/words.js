@@ -1,0 +1,70 @@
+// A statement in words: what a person reads before they sign.
+
+const MEANINGS = {
+  authorship: "I made this record",
+  review: "I have reviewed this",
+  approval: "I approve this",
+  responsibility: "I take responsibility for this",
+  verification: "I have verified this",
+  attestation: "I attest this",
+};
+
+const STREAMS = {
+  participant: "Participant",
+  person: "Person",
+  pharmacy: "Pharmacy of site",
+  randomization: "Randomization list",
+  site: "Site",
+};
+
+export const meaning = (name) => MEANINGS[name] ?? name;
+
+export const plain = (name) => name.replaceAll("_", " ");
+
+export function about(stream) {
+  const [kind, name] = stream.split("/");
+  return name === undefined ? [`The ${kind}`, ""] : [STREAMS[kind] ?? kind, name];
+}
+
+export const capital = (words) => words.charAt(0).toUpperCase() + words.slice(1);
+
+// The place of a value: its members from the outside in, numbers from 1.
+export const place = (path) => capital(path.join(" › ") || "data");
+
+export const verb = (type) => type.split(".").map(plain).join(" ");
+
+// A time with its zone: as it stands in the record, and in the zone of the reader's machine.
+export function time(written) {
+  if (!/T/.test(written)) return [written, "a date as entered, without a time"];
+  const zone = /(Z|[+-]\d\d:\d\d)$/.exec(written)?.[1] ?? "";
+  const [day, clock] = written.slice(0, written.length - zone.length).split("T");
+  const shown = `${day} ${clock.replace(/(\.\d*?)0+$/, "$1").replace(/\.$/, "")} ${zone === "Z" ? "UTC" : zone}`;
+  const local = new Intl.DateTimeFormat("en-GB", {
+    dateStyle: "full",
+    timeStyle: "long",
+  }).format(new Date(written));
+  return [shown, `${local} (${Intl.DateTimeFormat().resolvedOptions().timeZone})`];
+}
+
+// Every value below a member, one line each, in the order of their names.
+export function lines(value, path = []) {
+  if (value !== null && typeof value === "object" && "value" in value && "unit" in value) {
+    return [[path, `${value.value} ${value.unit}`]];
+  }
+  if (Array.isArray(value) && value.length && value.every((each) => each === null || typeof each !== "object")) {
+    return [[path, value.map(scalar).join(", ")]];
+  }
+  if (value !== null && typeof value === "object") {
+    const members = Array.isArray(value) ? value.map((each, n) => [`${n + 1}`, each]) : Object.entries(value);
+    if (!members.length) return [[path, "none"]];
+    return members.flatMap(([name, each]) => lines(each, [...path, plain(name)]));
+  }
+  return [[path, scalar(value)]];
+}
+
+function scalar(value) {
+  if (value === null) return "nothing entered";
+  if (value === true) return "yes";
+  if (value === false) return "no";
+  return String(value);
+}
