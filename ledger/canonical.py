@@ -267,7 +267,8 @@ def _find(value: object, path: str) -> str | None:
     return next((pointer for pointer in found if pointer is not None), None)
 
 
-def _forbidden_ranges() -> list[tuple[int, int]]:
+def forbidden_ranges() -> list[tuple[int, int]]:
+    """List the code points that no string may hold, as ascending first and last. Record format, §1."""
     seen_by_nobody = [bounds for bounds in unicode14.FORMAT if bounds != (0x200B, 0x200F)]
     return sorted(
         [
@@ -297,7 +298,7 @@ def _suspects(ranges: list[tuple[int, int]]) -> re.Pattern[str]:
 
 
 _PLAIN_ASCII = bytes([*b"\n\t", *range(0x20, 0x7F)])
-_FORBIDDEN = _forbidden_ranges()
+_FORBIDDEN = forbidden_ranges()
 _FIRSTS = [first for first, _ in _FORBIDDEN]
 _SUSPECT = _suspects(_FORBIDDEN)
 

@@ -1,7 +1,7 @@
 """Write an export bundle: a function of published checkpoint, scope and role (record-format.md §9).
 
     checkpoint  tile/…  payloads/…  disclosures.jsonl  withheld.jsonl  streams.json  scope.json
-    attachments/…  consistency/…  VERIFY.md
+    attachments/…  consistency/…  VERIFY.md  verify.html
 
 Every leaf and every `control` statement is in every bundle. Other statements are shown where the scope holds
 them and the role sees their stream; of sealed values those are opened that the role sees. The catalogue's
@@ -25,6 +25,7 @@ from typing import Final, Protocol
 
 from ledger import canonical
 from ledger.attachments import attachments
+from ledger.browser import verify_html
 from ledger.canonical import Keys
 from ledger.checkpoint import Checkpoint, parse_body
 from ledger.datakeys import DataKeys
@@ -131,6 +132,7 @@ class _Plan:
             proof = prove_consistency(old, checkpoint.size, TileHashes(reads.tile_hashes))
             self._put(f"consistency/{old}", add_checkpoint_body(old, proof, note))
         self._put("VERIFY.md", verify_md(reads, checkpoint, self._shows).encode())
+        self._put("verify.html", verify_html())
 
     def _put(self, name: str, data: bytes) -> None:
         self.files[name] = lambda: data

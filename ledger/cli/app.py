@@ -19,6 +19,7 @@ from ledger.cli import (
     keeping,
     keys,
     opening,
+    page,
     people,
     randomization,
     signing,
@@ -60,6 +61,7 @@ def build() -> typer.Typer:
     doctor.register(app)
     erasing.register(app)
     transparency.register(app)
+    page.register(app)
     unblinding.register(app)
     randomization.register(app)
     importing.register(app)

@@ -220,6 +220,7 @@ def test_participants_own_bundle(made: SmallLedger, tmp_path: Path) -> None:
 def test_links_are_refused(made: SmallLedger, bundle: Path, tmp_path: Path) -> None:
     """A link could show two readers two bundles."""
     write(tmp_path / "b", contents(bundle))
+    (tmp_path / "b" / "verify.html").unlink()
     (tmp_path / "b" / "verify.html").symlink_to("/etc/hostname")
     report = check(made, tmp_path / "b")
     assert problems(report) == {"BUNDLE_FORM"}

@@ -1,0 +1,100 @@
+"""`verify.html`: one file that checks an export in a browser, without a network (record-format.md §9).
+
+The page is put together of the parts beside this module, in the order of `SCRIPTS`, and of tables that the
+verifier goes by too, so that neither can come to differ. Its content security policy names the hash of its
+one script and of its one style and lets nothing else run, load or be sent.
+
+It checks what WebCrypto can, and says on the page what it leaves to `trial-ledger verify`: the rules of the
+catalogue, the table of who may sign what, and randomization among them. Like `VERIFY.md` it is a convenience
+in a bundle, never evidence: an auditor takes it from the release.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Sequence
+from functools import cache
+from importlib import metadata, resources
+from typing import Any, Final
+
+from ledger.actions import all_specs
+from ledger.canonical import forbidden_ranges
+from ledger.envelope import PAYLOAD_TYPE
+from ledger.roles import SIGHTS
+from ledger.verify.findings import CODES
+
+JUDGE: Final = (
+    "bytes", "canonical", "container", "note", "keys", "tree", "statement", "people", "chain", "shown",
+    "judge",
+)  # fmt: skip
+SCRIPTS: Final = (*JUDGE, "event", "page")
+
+UNCHECKED: Final = (
+    "The rules of the catalogue: breaches, recorded or not (conduct).",
+    "Which role may sign which type and meaning, verified identities, acknowledged policies, grades by type.",
+    "The form of `data` for each type, references between events, and randomization.",
+    "Whether the role may see each opened value, and whether every salt that it may have is given.",
+    "Consistency proofs, an earlier checkpoint of your own, time stamps, and an outbox.",
+)
+"""What the page leaves to `trial-ledger verify`, in the page's words."""
+
+
+@cache
+def verify_html() -> bytes:
+    """Return the page, the same bytes for the same release."""
+    script = "\n".join(
+        ['"use strict";', f"const TABLES = {_tables()};", *(_part(f"{name}.js") for name in SCRIPTS)]
+    )
+    style = _part("page.css")
+    policy = (
+        f"default-src 'none'; script-src '{_hash(script)}'; style-src '{_hash(style)}'; "
+        "base-uri 'none'; form-action 'none'"
+    )
+    page = _part("page.html")
+    parts = {"csp": policy, "css": style, "version": metadata.version("trial-ledger"), "js": script}
+    for name, text in parts.items():
+        page = page.replace("{{" + name + "}}", text)
+    return page.encode()
+
+
+def javascript(names: Sequence[str]) -> str:
+    """Return these parts as one script, after the tables that they go by."""
+    return "\n".join(
+        ['"use strict";', f"const TABLES = {_tables()};", *(_part(f"{name}.js") for name in names)]
+    )
+
+
+def _part(name: str) -> str:
+    return resources.files(__name__).joinpath(name).read_text(encoding="utf-8")
+
+
+def _hash(text: str) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+def _tables() -> str:
+    tables: dict[str, Any] = {
+        "findings": {code: [each.verdict.value, each.meaning] for code, each in CODES.items()},
+        "forbidden": [list(bounds) for bounds in forbidden_ranges()],
+        "payloadType": PAYLOAD_TYPE,
+        "sights": {
+            role: {
+                "access": sight.access == "all",
+                "ownAccess": sight.access == "own",
+                "pharmacy": sight.pharmacy,
+                "safety": sight.safety,
+            }
+            for role, sight in SIGHTS.items()
+        },
+        "types": {each.type: _first_sentence(each.action) for each in all_specs()},
+        "unchecked": list(UNCHECKED),
+    }
+    # Inside a script element `</` could end it, wherever it stands.
+    return json.dumps(tables, sort_keys=True, separators=(",", ":")).replace("<", "\\u003c")
+
+
+def _first_sentence(cls: type) -> str:
+    text = " ".join((cls.__doc__ or "").split())
+    return text.partition(". ")[0].partition(" (")[0].rstrip(".")

@@ -1,0 +1,24 @@
+"""`trial-ledger verify-page`: write the release's verify.html, for whoever checks an export in a browser."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ledger.browser import verify_html
+from ledger.errors import StoreError
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("verify-page", help="Write the page that checks an export in a browser.")(_verify_page)
+
+
+def _verify_page(out: Annotated[Path, typer.Argument(help="the file to write, such as verify.html")]) -> None:
+    try:
+        out.write_bytes(verify_html())
+    except OSError as error:
+        raise StoreError("FILE", f"can't write {out.name}: {error.strerror}") from error
+    typer.echo(f"{out}: open it in a browser, drop an export on it, and paste your own policy")

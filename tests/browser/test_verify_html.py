@@ -1,0 +1,358 @@
+"""verify.html in a browser: good bundles hold, tampered ones are found by code, nothing leaves the page."""
+
+from __future__ import annotations
+
+import base64
+import copy
+import json
+import zipfile
+from collections.abc import Callable
+from contextlib import nullcontext
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser
+
+from ledger import canonical
+from ledger.browser import verify_html
+from ledger.canonical import Keys
+from ledger.checkpoint import Checkpoint, publish, sign_head
+from ledger.policy import format_policy
+from ledger.verify.files import CONVENIENCES
+from tests.browser.verifying import Result, open_page, run
+from tests.ledger.forgery import Forgery, key_of
+from tests.ledger.small_ledger import ORIGIN, SmallLedger, make
+from tests.ledger.verifying import MINIMAL, MINIMAL_POLICY
+
+VITALS = "vitals SA-01-002"
+Verify = Callable[..., Result]
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> SmallLedger:
+    """One small ledger for the whole file."""
+    return make(tmp_path_factory.mktemp("ledger") / "d")
+
+
+@pytest.fixture(scope="module")
+def real(made: SmallLedger, tmp_path_factory: pytest.TempPathFactory) -> Forgery:
+    """The real bundle in memory."""
+    return Forgery(made, tmp_path_factory.mktemp("bundle") / "b")
+
+
+@pytest.fixture
+def forged(real: Forgery) -> Forgery:
+    """A copy to change."""
+    other = copy.copy(real)
+    other.leaves, other.payloads, other.files = real.leaves.copy(), real.payloads.copy(), dict(real.files)
+    return other
+
+
+@pytest.fixture
+def verify(browser: Browser, made: SmallLedger, tmp_path: Path) -> Verify:
+    """Verify a bundle under the real policy."""
+    page, asked = open_page(browser, tmp_path)
+    policy = format_policy(made.policy).decode()
+
+    def go(bundle: Path, **stated: str) -> Result:
+        return run(page, asked, bundle, stated.pop("policy", policy), **stated)
+
+    return go
+
+
+def test_good_bundle_holds(verify: Verify, forged: Forgery, tmp_path: Path) -> None:
+    """Integrity and completeness hold, conduct is not judged, and nothing was asked of a network."""
+    result = verify(forged.write(tmp_path / "b"))
+    assert result.said["verdicts"] == {
+        "integrity": True,
+        "completeness": True,
+        "conduct": "not judged here",
+    }
+    assert result.codes == set()
+    assert result.requests == []
+    assert result.said["facts"]["size"] == forged.size
+
+
+def test_minimal_bundle_of_the_format_holds(verify: Verify) -> None:
+    """The format's own bundle holds under its own policy."""
+    result = verify(MINIMAL, policy=MINIMAL_POLICY.read_text(encoding="utf-8"))
+    assert (result.holds("integrity"), result.holds("completeness")) == (True, True)
+
+
+def flip(path: Path, at: int) -> None:
+    """Change one byte of a file."""
+    data = bytearray(path.read_bytes())
+    data[at] ^= 1
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "at", "expected"),
+    [
+        ("payloads/000*/*", 2000, "STATEMENT_HASH"),
+        ("tile/entries/000*/*", 300, "ROOT"),
+        ("tile/0/000*/*", 40, "TILE"),
+        ("disclosures.jsonl", 60, "DISCLOSURE"),
+        ("checkpoint", 30, "LOG_SIGNATURE"),
+        ("streams.json", 40, "SALT"),
+    ],
+)
+def test_one_byte_changed(
+    verify: Verify, forged: Forgery, tmp_path: Path, pattern: str, at: int, expected: str
+) -> None:
+    """One byte changed in any kind of file is found, and never is everything said to hold."""
+    place = forged.write(tmp_path / "b")
+    flip(next(place.glob(pattern)), at)
+    result = verify(place)
+    assert expected in result.codes
+    assert not (result.holds("integrity") and result.holds("completeness"))
+
+
+def test_forged_checkpoint_ends_the_reading(verify: Verify, forged: Forgery, tmp_path: Path) -> None:
+    """Under a checkpoint that the log did not sign nothing further is read."""
+    place = forged.write(tmp_path / "b")
+    flip(place / "checkpoint", 50)
+    result = verify(place)
+    assert result.codes <= {"LOG_SIGNATURE", "NOTE"}
+    assert "size" not in result.said["facts"]
+    assert not result.holds("integrity")
+    assert not result.holds("completeness")
+
+
+def test_two_statements_swapped_by_the_log(
+    verify: Verify, forged: Forgery, made: SmallLedger, tmp_path: Path
+) -> None:
+    """Swapped and signed again by the log's own keys, two events do not fit their indexes and streams."""
+    at = made.at[VITALS]
+    for rows in (forged.leaves, forged.payloads):
+        rows[at], rows[at + 1] = rows[at + 1], rows[at]
+    for index in (at, at + 1):
+        forged.set_leaf(index, index=index)
+    result = verify(forged.write(tmp_path / "b"))
+    assert {"AT", "SEEN_ROOT"} & result.codes
+    assert not result.holds("integrity")
+
+
+def test_dropped_event(verify: Verify, forged: Forgery, made: SmallLedger, tmp_path: Path) -> None:
+    """A dropped event leaves a gap in its stream, even where the log signed the shorter tree."""
+    at = made.at[VITALS]
+    del forged.leaves[at], forged.payloads[at]
+    for index in range(at, forged.size):
+        forged.set_leaf(index, index=index)
+    result = verify(forged.write(tmp_path / "b"))
+    assert result.indexes("SEQ")[0] == at
+    assert "PREV" in result.codes
+
+
+def test_tail_cut(verify: Verify, forged: Forgery, tmp_path: Path) -> None:
+    """A file of the end that is missing is named."""
+    place = forged.write(tmp_path / "b")
+    next(place.glob("payloads/000*/*")).unlink()
+    assert "FILE_MISSING" in verify(place).codes
+
+
+def test_another_ledger(verify: Verify, forged: Forgery, tmp_path: Path) -> None:
+    """A ledger id that leaf 0 does not have is found."""
+    assert "LEDGER_ID" in verify(forged.write(tmp_path / "b"), ledger_id="ab" * 32).codes
+
+
+def test_signature_of_another_event(
+    verify: Verify, forged: Forgery, made: SmallLedger, tmp_path: Path
+) -> None:
+    """A signature pasted from one event onto another does not hold."""
+    at = made.at[VITALS]
+    other = next(
+        index
+        for index in range(forged.size)
+        if index != at and forged.leaf(index)["sigs"][0]["key"] == forged.leaf(at)["sigs"][0]["key"]
+    )
+    forged.set_leaf(at, sigs=forged.leaf(other)["sigs"])
+    result = verify(forged.write(tmp_path / "b"))
+    assert result.indexes("SIGNATURE") == [at]
+
+
+def test_signature_set_too_long(verify: Verify, forged: Forgery, made: SmallLedger, tmp_path: Path) -> None:
+    """A signature that the statement does not ask for is found."""
+    at = made.at[VITALS]
+    sigs = forged.leaf(at)["sigs"]
+    forged.set_leaf(at, sigs=[*sigs, *sigs])
+    assert verify(forged.write(tmp_path / "b")).indexes("SIGNATURE_SET") == [at]
+
+
+def test_statement_by_a_key_nobody_enrolled(
+    verify: Verify, forged: Forgery, made: SmallLedger, tmp_path: Path
+) -> None:
+    """A key that the log does not know signs nothing."""
+    thief = key_of("nobody")
+    statement = forged.draft(made.at[VITALS], key={"alg": "ed25519", "id": thief.id})
+    at = forged.append(statement, [thief])
+    assert verify(forged.write(tmp_path / "b")).indexes("KEY_UNKNOWN") == [at]
+
+
+def test_printed_name_of_somebody_else(
+    verify: Verify, forged: Forgery, made: SmallLedger, tmp_path: Path
+) -> None:
+    """A printed name that is not the holder's is found."""
+    like = made.at[VITALS]
+    actor = {**forged.statement(like)["actor"], "name": "Somebody Else"}
+    person = actor["id"]
+    at = forged.append(forged.draft(like, actor=actor), [key_of(person)])
+    assert verify(forged.write(tmp_path / "b")).indexes("ACTOR") == [at]
+
+
+def test_statement_not_canonical(verify: Verify, forged: Forgery, made: SmallLedger, tmp_path: Path) -> None:
+    """Other bytes for the same JSON are not the statement's."""
+    at = made.at[VITALS]
+    forged.payloads[at] = json.dumps(forged.statement(at), ensure_ascii=False).encode()
+    codes = verify(forged.write(tmp_path / "b")).codes
+    assert "STATEMENT_HASH" in codes
+
+
+def test_control_statement_withheld(verify: Verify, forged: Forgery, tmp_path: Path) -> None:
+    """What tells who may sign is in every bundle."""
+    at = next(index for index in range(2, forged.size) if forged.leaf(index)["class"] == "control")
+    forged.payloads[at] = b""
+    line = {"index": at, "statement": forged.leaf(at)["statement"], "why": "scope"}
+    forged.files["withheld.jsonl"] = canonical.encode(line) + b"\n" + forged.files["withheld.jsonl"]
+    assert at in verify(forged.write(tmp_path / "b")).indexes("CONTROL_WITHHELD")
+
+
+def test_statement_withheld_in_silence(
+    verify: Verify, forged: Forgery, made: SmallLedger, tmp_path: Path
+) -> None:
+    """A withheld statement of a stream whose salt is given speaks against completeness."""
+    forged.payloads[made.at[VITALS]] = b""
+    result = verify(forged.write(tmp_path / "b"))
+    assert {"WITHHELD_FORM", "WITHHELD_IN_STREAM"} <= result.codes
+    assert not result.holds("completeness")
+
+
+def test_opening_moved_to_another_event(verify: Verify, forged: Forgery, tmp_path: Path) -> None:
+    """An opening that stands at another event is not what that event commits to."""
+    lines = [json.loads(line) for line in forged.files["disclosures.jsonl"].splitlines()]
+    lines[0]["open"], lines[1]["open"] = lines[1]["open"], lines[0]["open"]
+    forged.files["disclosures.jsonl"] = b"".join(
+        canonical.encode(line, keys=Keys.DISCLOSURES) + b"\n" for line in lines
+    )
+    assert "DISCLOSURE" in verify(forged.write(tmp_path / "b")).codes
+
+
+def test_scope_that_was_not_asked_for(verify: Verify, forged: Forgery, tmp_path: Path) -> None:
+    """The auditor's scope counts, and one that nothing is of never succeeds."""
+    result = verify(forged.write(tmp_path / "b"), kind="site", id="ZZ-99")
+    assert {"SCOPE_MISMATCH", "SCOPE_EMPTY"} <= result.codes
+    assert not result.holds("completeness")
+
+
+def test_extra_file(verify: Verify, forged: Forgery, tmp_path: Path) -> None:
+    """A file that bundles do not have is named."""
+    place = forged.write(tmp_path / "b")
+    (place / "notes.txt").write_text("trust me", encoding="utf-8")
+    assert verify(place).codes == {"FILE_EXTRA"}
+
+
+def zipped(place: Path, to: Path, **extra: str) -> Path:
+    """Pack a bundle in the one allowed form, `extra` files at the end as they come."""
+    with zipfile.ZipFile(to, "w", zipfile.ZIP_STORED) as archive:
+        names = sorted(str(path.relative_to(place)) for path in place.rglob("*") if path.is_file())
+        for name in [*names, *extra]:
+            info = zipfile.ZipInfo(name)
+            info.create_system, info.external_attr = 3, 0o644 << 16
+            data = (place / name).read_bytes() if name in names else extra[name].encode()
+            archive.writestr(info, data)
+    return to
+
+
+def test_zip_holds(verify: Verify, forged: Forgery, tmp_path: Path) -> None:
+    """A zip of the one allowed form is read like the directory."""
+    assert verify(zipped(forged.write(tmp_path / "b"), tmp_path / "b.zip")).codes == set()
+
+
+@pytest.mark.parametrize("name", ["../evil", "scope.json", "aaa"])
+def test_zip_that_climbs_repeats_or_is_out_of_order(
+    verify: Verify, forged: Forgery, tmp_path: Path, name: str
+) -> None:
+    """A zip that two readers could read differently is not read."""
+    with pytest.warns(UserWarning, match="Duplicate") if name == "scope.json" else nullcontext():
+        packed = zipped(forged.write(tmp_path / "b"), tmp_path / "b.zip", **{name: "{}"})
+    result = verify(packed)
+    assert result.codes == {"ZIP_FORM"}
+    assert not result.holds("integrity")
+
+
+def test_zip_with_a_wrong_checksum(verify: Verify, forged: Forgery, tmp_path: Path) -> None:
+    """A byte changed inside a zip fails its checksum."""
+    packed = zipped(forged.write(tmp_path / "b"), tmp_path / "b.zip")
+    data = bytearray(packed.read_bytes())
+    data[data.find(b'"kind"')] ^= 1
+    packed.write_bytes(data)
+    assert "ZIP_FORM" in verify(packed).codes
+
+
+def test_markup_in_a_name_is_text(verify: Verify, forged: Forgery, made: SmallLedger, tmp_path: Path) -> None:
+    """What a bundle says is shown as text, whatever it looks like; the page runs no script but its own."""
+    evil = '<img src=x onerror="document.title=1"><script>document.title=2</script>'
+    like = made.at[VITALS]
+    actor = {**forged.statement(like)["actor"], "name": evil}
+    at = forged.append(forged.draft(like, actor=actor), [key_of(actor["id"])])
+    result = verify(forged.write(tmp_path / "b"))
+    page = result.page
+    page.fill("#search", str(at))
+    page.click(f"#list button[aria-label='Event {at}']")
+    page.wait_for_selector("#event-body h3")
+    assert evil in (page.text_content("#event-body") or "")
+    assert page.locator("#event-body img, #list img, #event-body script").count() == 0
+    assert page.title() == "Verify an export"
+    assert result.requests == []
+
+
+def test_one_event_is_shown_with_signer_and_proof(
+    verify: Verify, forged: Forgery, made: SmallLedger, tmp_path: Path
+) -> None:
+    """An event shows printed name, meaning, both times with their zone, key, and that it is in the tree."""
+    at = made.at[VITALS]
+    result = verify(forged.write(tmp_path / "b"))
+    page = result.page
+    page.fill("#search", str(at))
+    page.click(f"#list button[aria-label='Event {at}']")
+    page.wait_for_selector("#event-body h3")
+    text = page.text_content("#event-body") or ""
+    statement, leaf = forged.statement(at), forged.leaf(at)
+    for shown in (
+        statement["actor"]["name"],
+        f"the meaning: {statement['meaning']}",
+        statement["occurred_at"],
+        leaf["at"][:10],
+        "UTC",
+        leaf["sigs"][0]["key"],
+        leaf["statement"],
+        "hashes lead from its leaf to the signed root",
+    ):
+        assert shown in text
+
+
+def test_what_is_wrong_with_the_policy_is_said(verify: Verify, forged: Forgery, tmp_path: Path) -> None:
+    """A policy that can't be read gives no verdict and says which line."""
+    result = verify(forged.write(tmp_path / "b"), policy="quorum none\nnonsense\n")
+    assert not result.holds("integrity")
+    assert "line 2" in result.said["findings"][0]["detail"]
+
+
+def test_log_that_signed_with_one_key_only(
+    verify: Verify, forged: Forgery, made: SmallLedger, tmp_path: Path
+) -> None:
+    """A checkpoint without the line of a key that the policy lists is not the log's."""
+    place = forged.write(tmp_path / "b")
+    root = base64.b64decode(forged.root(forged.size))
+    head = sign_head(Checkpoint(origin=ORIGIN, size=forged.size, root=root), forged.signers.head)
+    (place / "checkpoint").write_bytes(head)
+    assert verify(place).codes == {"LOG_SIGNATURE"}
+    (place / "checkpoint").write_bytes(publish(head, forged.signers.published, 1_717_400_000))
+    assert verify(place).codes == set()
+
+
+def test_exports_carry_the_page(made: SmallLedger, tmp_path: Path) -> None:
+    """An export holds both conveniences, the page byte for byte the release's."""
+    Forgery(made, tmp_path / "b")
+    assert all((tmp_path / "b" / name).is_file() for name in CONVENIENCES)
+    assert (tmp_path / "b" / "verify.html").read_bytes() == verify_html()

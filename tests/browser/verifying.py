@@ -1,0 +1,65 @@
+"""verify.html as somebody uses it: opened from the disk, given an export and a policy, asked to verify."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Browser, Page
+
+from ledger.browser import verify_html
+
+TIMEOUT_MS = 120_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """What the page said, and what it asked the network for."""
+
+    said: dict[str, Any]
+    page: Page
+    requests: list[str]
+
+    @property
+    def codes(self) -> set[str]:
+        """Codes that speak against a verdict."""
+        return {each["code"] for each in self.said["findings"] if each["verdict"] != "note"}
+
+    def indexes(self, code: str) -> list[int | None]:
+        """Where a code was found."""
+        return [each["index"] for each in self.said["findings"] if each["code"] == code]
+
+    def holds(self, verdict: str) -> bool:
+        """Tell whether a verdict holds."""
+        return bool(self.said["verdicts"][verdict])
+
+
+def open_page(browser: Browser, place: Path) -> tuple[Page, list[str]]:
+    """Open the page from a file; every request that is not of that file is listed."""
+    file = place / "verify.html"
+    file.write_bytes(verify_html())
+    page = browser.new_page(viewport={"width": 1200, "height": 900})
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("pageerror", lambda error: asked.append(f"error: {error}"))
+    page.on("console", lambda message: asked.append(f"console: {message.text}"))
+    page.goto(file.as_uri())
+    asked.remove(file.as_uri())
+    return page, asked
+
+
+def run(page: Page, asked: list[str], bundle: Path, policy: str, **stated: str) -> Result:
+    """Choose a bundle, state what is stated, and verify."""
+    page.fill("#policy", policy)
+    page.select_option("#kind", stated.get("kind", "study"))
+    if "id" in stated:
+        page.fill("#scope-id", stated["id"])
+    page.select_option("#role", stated.get("role", "auditor"))
+    page.fill("#ledger-id", stated.get("ledger_id", ""))
+    page.set_input_files("#folder" if bundle.is_dir() else "#zip", str(bundle))
+    page.click("#verify")
+    page.wait_for_selector("#result:not([hidden])", timeout=TIMEOUT_MS)
+    said = json.loads(page.text_content("#json") or "")
+    return Result(said=said, page=page, requests=list(asked))
