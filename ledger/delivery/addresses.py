@@ -122,7 +122,7 @@ def check_url(url: str, reach: Reach) -> SplitResult:
     if parts.fragment or not host or port == 0:
         raise _refused("expected a host, and no fragment")
     literal = _literal(host)
-    if literal is None and (_HOST.fullmatch(host) is None or host.rpartition(".")[2].isdigit()):
+    if literal is None and (_HOST.fullmatch(host) is None or not host.rpartition(".")[2][0].isalpha()):
         raise _refused("expected a host's name, or an address in its one form")
     if literal is not None and not allowed(literal, reach):
         raise _refused("expected a host that the operator lets webhooks go to")

@@ -1,3 +1,6 @@
+PRAGMA application_id = 0x544C4744;
+PRAGMA user_version = 1;
+
 CREATE TABLE proposals (
     digest TEXT NOT NULL PRIMARY KEY,
     endpoint TEXT NOT NULL,
