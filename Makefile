@@ -47,6 +47,7 @@ generated: .venv/made
 	$(BIN)/python -m ledger.verify.findings > docs/spec/findings.csv
 	$(BIN)/python -m ledger.rules.table > docs/spec/rules.csv
 	$(BIN)/python -m ledger.rules.catalogue > docs/catalogue.md
+	$(BIN)/python -m api.routes.authorization > docs/authorization.md
 
 lock:
 	uv pip compile --universal --generate-hashes --no-emit-index-url --python-version 3.11 --extra dev pyproject.toml -o requirements.lock

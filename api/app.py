@@ -34,6 +34,7 @@ from api.problems import ProblemError, problem
 from api.routes import (
     actions,
     asyncapi,
+    authorization,
     catalogue,
     docs,
     health,
@@ -71,6 +72,7 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
     *health.OPERATIONS,
     *docs.OPERATIONS,
     *asyncapi.OPERATIONS,
+    *authorization.OPERATIONS,
     *webhooks.OPERATIONS,
 )
 
@@ -107,6 +109,7 @@ def create_app(studies: Sequence[OpenStudy], operating: Operating = PLAIN) -> Fa
     app.state.operating = operating
     app.state.admission = Admission(operating.limits)
     app.state.metrics = Metrics(lambda: app.state.studies, app.state.admission, operating.lines)
+    app.state.operations = OPERATIONS
     app.state.openapi = document(OPERATIONS)
     for operation in OPERATIONS:
         _route(app, operation)
@@ -177,6 +180,9 @@ def _endpoint(operation: Operation, twin: str | None) -> Endpoint:
                 return await cast(Callable[[Call], Awaitable[Response]], handler)(call)
             return await run_in_threadpool(cast(Callable[[Call], Response], handler), call)
         except LedgerError as error:
+            study: ServedStudy | None = getattr(request.state, "study", None)
+            if study is not None:
+                study.attempts.note(operation.name, error)
             return await _problem(request, error)
         except ClientDisconnect:
             return Response(status_code=400)

@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 
 from api import sight
 from api.frames import Frame
-from ledger.roles import SIGHTS
 from ledger.store.port import Reads
 from projections.reader import Reader
 
@@ -61,8 +60,7 @@ class Audience:
 
 def audience(reader: Reader, chosen: Filter) -> Audience:
     """Return the audience of a reader: who it is counts only where the role sees something of its own."""
-    sees = SIGHTS[reader.role]
-    person = reader.person if "own" in (sees.access, sees.others) else None
+    person = reader.person if reader.has_own else None
     return Audience(reader=replace(reader, person=person, opener=None, decided=frozenset()), chosen=chosen)
 
 

@@ -19,11 +19,11 @@ from ledger.errors import FormatError
 from ledger.note import parse_note
 from ledger.places import open_checkpoints
 from ledger.relay.sources import Batch, Entries
-from ledger.roles import ROLES, SIGHTS
 from ledger.store.checkpoints import CheckpointStore
 from ledger.store.port import Store
 from ledger.subscriber.sse import SseReader
 from ledger.views import INSPECTOR
+from projections.authorization import STAFF
 from projections.reader import Reader
 
 PAGE: Final = 500
@@ -86,7 +86,7 @@ def from_directory(directory: Path, role: str, person: str, sites: tuple[str, ..
         FormatError: `ROLE_UNKNOWN` for one that follows no stream; an inspector reads a frozen checkpoint.
         StoreError: `LEDGER_MISSING`.
     """
-    if role not in ROLES or role == INSPECTOR or SIGHTS[role].others != "all":
+    if role not in STAFF or role == INSPECTOR:
         raise FormatError("ROLE_UNKNOWN", "expected a role that reads the stream", field="--role")
     everywhere = None if "*" in sites else frozenset(sites)
     return Directory(directory, Reader(role=role, person=person or None, sites=everywhere))

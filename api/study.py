@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from api.accounts import People
+from api.attempts import Attempts
 from api.reading import Reading
 from api.recorder import Recorder
 from api.tailer import Tailer
@@ -51,6 +52,7 @@ class ServedStudy:
         self.judges = ThreadPoolExecutor(max_workers=1, thread_name_prefix="verify")
         self.heads = Heads(opened.ledger)
         self.people = People(opened.config, opened.ledger, self.heads, opened.accounts)
+        self.attempts = Attempts()
         self.unpublished: str | None = None
         self.folded = threading.Event()
         self.inspected: dict[str, ServedStudy] = {}  # as of each open inspection, by its event

@@ -58,11 +58,13 @@ class Row:
 ANYBODY: Final[frozenset[str]] = frozenset({"anybody"})
 """The roles of an operation that needs no token."""
 
-_STAFF: Final = frozenset(role for role in ROLES if SIGHTS[role].others == "all")
-_READERS: Final = _STAFF | {"participant"}
+STAFF: Final = frozenset(role for role in ROLES if SIGHTS[role].others == "all")
+"""Roles that read the study, each at its sites."""
+_READERS: Final = STAFF | {"participant"}
 _SIGNERS: Final = _READERS | {"list_holder"}
-_UNBLINDED: Final = frozenset(role for role in _STAFF if SIGHTS[role].treatment == "all")
+_UNBLINDED: Final = frozenset(role for role in STAFF if SIGHTS[role].treatment == "all")
 _WHOLE: Final = frozenset(role for role in _READERS if not SIGHTS[role].hidden)
+_ACCESS: Final = frozenset(role for role in STAFF if SIGHTS[role].access == "all")
 _REGIMEN: Final = (_UNBLINDED - {INSPECTOR}) | frozenset(UNBLINDING)
 
 _OPEN: Final = Row(roles=ANYBODY, reach="open")
@@ -97,25 +99,27 @@ TABLE: Final[Mapping[str, Row]] = MappingProxyType(
         "change-password": Row(roles=ANYBODY, reach="own"),
         # Reading.
         "attachment": Row(roles=_READERS, reach="records"),
-        "participants": Row(roles=_STAFF, reach="participants"),
+        "participants": Row(roles=STAFF, reach="participants"),
         "participant": Row(roles=_READERS, reach="participants"),
         "timeline": Row(roles=_READERS, reach="participants"),
         "history": Row(roles=_READERS, reach="participants"),
         "regimen": Row(roles=_REGIMEN, reach="arm"),
         "audit-trail": Row(roles=_READERS, reach="records"),
-        "projection": Row(roles=_STAFF, reach="records"),
+        "projection": Row(roles=STAFF, reach="records"),
         "event": Row(roles=_READERS, reach="records"),
         "proof": Row(roles=_READERS, reach="log"),
         "stream": Row(roles=_READERS, reach="records"),
         "leaf-tile": Row(roles=_READERS, reach="log"),
         "entries": Row(roles=_READERS, reach="log"),
         "export": Row(roles=_WHOLE, reach="bundle"),
-        "verify": Row(roles=_STAFF, reach="service"),
+        "verify": Row(roles=STAFF, reach="service"),
         # Webhooks: whoever signs for an endpoint sees and proposes it.
         "webhooks": Row(roles=_ENDPOINTS, reach="service"),
         "webhook-propose": Row(roles=_ENDPOINTS, reach="service", frozen=False),
         "webhook-change": Row(roles=_ENDPOINTS, reach="service", frozen=False),
         "webhook-parked": Row(roles=_ENDPOINTS, reach="service"),
+        "authorization": Row(roles=_READERS, reach="service"),
+        "attempts": Row(roles=_ACCESS - {INSPECTOR}, reach="service"),
         # Recording.
         "prepare": Row(roles=_SIGNERS, reach="place", frozen=False),
         "put-attachment": Row(roles=_SIGNERS, reach="place", frozen=False),

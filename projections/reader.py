@@ -53,6 +53,12 @@ class Reader:
         """Whether this reader sees the records of one participant alone: themselves."""
         return sight_of(self).others == "own"
 
+    @property
+    def has_own(self) -> bool:
+        """Whether it counts who this reader is: their role sees something of its own."""
+        sight = sight_of(self)
+        return "own" in (sight.access, sight.others)
+
     def sees(self, stream: str, type_: str, statement: Mapping[str, Any]) -> bool:
         """Tell whether this reader sees a statement at all; a control statement is seen by all (§9)."""
         return bool(allowed(self, None, Record(stream=stream, type=type_, statement=statement)))
