@@ -99,6 +99,7 @@ def pair(twins: tuple[Twin, ...], tmp_path_factory: pytest.TempPathFactory) -> I
             )
             study = OpenStudy(config=replace(copy.config, tokens=tokens), ledger=copy.ledger)
             http = TestClient(create_app([study]), base_url="http://twin/v1/studies/nct06414356/")
+            http.headers["X-Request-Id"] = "0" * 32  # else each answer has one of its own
             found.append(Served(twin=copy, http=opened.enter_context(http)))
         left, right = found
         yield left, right
