@@ -127,15 +127,26 @@ def measured(number: int) -> dict[str, Any]:
 
 
 def _enrol(trial: SmallLedger, participant: str) -> None:
-    stream = f"participant/{participant}"
-    identity = {"/data/identity": f"the person behind {participant}"}
-    registered = {"participant": participant}
-    trial.say(
-        f"registered {participant}", *BEDSIDE, "participant.registered", stream, registered, opened=identity
-    )
+    type_, stream, data, opened = registration(participant)
+    trial.say(f"registered {participant}", *BEDSIDE, type_, stream, data, opened=opened)
     trial.sources.advance(60 * SECOND)
+    type_, stream, data = consent(trial, participant)
+    recorded = trial.say(f"consent {participant}", *BEDSIDE, type_, stream, data)
+    if recorded.breaches:
+        raise RuntimeError(f"expected a consent without a breach, got {recorded.breaches}")
+    trial.sources.advance(60 * SECOND)
+
+
+def registration(participant: str) -> tuple[str, str, dict[str, Any], dict[str, Any]]:
+    """Return type, stream and data of a registration, and what of it is sealed."""
+    identity = {"/data/identity": f"the person behind {participant}"}
+    return "participant.registered", f"participant/{participant}", {"participant": participant}, identity
+
+
+def consent(trial: SmallLedger, participant: str) -> tuple[str, str, dict[str, Any]]:
+    """Return type, stream and data of a consent that is given now."""
     consented = format_instant(trial.sources.now_us())
-    consent = {
+    data = {
         "form_version": "1",
         "language": "en",
         "form_sha256": trial.ledger.refresh().conduct.study.forms[0].sha256,
@@ -152,7 +163,4 @@ def _enrol(trial: SmallLedger, participant: str) -> None:
         "copy_given": True,
         "source": SOURCE,
     }
-    recorded = trial.say(f"consent {participant}", *BEDSIDE, "consent.obtained", stream, consent)
-    if recorded.breaches:
-        raise RuntimeError(f"expected a consent without a breach, got {recorded.breaches}")
-    trial.sources.advance(60 * SECOND)
+    return "consent.obtained", f"participant/{participant}", data

@@ -20,18 +20,32 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from ledger.directory import Token
-from ledger.statement import parse_statement
+from ledger.lines import encode_base64
+from ledger.recorded import Recorded
+from ledger.statement import make_statement, parse_statement
+from ledger.store.port import Head
 from ledger.store.postgres import PostgresStore
-from tests.benchmarks.trial import open_trial, participant_id, signed_vital_signs
+from ledger.submission import Submission
+from ledger.transaction import Outcome
+from tests.benchmarks.trial import (
+    BEDSIDE,
+    NURSE,
+    consent,
+    open_trial,
+    participant_id,
+    registration,
+    sign,
+    vital_signs_action,
+)
 from tests.ledger.on_schema import new_store, write_directory
-from tests.ledger.small_ledger import SmallLedger
+from tests.ledger.small_ledger import SECOND, SITE, SmallLedger
 from tests.ledger.test_cli import COMMAND, clean, run
 from tests.postgres_server import DATABASE, PostgresServer, running
 
@@ -87,30 +101,83 @@ class Load:
         return _cpu_rate(self.parts[-quarter:]) / _cpu_rate(self.parts[:quarter])
 
 
+class Clients:
+    """Those who record: they know the newest statement of each of their streams, and sign the next ones."""
+
+    def __init__(self, trial: SmallLedger) -> None:
+        self._trial = trial
+        self._newest: dict[str, tuple[int, str]] = {}
+
+    def enrol(self, participants: Sequence[str]) -> None:
+        """Register and let consent, each of all of them in one commit."""
+        trial = self._trial
+        self._say([(*registration(each),) for each in participants])
+        trial.sources.advance(60 * SECOND)
+        self._say([(*consent(trial, each), {}) for each in participants])
+        trial.sources.advance(60 * SECOND)
+
+    def page(self, participant: str, head: Head, first: int) -> list[Submission]:
+        """Sign the participant's next statements, each naming the one before it."""
+        signer, ledger, pages = self._trial.people[NURSE], self._trial.ledger, []
+        stream = f"participant/{participant}"
+        row, seen = ledger.stream(stream), {"root": encode_base64(head.root), "size": head.size}
+        seq, prev = self._newest[stream]
+        for number in range(first, first + PER_PAGE):
+            seq += 1
+            value = signer.complete(ledger, vital_signs_action(participant, number))
+            statement = make_statement({**value, "tag": row.tag, "seq": seq, "prev": prev, "seen": seen})
+            pages.append(sign(signer, statement))
+            prev = statement.event
+        self._newest[stream] = seq, prev
+        return pages
+
+    def _say(self, actions: Sequence[tuple[str, str, dict[str, Any], dict[str, Any]]]) -> None:
+        """Record one action in each of several streams."""
+        trial, (_, role, meaning) = self._trial, BEDSIDE
+        common = {"role": role, "meaning": meaning, "site": SITE, "protocol": "1.0"}
+        submissions = [
+            trial.people[NURSE].submission(
+                trial.ledger, {**common, "type": type_, "stream": stream, "data": data}, opened
+            )
+            for type_, stream, data, opened in actions
+        ]
+        for each in check(trial.ledger.record_all(submissions)):
+            statement = trial.ledger.store.entry(each.index)
+            assert statement is not None
+            self._newest[statement.stream] = statement.seq, statement.event
+
+
 def load(trial: SmallLedger, entries: int, minutes: float) -> Iterator[Part]:
     """Record so many entries, or as many as go into the time; yield a part whenever one is done."""
-    part, done, end = Part(), 0, time.monotonic() + 60 * minutes
+    clients, part, done, end = Clients(trial), Part(), 0, time.monotonic() + 60 * minutes
     while done < entries and time.monotonic() < end:
-        cohort = done // (AT_A_TIME * PER_PARTICIPANT)
-        begin, count = time.perf_counter(), min(PER_COMMIT, entries - done)
-        submissions = [
-            each
-            for n in range(-(-count // PER_PAGE))
-            for each in signed_vital_signs(trial, participant_id(1 + cohort * AT_A_TIME + n), PER_PAGE)
-        ]
+        cohort, page = divmod(done // PER_COMMIT, PER_PARTICIPANT // PER_PAGE)
+        names = [participant_id(1 + cohort * AT_A_TIME + n) for n in range(AT_A_TIME)]
+        if page == 0:
+            clients.enrol(names)
+        begin, head = time.perf_counter(), trial.ledger.store.head()
+        submissions = [each for name in names for each in clients.page(name, head, page * PER_PAGE)]
         signed, cpu = time.perf_counter(), time.process_time()
         outcomes = trial.ledger.record_all(submissions)
         part.recording_s += time.perf_counter() - signed
         part.cpu_s += time.process_time() - cpu
         part.signing_s += signed - begin
-        for outcome in outcomes:
-            if isinstance(outcome, Exception):
-                raise outcome
-        part.entries += len(submissions)
-        done += len(submissions)
+        part.entries += len(check(outcomes))
+        done += len(outcomes)
         if part.entries >= entries // PARTS:
             yield part
             part = Part()
+
+
+def check(outcomes: Sequence[Outcome]) -> list[Recorded]:
+    """Return outcomes that are all recorded, without a breach."""
+    recorded = []
+    for outcome in outcomes:
+        if not isinstance(outcome, Recorded):
+            raise outcome
+        assert not outcome.breaches, outcome.breaches
+        recorded.append(outcome)
+    return recorded
 
 
 def read(url: str) -> tuple[int, float, float]:
@@ -180,10 +247,9 @@ def memory_mib(pid: int) -> tuple[float, float]:
 
 def measure(server: PostgresServer, directory: Path, entries: int, minutes: float) -> Load:
     """Do all of it, and say each figure as it comes."""
-    participants = AT_A_TIME * -(-entries // (AT_A_TIME * PER_PARTICIPANT))
-    trial = open_trial(directory, participants, store=new_store(server, SCHEMA))
+    trial = open_trial(directory, 0, store=new_store(server, SCHEMA))
     write_directory(trial, directory, server.url(SCHEMA), tokens=(TOKEN,))
-    say(f"{participants} participants; load {entries} entries, {PER_COMMIT} a commit")
+    say(f"load {entries} entries, {PER_COMMIT} a commit, {PER_PARTICIPANT} of each participant")
     loaded = Load()
     for part in load(trial, entries, minutes):
         loaded.parts.append(part)
