@@ -4,7 +4,7 @@ BIN := .venv/bin
 SEED ?= 1
 DEMO ?= demo
 
-.PHONY: demo test check bench cdisc generated lock clean soak-relay revoking
+.PHONY: soak-stream demo test test-postgresql check bench cdisc generated lock clean soak soak-relay million revoking
 
 .venv/made: requirements.lock pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed" if sys.version_info < (3, 11) else 0)'
@@ -18,6 +18,10 @@ demo: .venv/made
 
 test: .venv/made
 	$(BIN)/python -m tests.halves
+
+# The same over PostgreSQL: what would be a file is a schema of a server of the run's own.
+test-postgresql: .venv/made
+	$(BIN)/python -m tests.halves -p tests.on_postgresql.plugin
 
 check: .venv/made
 	$(BIN)/ruff check .
@@ -38,9 +42,22 @@ cdisc: .venv/made
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-cdisc.lock
 	$(BIN)/python -m tests.pilot
 
+# PostgreSQL under load: writers and a server that die at random; a synchronous standby that takes over.
+soak: .venv/made
+	$(BIN)/python -m tests.soak.writers
+	$(BIN)/python -m tests.soak.replica
+
+# A log of a million entries on PostgreSQL, a quarter of an hour on two cores: rates, size, rebuild, memory.
+million: .venv/made
+	$(BIN)/python -m tests.soak.million
+
 # The relay into NATS JetStream, with the ledger's server, the relay and nats-server killed at random.
 soak-relay: .venv/made
 	$(BIN)/python -m tests.soak.relay
+
+# 200 subscribers, a writer at full speed, a server killed and drained meanwhile; a few minutes.
+soak-stream: .venv/made
+	$(BIN)/python -m tests.soak.subscribers
 
 generated: .venv/made
 	$(BIN)/python -m ledger.actions.table > docs/spec/authority.csv

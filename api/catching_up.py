@@ -37,16 +37,27 @@ async def lines(
         size: the log's, as the answer's head names it.
         hold: whether the reader's rights are still there.
     """
-    for start in range(span.start, span.stop, PAGE):
-        if tailer.draining:
-            yield control_line("server-draining", after=start - 1)
-            return
-        if not await hold():
-            yield control_line("access-ended", after=start - 1)
-            return
-        stop = min(start + PAGE, span.stop)
-        yield await asyncio.to_thread(page, ledger, who, tailer.source, start, stop)
+    # The next page is read while this one is on its way.
+    ahead = _read(tailer, ledger, who, span)
+    try:
+        for start in range(span.start, span.stop, PAGE):
+            if tailer.draining:
+                yield control_line("server-draining", after=start - 1)
+                return
+            if not await hold():
+                yield control_line("access-ended", after=start - 1)
+                return
+            ready, ahead = await ahead, _read(tailer, ledger, who, range(start + PAGE, span.stop))
+            yield ready
+    finally:
+        ahead.cancel()
     yield await asyncio.to_thread(_end, ledger, span.stop, size)
+
+
+def _read(tailer: Tailer, ledger: Ledger, who: Audience, span: range) -> asyncio.Task[bytes]:
+    """Begin to read the first page of a range."""
+    stop = min(span.start + PAGE, span.stop)
+    return asyncio.create_task(asyncio.to_thread(page, ledger, who, tailer.source, span.start, stop))
 
 
 def page(ledger: Ledger, who: Audience, source: str, start: int, stop: int) -> bytes:

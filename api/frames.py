@@ -15,8 +15,7 @@ that JSON never escapes (record-format.md §2), and an encoder would take ten ti
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any, Final
 
@@ -31,41 +30,53 @@ LEAF: Final = "leaf"
 ERASURE: Final = "personal_data.erased"
 LEAF_TYPE: Final = f"{TYPE_PREFIX}leaf.v1"
 
+Form = Callable[[str, int, bytes], bytes]
+"""(kind, index, CloudEvents JSON) -> what goes out."""
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+
 class Frame:
-    """One entry as it goes out: whole, and as its leaf alone; `statement` is for deciding who sees it.
+    """One entry as it goes out: whole, or as its leaf alone, each made when it is first asked for.
 
-    `told` is a control event that goes to every subscriber after the entry, whatever they filter or see.
+    `statement` is for deciding who sees it. `told` is a control event that goes to every subscriber after the
+    entry, whatever they filter or see.
     """
 
-    entry: StoredEntry
-    statement: Mapping[str, Any]
-    whole: bytes
-    leaf: bytes
-    told: bytes = b""
+    __slots__ = ("_form", "_leaf", "_source", "_whole", "entry", "statement", "told")
+
+    def __init__(self, entry: StoredEntry, source: str, form: Form, told: bytes) -> None:
+        self.entry = entry
+        self.statement: Mapping[str, Any] = LazyStatement(entry.statement)
+        self.told = told
+        self._source = source
+        self._form = form
+        self._whole = self._leaf = b""
+
+    @property
+    def whole(self) -> bytes:
+        """The event with the statement."""
+        if not self._whole:
+            entry = self.entry
+            self._whole = self._form(entry.type, entry.index, _whole_event(entry, self._source))
+        return self._whole
+
+    @property
+    def leaf(self) -> bytes:
+        """The event with the leaf alone, which names no stream."""
+        if not self._leaf:
+            self._leaf = self._form(LEAF, self.entry.index, _leaf_event(self.entry, self._source))
+        return self._leaf
 
 
 def frame(entry: StoredEntry, source: str) -> Frame:
     """Make an entry's Server-Sent Events."""
-    statement = LazyStatement(entry.statement)
-    whole, leaf = _cloud_events(entry, source)
-    index = str(entry.index).encode()
-    return Frame(
-        entry=entry,
-        statement=statement,
-        whole=b"event: %b\nid: %b\ndata: %b\n\n" % (entry.type.encode(), index, whole),
-        leaf=b"event: leaf\nid: %b\ndata: %b\n\n" % (index, leaf),
-        told=control("erased", **_order(entry.index, statement)) if entry.type == ERASURE else b"",
-    )
+    told = control("erased", **_order(entry)) if entry.type == ERASURE else b""
+    return Frame(entry, source, _event, told)
 
 
 def line(entry: StoredEntry, source: str) -> Frame:
     """Make an entry's JSON lines."""
-    statement = LazyStatement(entry.statement)
-    whole, leaf = _cloud_events(entry, source)
-    told = control_line("erased", **_order(entry.index, statement)) if entry.type == ERASURE else b""
-    return Frame(entry=entry, statement=statement, whole=whole + b"\n", leaf=leaf + b"\n", told=told)
+    told = control_line("erased", **_order(entry)) if entry.type == ERASURE else b""
+    return Frame(entry, source, _line, told)
 
 
 def control(kind: str, **data: Any) -> bytes:
@@ -89,15 +100,29 @@ def checkpoint_data(size: int, root: bytes, note: bytes) -> dict[str, Any]:
     return {"size": size, "root": encode_base64(root), "note": note.decode()}
 
 
-def _cloud_events(entry: StoredEntry, source: str) -> tuple[bytes, bytes]:
-    """Return the event with its statement, and the one with the leaf alone, which names no stream."""
-    begin = f'{{"specversion":"1.0","id":"{entry.event}","source":{_quoted(source)},"type":"{TYPE_PREFIX}'
-    end = f'"time":"{entry.at}","sequence":"{entry.index}","datacontenttype":"application/json","data":{{'
-    whole = f'{begin}{entry.type}.v{entry.schema}","subject":"{entry.stream}",{end}"statement":'
+def _event(kind: str, index: int, data: bytes) -> bytes:
+    return b"event: %b\nid: %d\ndata: %b\n\n" % (kind.encode(), index, data)
+
+
+def _line(kind: str, index: int, data: bytes) -> bytes:
+    return data + b"\n"
+
+
+def _whole_event(entry: StoredEntry, source: str) -> bytes:
+    kind = f'{entry.type}.v{entry.schema}","subject":"{entry.stream}'
+    return b'%b"statement":%b,"leaf":%b}}' % (_around(entry, source, kind), entry.statement, entry.leaf)
+
+
+def _leaf_event(entry: StoredEntry, source: str) -> bytes:
+    return b'%b"leaf":%b}}' % (_around(entry, source, "leaf.v1"), entry.leaf)
+
+
+def _around(entry: StoredEntry, source: str, kind: str) -> bytes:
     return (
-        b'%b%b,"leaf":%b}}' % (whole.encode(), entry.statement, entry.leaf),
-        b'%b"leaf":%b}}' % (f'{begin}leaf.v1",{end}'.encode(), entry.leaf),
-    )
+        f'{{"specversion":"1.0","id":"{entry.event}","source":{_quoted(source)},'
+        f'"type":"{TYPE_PREFIX}{kind}","time":"{entry.at}","sequence":"{entry.index}",'
+        '"datacontenttype":"application/json","data":{'
+    ).encode()
 
 
 @lru_cache(maxsize=64)
@@ -105,7 +130,7 @@ def _quoted(source: str) -> str:
     return orjson.dumps(source).decode()
 
 
-def _order(index: int, statement: Mapping[str, Any]) -> dict[str, Any]:
+def _order(entry: StoredEntry) -> dict[str, Any]:
     """Tell who holds sealed values of a statement which of them to destroy: those with these digests."""
-    data = statement["data"]
-    return {"index": index, "statement": data["statement"], "digests": data["digests"]}
+    data = orjson.loads(entry.statement)["data"]
+    return {"index": entry.index, "statement": data["statement"], "digests": data["digests"]}

@@ -61,7 +61,9 @@ class Ring:
         self.stop = self.since = size
 
     def read(self, cursor: int) -> tuple[int, bytes]:
-        """Return the next cursor, and what to write to get there; `start` <= cursor <= `stop`."""
+        """Return the next cursor, and what to write to get there; `start` <= cursor, the same at the end."""
+        if cursor >= self.stop:
+            return cursor, b""
         found = self._joined.get(cursor)
         if found is None:
             found = self._join(cursor)

@@ -57,6 +57,7 @@ class Tailer:
     Attributes:
         source: the study's address, as events name it.
         size: the log as far as it was followed.
+        ticks: counts `TICK_S` since the start.
         controls: counts pages with entries that may have changed who may do what.
         checkpoint: size and event of the newest one that was published.
     """
@@ -76,6 +77,7 @@ class Tailer:
         self._tick: asyncio.TimerHandle | None = None
         self.draining = False
         self.size = 0
+        self.ticks = 0
         self.controls = 0
         self.checkpoint: tuple[int, bytes] | None = None
 
@@ -124,18 +126,15 @@ class Tailer:
                 del self._seats[audience], self._rings[audience]
                 self._audiences = tuple(self._rings)
 
-    async def read(self, audience: Audience, cursor: int) -> tuple[int, bytes]:
-        """Return the next cursor and what to write, in index order without a gap; the same cursor at the end.
+    async def older(self, audience: Audience, cursor: int) -> tuple[int, bytes]:
+        """Return the next cursor and what to write, of entries before those of the ring.
 
-        Raises:
-            StoreError: older entries can't be read.
+        The same cursor where the store can't be read for now: what is there comes later.
         """
-        ring = self._rings[audience]
-        if cursor >= self.size:
+        try:
+            return await self._shelf.read(audience, cursor, self.size)
+        except StoreError:
             return cursor, b""
-        if cursor >= ring.start:
-            return ring.read(cursor)
-        return await self._shelf.read(audience, cursor, self.size)
 
     async def wait(self) -> None:
         """Wait until there may be something new, at most `TICK_S`."""
@@ -146,6 +145,7 @@ class Tailer:
         self._changed = asyncio.Event()
 
     def _look_around(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.ticks += 1
         self._wake()
         self._tick = loop.call_later(TICK_S, self._look_around, loop)
 

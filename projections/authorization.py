@@ -309,6 +309,8 @@ def _record(reader: Asker, resource: Record) -> Decision:
         return BLINDED
     if not _sees_stream(reader, resource.stream) and not _is_own(reader, sight, resource):
         return BLINDED if sight.others == "all" else NOT_OWN
+    if reader.sites is None:
+        return YES  # and the statement stays undecoded: catching up reads many
     return _site(reader, resource.statement.get("site"))
 
 

@@ -8,7 +8,6 @@ roles is asked again whenever an entry may have changed them, and every few seco
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, suppress
 from typing import Final, cast
@@ -30,7 +29,7 @@ from api.operations import Operation, Parameter
 from api.problems import ProblemError
 from api.tailer import Tailer
 from ledger.actions import all_specs
-from ledger.errors import FormatError, LedgerError, StoreError
+from ledger.errors import FormatError, LedgerError
 from ledger.lines import parse_decimal
 from ledger.store.port import Head
 
@@ -39,8 +38,8 @@ BEFORE_FIRST: Final = "-1"
 LINES: Final = "jsonl"
 LINES_MEDIA: Final = "application/jsonl"
 _LINES_ASKED: Final = (LINES_MEDIA, "application/x-ndjson", "application/x-jsonlines")
-KEEPALIVE_S: Final = 15.0
-ASK_AGAIN_S: Final = 5.0
+KEEPALIVE_TICKS: Final = 15
+ASK_AGAIN_TICKS: Final = 5
 STALL_S: Final = 60.0
 MAX_STREAMS: Final = 1_000
 HEADERS: Final = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no", "Vary": "Authorization, Accept"}
@@ -65,15 +64,15 @@ class Rights:
 
     def __init__(self, call: Call) -> None:
         self._call = call
-        self._controls = call.study.tailer.controls
-        self._asked = time.monotonic()
+        self._tailer = call.study.tailer
+        self._asked = (self._tailer.controls, self._tailer.ticks)
         self._held = True
 
     async def hold(self) -> bool:
         """Ask again if an entry may have changed them since, or it was long ago; once gone they stay gone."""
-        controls, now = self._call.study.tailer.controls, time.monotonic()
-        if self._held and (controls != self._controls or now - self._asked >= ASK_AGAIN_S):
-            self._controls, self._asked = controls, now
+        tailer, (controls, ticks) = self._tailer, self._asked
+        if self._held and (tailer.controls != controls or tailer.ticks - ticks >= ASK_AGAIN_TICKS):
+            self._asked = (tailer.controls, tailer.ticks)
             self._held = await run_in_threadpool(entitled, self._call)
         return self._held
 
@@ -119,7 +118,7 @@ async def events(
     """
     told_checkpoint = -1
     caught_up = False
-    spoken = time.monotonic()
+    spoken = tailer.ticks
     with tailer.seat(who) as ring:
         while not tailer.draining:
             if not await hold():
@@ -129,11 +128,11 @@ async def events(
             if caught_up and ring.dropped(cursor):
                 caught_up = False
                 out = control("fell-behind", after=cursor - 1, size=tailer.size)
-            try:
-                read, pieces = await tailer.read(who, cursor)
-            except StoreError:  # for now: what is there comes later
-                read, pieces = cursor, b""
-            moved, cursor = read != cursor, read
+            before = cursor
+            if cursor >= ring.start:
+                cursor, pieces = ring.read(cursor)
+            else:
+                cursor, pieces = await tailer.older(who, cursor)
             out += pieces
             if tailer.checkpoint is not None and told_checkpoint < tailer.checkpoint[0] <= cursor:
                 told_checkpoint = tailer.checkpoint[0]
@@ -141,12 +140,12 @@ async def events(
             if not caught_up and cursor >= max(tailer.size, promised):
                 caught_up = True
                 out += control("caught-up", size=cursor)
-            if not out and time.monotonic() - spoken >= KEEPALIVE_S:
+            if not out and tailer.ticks - spoken >= KEEPALIVE_TICKS:
                 out = KEEPALIVE_COMMENT
             if out:
-                spoken = time.monotonic()
+                spoken = tailer.ticks
                 yield out
-            elif moved:
+            elif cursor != before:
                 await asyncio.sleep(0)  # all was filtered out: let the others have a turn
             else:
                 await tailer.wait()

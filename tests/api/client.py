@@ -68,6 +68,12 @@ def open_study(made: SmallLedger, **members: Any) -> OpenStudy:
 def write_directory(directory: Path, **members: Any) -> SmallLedger:
     """Make a small ledger with its directory complete, so that the command can open it."""
     made = make(directory)
+    complete_directory(made, directory, **members)
+    return made
+
+
+def complete_directory(made: SmallLedger, directory: Path, **members: Any) -> None:
+    """Write what a directory has beside the stores."""
     made.publish()
     (directory / KEYS).mkdir(mode=0o700)
     for name, alg, label in (
@@ -80,7 +86,6 @@ def write_directory(directory: Path, **members: Any) -> SmallLedger:
     UnblindingQueue.create(directory / UNBLINDINGS).close()
     assert not (directory / CONFIG).exists()
     write_config(directory, config(made, **members))
-    return made
 
 
 @dataclass(slots=True)

@@ -222,7 +222,7 @@ def test_rights_are_asked_again_after_what_may_change_them(own_site: Site, monke
     assert route.entitled(call)
     elsewhere = (replace(study.config.tokens[0], role="data_manager"),)
     study.config = replace(study.config, tokens=elsewhere)
-    monkeypatch.setattr(route, "ASK_AGAIN_S", 0.0)
+    monkeypatch.setattr(route, "ASK_AGAIN_TICKS", 0)
     assert not asyncio.run(again.hold())
 
 
