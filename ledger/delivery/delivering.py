@@ -112,6 +112,7 @@ class Deliverer:
         self._sender, self._reach, self._schedule = sender, reach, schedule
         self._now_us, self._tell = now_us, tell
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._told: dict[str, str] = {}
         self._size = 0
         self._grown = asyncio.Event()
 
@@ -124,7 +125,7 @@ class Deliverer:
                     if await asyncio.to_thread(self._lease.take):
                         await self._look()
                 except LedgerError as error:
-                    self._tell("deliveries-stopped", "", error.code)
+                    self._stopped("", error.code)
                 await asyncio.sleep(LOOK_S)
         finally:
             for task in (watching, *self._tasks.values()):
@@ -159,7 +160,13 @@ class Deliverer:
             while await self._step(name):
                 pass
         except LedgerError as error:
-            self._tell("deliveries-stopped", name, error.code)
+            self._stopped(name, error.code)
+
+    def _stopped(self, name: str, code: str) -> None:
+        """Tell once what stops an endpoint's deliveries, or all of them; each second they are tried again."""
+        if self._told.get(name) != code:
+            self._told[name] = code
+            self._tell("deliveries-stopped", name, code)
 
     async def _step(self, name: str) -> bool:
         """Deal with a page of the lane that is due, or wait; tell whether to go on."""
@@ -204,6 +211,7 @@ class Deliverer:
                 return
             # Kept whatever happens: the receiver has it.
             lane = await asyncio.shield(self._advance(lane, index + 1, index))
+            self._told.pop(lane.endpoint, None)
             if self._size > size:
                 return
         if lane.next < stop:
