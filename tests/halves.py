@@ -1,7 +1,9 @@
 """`make test`: the whole suite in two processes side by side, each with a demonstration of its own.
 
 The second half is whatever the first does not name, so that no test is left out. Its output is printed when
-the first is done; the exit code is that of the first half that failed.
+the first is done; the exit code is that of the first half that failed. The first half is followed by a part
+of the suite over PostgreSQL (`tests.on_postgresql`), by what writes most; `make test-postgresql` runs all of it
+there.
 """
 
 from __future__ import annotations
@@ -15,6 +17,21 @@ from typing import Final
 
 TESTS: Final = Path(__file__).parent
 FIRST: Final = ("benchmarks", "ledger")
+OVER_POSTGRESQL: Final = ("-p", "tests.on_postgresql.plugin")
+WRITING: Final = (
+    "ledger/test_committer.py",
+    "ledger/test_batch.py",
+    "ledger/test_chain.py",
+    "ledger/test_recorder.py",
+    "ledger/test_erasing.py",
+    "ledger/test_freeze.py",
+    "ledger/test_cli.py",
+    "api/test_recording.py",
+    "api/test_recorder.py",
+    "api/test_batch.py",
+    "api/test_tailer.py",
+)
+"""What runs over PostgreSQL in every `make test`."""
 
 
 def halves() -> tuple[list[str], list[str]]:
@@ -27,10 +44,15 @@ def halves() -> tuple[list[str], list[str]]:
 def main(arguments: Sequence[str]) -> int:
     """Run both halves with the same further arguments of pytest."""
     first, second = ([sys.executable, "-m", "pytest", *arguments, *half] for half in halves())
+    writing = [sys.executable, "-m", "pytest", *OVER_POSTGRESQL, *arguments]
+    writing += [str(TESTS / name) for name in WRITING]
     with tempfile.TemporaryFile() as told:
         beside = subprocess.Popen(second, stdout=told, stderr=subprocess.STDOUT)
         try:
-            codes = [subprocess.call(first), beside.wait()]
+            codes = [subprocess.call(first)]
+            if not set(OVER_POSTGRESQL) & set(arguments):
+                codes.append(subprocess.call(writing))
+            codes.append(beside.wait())
         finally:
             if beside.poll() is None:
                 beside.terminate()

@@ -16,6 +16,9 @@ from tests.on_postgresql import SERVER, install
 ABOUT_SQLITE: Final = "about the SQLite file itself"
 _TESTS_ABOUT_SQLITE: Final = {
     "test_a_full_disk_leaves_nothing_half_written": "fills a file; the contract fills a schema",
+    "test_a_full_disk_records_nothing_and_the_ledger_goes_on": "fills a file; the contract fills a schema",
+    "test_a_commit_that_fails_is_tried_one_by_one": "fills a file; the contract fills a schema",
+    "test_a_store_that_another_process_locks_asks_to_come_again": "locks a file; the contract locks a schema",
     "test_an_erased_value_is_in_no_file": "looks into files; the contract looks into a server's",
     "test_imports_are_few": "a process that this run has changed imports more",
 }
