@@ -30,7 +30,7 @@ from ledger.errors import StoreError
 from ledger.identity.accounts import Accounts
 from ledger.identity.assertions import check_assertion, is_assertion
 from ledger.identity.denial import ROLE_NOT_HELD, SESSION_EXPIRED, UNAUTHENTICATED, DeniedError
-from ledger.identity.gate import HOUR_US, Came
+from ledger.identity.gate import Came
 from ledger.identity.reach import Heads, reach_of
 from ledger.identity.sessions import Session
 from ledger.identity.settings import LOOPBACK
@@ -261,9 +261,7 @@ def _note_expired(
             return
     except DeniedError:
         return
-    now_us = served.ledger.sources.now_us()
     try:
-        if accounts.attempts.use_once(f"expired\0{token}", now_us + HOUR_US, now_us):
-            accounts.gate.failed(person, "expired", came)
+        accounts.failed_once(f"expired\0{token}", person, "expired", came)
     except StoreError:  # who is refused is refused, whether or not that can be written down
         accounts.gate.count("unrecorded")

@@ -137,16 +137,27 @@ class Accounts:
         Raises:
             DeniedError: `UNAUTHENTICATED` for who is not an active person, `LOCKED`.
         """
-        if not self.heads.now().is_active(person):
-            self.gate.failed(person, "disabled", came)
-            raise DeniedError(UNAUTHENTICATED)
         held, now_us = self.sessions.held(key), self._now()
+        if not self.heads.now().is_active(person):
+            if held is not None:
+                self.end(held, "revoked")
+            self.failed_once(f"disabled\0{key}", person, "disabled", came)
+            raise DeniedError(UNAUTHENTICATED)
         if held is not None:
             over = self.sessions.over(held, now_us)
             if over is None and held.person == person:
                 return self.live(held)
             self.end(held, over or "revoked")
         return self.begin(person, components, came, key=key).session
+
+    def failed_once(self, token: str, person: str, code: Code, came: Came) -> None:
+        """Note that a token does not let its person in any more: at most once an hour.
+
+        Pages that go on asking with it would fill the log otherwise, and lock the person out.
+        """
+        now_us = self._now()
+        if self.attempts.use_once(token, now_us + HOUR_US, now_us):
+            self.gate.failed(person, code, came)
 
     def live(self, held: Session, *, use: bool = True) -> Session:
         """Return a session as used now, or end it where it is over or its account is disabled.
