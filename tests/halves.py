@@ -2,8 +2,8 @@
 
 The second half is whatever the first does not name, so that no test is left out. Its output is printed when
 the first is done; the exit code is that of the first half that failed. The first half is followed by a part
-of the suite over PostgreSQL (`tests.on_postgresql`), by what writes most; `make test-postgresql` runs all of it
-there.
+of the suite over PostgreSQL (`tests.on_postgresql`), by what writes most; `make test-postgresql` runs all of
+it there.
 """
 
 from __future__ import annotations
