@@ -23,8 +23,8 @@ from ledger.delivery.delivering import Deliverer, ended
 from ledger.delivery.endpoints import Endpoint
 from ledger.delivery.schedule import Schedule
 from ledger.delivery.sending import Sender
-from ledger.delivery.standing import Standing, Standings
-from ledger.identity.reach import Heads, roles_of
+from ledger.delivery.standing import Standing, Standings, holds
+from ledger.identity.reach import Heads
 from ledger.sources import SystemSources
 from projections.reader import Reader
 
@@ -48,11 +48,7 @@ class StudyLog:
 
     def holds(self, endpoint: Endpoint) -> bool:
         """Tell whether the reader's account is active and holds the role on these sites now."""
-        roles = roles_of(self._heads.now(), endpoint.person)
-        if endpoint.role not in roles:
-            return False
-        sites = roles[endpoint.role]
-        return sites is None or ("*" not in endpoint.sites and sites >= set(endpoint.sites))
+        return holds(self._heads.now(), endpoint)
 
     def bodies(self, endpoint: Endpoint, start: int, stop: int) -> Sequence[tuple[int, bytes | None]]:
         """Return the entries of a range as the endpoint gets them."""

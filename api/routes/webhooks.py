@@ -120,7 +120,7 @@ def _shown(webhooks: Webhooks, book: Book | None, name: str, standing: Standing)
     }
     if book is None:
         return value
-    found = state_of(book, webhooks.log, webhooks.reach, name, standing, now_us)
+    found = state_of(book, webhooks.log.holds, webhooks.reach, name, standing, now_us)
     value["state"] = IN_FORCE if isinstance(found, Ready) else found
     value["parked"] = len(book.parked(name))
     value["places"] = [

@@ -26,6 +26,7 @@ from ledger.cli import (
     subscribing,
     transparency,
     unblinding,
+    webhooks,
 )
 from ledger.cli.terminal import settings
 from ledger.errors import ConflictError, LedgerError, ProofError, RefusedError, SignatureError
@@ -67,6 +68,7 @@ def build() -> typer.Typer:
     importing.register(app)
     signing.register(app)
     subscribing.register(app)
+    webhooks.register(app)
     for point in sorted(entry_points(group=ENTRY_POINTS), key=lambda point: point.name):
         point.load()(app)
     app.command("verify", help="Judge an export bundle offline.", add_help_option=False)(_verify)

@@ -67,8 +67,13 @@ Tell = Callable[[str, str, str], None]
 """(what, endpoint, code): nothing of an entry, nothing of a receiver's answer."""
 
 
-def state_of(book: Book, log: Log, reach: Reach, name: str, standing: Standing, now_us: int) -> str | Ready:
+def state_of(
+    book: Book, holds: Callable[[Endpoint], bool], reach: Reach, name: str, standing: Standing, now_us: int
+) -> str | Ready:
     """Return what is needed to send to an endpoint, or why nothing is sent.
+
+    Args:
+        holds: tells whether an endpoint's reader holds the role now.
 
     Raises:
         StoreError: the book cannot be read.
@@ -86,7 +91,7 @@ def state_of(book: Book, log: Log, reach: Reach, name: str, standing: Standing, 
     seeds = tuple(book.seed(name, public) for public in standing.signing(now_us))
     if not seeds or None in seeds:
         return NO_KEY
-    if not log.holds(endpoint):
+    if not holds(endpoint):
         return NOT_HELD
     if book.gone(name, standing.since):
         return IS_GONE
@@ -188,7 +193,7 @@ class Deliverer:
         """Return the endpoint, its lane that is due first of those with something to send, and the size."""
         size = self._log.wait(0, 0)
         standing = self._log.standings()[name]
-        ready = state_of(self._book, self._log, self._reach, name, standing, self._now_us())
+        ready = state_of(self._book, self._log.holds, self._reach, name, standing, self._now_us())
         if not isinstance(ready, Ready):
             return None, None, size
         begun, start = standing.begun, ready.endpoint.after + 1

@@ -13,7 +13,8 @@ from typing import Any, Final
 
 import orjson
 
-from ledger.delivery.endpoints import TYPE, parse_range, parse_setting
+from ledger.delivery.endpoints import TYPE, Endpoint, parse_range, parse_setting
+from ledger.identity.reach import Head, roles_of
 from ledger.store.port import Reads
 from ledger.times import parse_instant
 
@@ -64,6 +65,15 @@ class Standing:
             return ()
         newest, before = self.keys[-1], self.keys[-2:-1]
         return (newest.public, *(key.public for key in before if now_us - newest.since_us < OVERLAP_US))
+
+
+def holds(head: Head, endpoint: Endpoint) -> bool:
+    """Tell whether an endpoint's account is active and holds the role on these sites, as of a head."""
+    roles = roles_of(head, endpoint.person)
+    if endpoint.role not in roles:
+        return False
+    sites = roles[endpoint.role]
+    return sites is None or ("*" not in endpoint.sites and sites >= set(endpoint.sites))
 
 
 class Standings:
