@@ -20,9 +20,11 @@ from ledger.cli.terminal import AsJson, Directory, opened, read_key, say, show
 from ledger.directory import ACCOUNTS, read_config
 from ledger.errors import RefusedError
 from ledger.identity.accounts import Accounts
+from ledger.identity.assertions import make_assertion
 from ledger.identity.database import AccountsDatabase
 from ledger.identity.reach import Head, roles_of
 from ledger.prepare import Signer
+from ledger.sources import SystemSources
 from ledger.times import format_instant
 
 RESET: Final = "password_reset"
@@ -36,6 +38,7 @@ def register(app: typer.Typer) -> None:
     people.command()(invite)
     people.command(name="list")(list_people)
     people.command()(reset)
+    people.command(name="assert")(assert_key)
     app.add_typer(people, name="people")
 
 
@@ -108,6 +111,18 @@ def list_people(directory: Directory, as_json: AsJson = False) -> None:
         access = "password" if row["password_set"] else "invited" if row["invited_until"] else "no password"
         state, roles = "active" if row["active"] else "disabled", " ".join(row["roles"]) or "-"
         print(f"{row['person']:<16} {state:<8}  {access:<11}  {row['sessions']} sessions  {roles}")
+
+
+def assert_key(
+    key: Annotated[Path, typer.Argument(metavar="KEY", help="Key file of the program or person.")],
+    person: Annotated[str, typer.Option(help="Whose key it is in the log.")],
+    audience: Annotated[str, typer.Option(help="Origin of the log, or URL of the study in its settings.")],
+) -> None:
+    """Print an assertion that lets its holder make one request within the next minute."""
+    sources, signing = SystemSources(), read_key(key).signing_key()
+    print(
+        make_assertion(signing, person, audience, now_us=sources.now_us(), random_bytes=sources.random_bytes)
+    )
 
 
 @contextmanager

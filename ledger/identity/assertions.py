@@ -14,18 +14,22 @@ or the URL in `[identity] url`.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import base64
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any, Final, cast
 
 import jwt
+import orjson
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from ledger import keys
+from ledger.errors import SignatureError
 from ledger.identity.attempts import Attempts
 from ledger.identity.denial import UNAUTHENTICATED, DeniedError
 from ledger.identity.reach import Head
 from ledger.identity.tokens import UNTIMED, check_times, read_header, seconds_of, text_of
+from ledger.keys import SigningKey
 
 TYPE: Final = "ledger-assertion+jwt"
 LONGEST_S: Final = 300
@@ -73,6 +77,32 @@ def check_assertion(
     return Asserted(person=enrolled.person, key_id=key_id)
 
 
+def make_assertion(
+    key: SigningKey, person: str, audience: str, *, now_us: int, random_bytes: Callable[[int], bytes]
+) -> str:
+    """Make an assertion with a key of one's own, for one request within the next minute.
+
+    Raises:
+        SignatureError: `KEY_ALG` for a key of another algorithm.
+    """
+    algorithm = ALGORITHMS.get(key.alg)
+    if algorithm is None:
+        raise SignatureError("KEY_ALG", "expected a key of ed25519 or es256")
+    issued_s = now_us // 1_000_000
+    claims = {
+        "iss": person,
+        "sub": person,
+        "aud": audience,
+        "iat": issued_s,
+        "exp": issued_s + 60,
+        "jti": random_bytes(16).hex(),
+    }
+    header = {"alg": algorithm, "typ": TYPE, "kid": key.id}
+    parts = [_base64url(orjson.dumps(each)) for each in (header, claims)]
+    signed = ".".join(parts)
+    return f"{signed}.{_base64url(key.sign(signed.encode()))}"
+
+
 def is_assertion(text: str) -> bool:
     """Tell whether a token says that it is an assertion.
 
@@ -80,6 +110,10 @@ def is_assertion(text: str) -> bool:
         DeniedError: `UNAUTHENTICATED` for what is no JWT.
     """
     return read_header(text).get("typ") == TYPE
+
+
+def _base64url(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
 def _claims(text: str, spki: bytes, algorithm: str, audiences: Collection[str]) -> dict[str, Any]:

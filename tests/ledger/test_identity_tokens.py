@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 
 from ledger.errors import StoreError
-from ledger.identity.assertions import Asserted, check_assertion
+from ledger.identity.assertions import Asserted, check_assertion, make_assertion
 from ledger.identity.attempts import Attempts
 from ledger.identity.database import FILE, AccountsDatabase
 from ledger.identity.denial import DeniedError
@@ -31,8 +31,9 @@ from ledger.identity.oidc import Provider
 from ledger.identity.reach import Heads
 from ledger.identity.settings import OidcSettings
 from ledger.identity.tokens import ExpiredTokenError
+from ledger.keys import Ed25519SigningKey, Es256SigningKey
 from tests.ledger.small_ledger import ORIGIN, SmallLedger, make, seed
-from tests.ledger.write_path import hire
+from tests.ledger.write_path import enrol, hire
 
 NOW_S = 1_750_000_000
 ISSUER = "https://login.example"
@@ -289,6 +290,24 @@ def test_an_assertion_says_all_of_it_and_right(robot: Robot, changes: dict[str, 
     """Whose, for whom, when, once, and for five minutes at most."""
     with pytest.raises(DeniedError, match="UNAUTHENTICATED"):
         robot.check(robot.signed(**changes))
+
+
+@pytest.mark.parametrize("kind", [Ed25519SigningKey, Es256SigningKey])
+def test_the_projects_own_assertions_hold(robot: Robot, kind: Any) -> None:
+    """As the command prints them, by a key of either algorithm."""
+    key = kind.from_seed(seed("another key of robot"))
+    if key.id not in robot.heads.now().authority.keys:
+        enrol(robot.small, "robot", key)
+    sources = robot.small.sources
+    for audience, passes in ((ORIGIN, True), ("ledger.example/other", False)):
+        text = make_assertion(
+            key, "robot", audience, now_us=sources.now_us(), random_bytes=sources.random_bytes
+        )
+        if passes:
+            assert robot.check(text).key_id == key.id
+        else:
+            with pytest.raises(DeniedError, match="UNAUTHENTICATED"):
+                robot.check(text)
 
 
 def test_an_assertion_is_used_once(robot: Robot) -> None:
