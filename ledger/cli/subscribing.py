@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -26,10 +26,12 @@ import typer
 from ledger.cli.terminal import AsJson, say
 from ledger.errors import FormatError, StoreError
 from ledger.policy import MAX_POLICY_BYTES, TrustPolicy, parse_policy
-from ledger.subscriber import Notice, Position, Source, Subscriber, Verified, Wanted
+from ledger.subscriber import Notice, Position, Source, Subscriber, UnreachableError, Verified, Wanted
 
 MAX_TOKEN_BYTES: Final = 8_192
 UNPINNED: Final = 3
+TRIES: Final = 4
+"""How often in a row `--once` finds nobody before it gives up; without it, somebody waits for the server."""
 
 
 def register(app: typer.Typer) -> None:
@@ -136,7 +138,11 @@ class _Printer:
 def _follow(subscriber: Subscriber, printer: _Printer, *, once: bool) -> None:
     """Print batch after batch until somebody ends it; each is printed, then its place is kept."""
     with _signals(_Ending()) as ending:
+        tries = 0
         for batch in subscriber.batches():
+            tries = tries + 1 if _is_lost(batch) else 0
+            if once and tries == TRIES:
+                raise UnreachableError("UNREACHABLE", f"nobody answered at that address, asked {TRIES} times")
             ending.busy = True
             for item in batch:
                 if isinstance(item, Verified):
@@ -149,6 +155,11 @@ def _follow(subscriber: Subscriber, printer: _Printer, *, once: bool) -> None:
             ending.busy = False
             if ending.asked:
                 return
+
+
+def _is_lost(batch: Sequence[Verified | Notice]) -> bool:
+    """Tell whether no connection was had; one that was had begins with `connected`."""
+    return [item.kind for item in batch if isinstance(item, Notice)] == ["lost"]
 
 
 @contextmanager
