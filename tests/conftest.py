@@ -9,7 +9,7 @@ from hypothesis import settings
 from ledger.demo import DemoReport, play_demo
 from ledger.errors import LedgerError
 from tests.ledger.small_ledger import OPENED
-from tests.postgres_server import PostgresServer, Unavailable, running
+from tests.postgres_server import PostgresServer, Unavailable, in_memory, running
 from tests.twin_story import play_half
 from tests.twins import Twin
 
@@ -50,6 +50,16 @@ def postgres() -> Iterator[PostgresServer]:
         except Unavailable as error:
             pytest.skip(str(error))
         yield server
+
+
+@pytest.fixture(scope="session")
+def apart() -> Iterator[PostgresServer]:
+    """A second PostgreSQL server, for what may not lie with the events."""
+    try:
+        with running(in_memory()) as server:
+            yield server
+    except Unavailable as error:
+        pytest.skip(str(error))
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -23,23 +23,13 @@ from ledger.store.postgres_checkpoints import PostgresCheckpoints
 from ledger.store.postgres_keys import KeySchema
 from tests.ledger.small_ledger import DEFINITION
 from tests.ledger.test_cli import run
-from tests.postgres_server import OWNER, PostgresServer, Unavailable, in_memory, running
+from tests.postgres_server import OWNER, PostgresServer
 from tests.store_contract import PATIENCE_S
 
 KEK = bytes(range(32))
 NAME = ("participant/SA-01-001", "identity")
 EVENT = "ab" * 32
 INIT = ["--study", DEFINITION, "--person", "root1", "--name", "R. Holder", "--organisation", "Sponsor"]
-
-
-@pytest.fixture(scope="module")
-def apart() -> Iterator[PostgresServer]:
-    """A second cluster, as another machine would run it."""
-    try:
-        with running(in_memory()) as server:
-            yield server
-    except Unavailable as error:
-        pytest.skip(str(error))
 
 
 @pytest.fixture
