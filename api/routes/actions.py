@@ -28,10 +28,11 @@ from api.routes.recording import may_prepare, recorded_members, stale
 from api.routes.signing_pages import accounts_of, desk_of, person_of, sigs_with
 from ledger.authority import Authority
 from ledger.errors import ConflictError, FormatError
+from ledger.identity.accounts import Accounts
 from ledger.identity.denial import UNAUTHENTICATED, DeniedError
 from ledger.identity.gate import Code
 from ledger.identity.sessions import Session
-from ledger.keyfile import KeyMaterial
+from ledger.keyfile import Cost, KeyMaterial
 from ledger.keys import Ed25519SigningKey, KeyId
 from ledger.lines import parse_base64
 from ledger.prepare import Signer, prepare
@@ -123,7 +124,7 @@ def _make(call: Call, body: Mapping[str, Any]) -> Response:
     person, accounts = person_of(call), accounts_of(call)
     ledger, secret = call.study.ledger, body["secret"]
     _check_secret(call, secret)
-    made = custody.make_key(person.id, secret, ledger.sources.random_bytes)
+    made = custody.make_key(person.id, secret, ledger.sources.random_bytes, cost=_cost(accounts))
     desk_of(call).add(made.key, ledger.sources.now_us(), wrapped=made.wrapped)
     accounts.gate.count("custodial_keys_made")
     return answer(call, {"key": key_members(made.key)}, ledger.store.head(), status=201)
@@ -137,7 +138,13 @@ def _rewrap(call: Call, body: Mapping[str, Any]) -> Response:
     _check_secret(call, body["new"])
     material = _admitted(call, session, key, lambda: custody.unlock(key.wrapped or "", body["old"]))
     custody.wipe(material.secret)
-    wrapped = custody.rewrap(key.wrapped, body["old"], body["new"], call.study.ledger.sources.random_bytes)
+    wrapped = custody.rewrap(
+        key.wrapped,
+        body["old"],
+        body["new"],
+        call.study.ledger.sources.random_bytes,
+        cost=_cost(accounts_of(call)),
+    )
     if wrapped is None or not desk.rewrap(key, wrapped):
         raise ProblemError("DUPLICATE", 409)
     return answer(call, {"key": dict(key.key)}, call.study.ledger.store.head())
@@ -191,6 +198,15 @@ def _admitted(
         accounts.end_all(session.person, "revoked")
         raise denied(error) from error
     return found[0]
+
+
+def _cost(accounts: Accounts) -> Cost:
+    settings = accounts.settings
+    return Cost(
+        iterations=settings.argon2_iterations,
+        lanes=settings.argon2_lanes,
+        memory_kib=settings.argon2_memory_kib,
+    )
 
 
 def _check_secret(call: Call, secret: str) -> None:
