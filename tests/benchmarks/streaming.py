@@ -102,6 +102,7 @@ def run(directory: Path, plan: Plan, only: str | None = None) -> None:
 def latency(trial: SmallLedger, directory: Path, plan: Plan) -> None:
     """Print how long after the acknowledgement subscribers have an entry."""
     heading("Acknowledgement to subscriber, one entry at a time (asked: p50 of 0.2 ms, 10 in process)")
+    print("  below zero: a subscriber had it before the writer was told")
     _times("10 subscribers, in process", asyncio.run(_in_process(trial, 10, plan.latencies)))
     _times("100 subscribers, in process", asyncio.run(_in_process(trial, 100, plan.latencies // 2)))
     other = SqliteStore.open(directory / "ledger.db")
@@ -188,7 +189,7 @@ def indexes(chunk: bytes) -> Iterator[int]:
 
 
 def _times(name: str, found_s: Sequence[float]) -> None:
-    """Print median and tail. Below zero: a subscriber had it before the writer was told."""
+    """Print median and tail."""
     cuts = statistics.quantiles(found_s, n=100)
     print(f"  {name:58} p50 {cuts[49] * 1e3:7.3f} ms   p99 {cuts[98] * 1e3:7.3f} ms   of {len(found_s):,}")
 
