@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -12,6 +12,7 @@ import pytest
 from ledger.directory import CONFIG, Config, read_config, write_config
 from ledger.errors import FormatError
 from ledger.identity.settings import IdentitySettings, OidcSettings, read_identity, read_oidc
+from tests.shared import ROOT
 
 PLAIN = Config(origin="ledger.example/t", study="t", demonstration=False, tokens=())
 OIDC: dict[str, Any] = {
@@ -81,3 +82,14 @@ def test_oidc_says_what_is_wrong(changes: dict[str, Any], field: str) -> None:
     with pytest.raises(FormatError, match="CONFIG") as told:
         read_oidc(table)
     assert told.value.field == field
+
+
+def test_every_member_is_documented() -> None:
+    """docs/identity.md has each of them, with the default where it is a number."""
+    text = (ROOT / "docs" / "identity.md").read_text(encoding="utf-8")
+    table = text.partition("## Settings")[2]
+    for each in fields(IdentitySettings):
+        assert f"`{each.name}`" in table
+        if isinstance(each.default, int):
+            assert str(each.default) in table
+    assert all(each.name in text for each in fields(OidcSettings) if each.name != "leeway_s")
