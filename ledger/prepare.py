@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from ledger.actions.registry import Action, to_data
 from ledger.committer import Ledger
@@ -20,7 +20,7 @@ from ledger.lines import encode_base64
 from ledger.merkle import EMPTY_ROOT, prove_consistency
 from ledger.recorded import Recorded
 from ledger.service import seal_values, sign_body
-from ledger.sources import new_statement_id
+from ledger.sources import Sources, new_statement_id
 from ledger.statement import Seen, Statement, class_of, make_statement
 from ledger.submission import Submission
 from ledger.tiles import TileHashes
@@ -81,6 +81,15 @@ def prepare(
     )
 
 
+class Named(Protocol):
+    """A log by its name, and the clock to sign by: an open ledger, or a client's idea of one."""
+
+    @property
+    def origin(self) -> str: ...
+    @property
+    def sources(self) -> Sources: ...
+
+
 class Signer:
     """A person who signs on this machine with a key of their own, in one role at a time."""
 
@@ -108,7 +117,7 @@ class Signer:
         """Return the statement's `actor` in a role."""
         return {"id": self.person, "name": self.name, "organisation": self.organisation, "role": role}
 
-    def complete(self, ledger: Ledger, action: Mapping[str, Any]) -> dict[str, Any]:
+    def complete(self, ledger: Named, action: Mapping[str, Any]) -> dict[str, Any]:
         """Fill in the members of an action that follow from who signs, where, and now.
 
         `role` may stand for the whole of `actor`. What is given is kept.

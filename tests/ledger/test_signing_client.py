@@ -1,0 +1,201 @@
+"""A signer's own client against a real server, and against what a lying one would answer."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from ledger import canonical
+from ledger.checkpoint import Checkpoint, check_head
+from ledger.errors import FormatError, LedgerError, ProofError, StoreError
+from ledger.exports import export_ledger
+from ledger.keyfile import Holder, KeyMaterial, write_key
+from ledger.prepare import prepare
+from ledger.service import sign_body
+from ledger.signing.client import AnsweredError, Client, Keep, check_prepared, check_recorded
+from ledger.statement import Statement, parse_statement
+from ledger.submission import Submission
+from ledger.verify.options import Scope
+from tests.api.client import STREAM, VITALS
+from tests.api.signing import Served, served_study
+from tests.ledger.small_ledger import seed
+from tests.ledger.verifying import judge
+from tests.ledger.write_path import refused
+
+COMMAND: Final = str(Path(sys.executable).with_name("trial-ledger"))
+ACTION: Final[dict[str, Any]] = {
+    "type": "vital_signs.recorded",
+    "stream": STREAM,
+    "site": "SA-01",
+    "protocol": "1.0",
+    "role": "coordinator",
+    "data": VITALS,
+    "reason": {"code": "late_entry"},
+}
+OPENED: Final = {"/reason/text": "the cable was loose"}
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """A served study."""
+    with served_study(tmp_path_factory.mktemp("client") / "ledger") as served:
+        yield served
+
+
+def client_of(served: Served, place: Path) -> Client:
+    """Return the coordinator's client."""
+    made = served.made
+    return Client(served.url, made.policy, Keep(place), token="coordinator", sources=made.sources)
+
+
+def test_what_is_signed_and_recorded_is_kept_and_found_again(served: Served, tmp_path: Path) -> None:
+    """Twice, so that the second head continues the first; then the outbox agrees with an export."""
+    signer = served.made.people["bchan"]
+    with client_of(served, tmp_path / "outbox") as client:
+        first = client.record(signer, ACTION, OPENED)
+        second = client.record(signer, ACTION, OPENED)
+    assert second.index > first.index
+    kept = {path.name for path in (tmp_path / "outbox").iterdir()}
+    events = {
+        f"{each.event}{suffix}" for each in (first, second) for suffix in (".json", ".leaf", ".tlog-proof")
+    }
+    assert kept == {"head", *events}
+    export_ledger(served.made.ledger, tmp_path / "bundle", scope=Scope(kind="study"), role="auditor")
+    assert judge(tmp_path / "bundle", served.made.policy, outbox=tmp_path / "outbox").exit_code == 0
+
+
+def test_a_refusal_is_told_by_its_code(served: Served, tmp_path: Path) -> None:
+    """And nothing is taken for recorded."""
+    with client_of(served, tmp_path) as client, pytest.raises(AnsweredError) as caught:
+        client.record(served.made.people["bchan"], {**ACTION, "role": "investigator"}, OPENED)
+    assert (caught.value.code, caught.value.status) == ("ROLE_NOT_HELD", 422)
+    assert not list(tmp_path.glob("*.tlog-proof"))
+
+
+def test_a_service_that_is_not_there_is_told(served: Served, tmp_path: Path) -> None:
+    """One line; what was to be signed is not."""
+    made = served.made
+    with (
+        Client("http://127.0.0.1:9/v1/studies/small", made.policy, Keep(tmp_path)) as client,
+        refused("UNREACHABLE", StoreError),
+    ):
+        client.record(made.people["bchan"], ACTION, OPENED)
+
+
+def test_a_log_that_does_not_continue_the_kept_head_gets_no_signature(served: Served, tmp_path: Path) -> None:
+    """A head of another history, validly signed by the log: a fork, and nothing is signed."""
+    from ledger.checkpoint import sign_head
+
+    made, keep = served.made, Keep(tmp_path)
+    size = made.ledger.store.head().size
+    forked = Checkpoint(origin=made.ledger.origin, size=size - 1, root=seed("another history"))
+    keep.put("head", sign_head(forked, made.ledger.signers.head))
+    with client_of(served, tmp_path) as client, pytest.raises(ProofError):
+        client.record(made.people["bchan"], ACTION, OPENED)
+    assert not list(tmp_path.glob("*.json"))
+
+
+def test_a_head_by_other_keys_gets_no_signature(served: Served, tmp_path: Path) -> None:
+    """The policy names the log's keys."""
+    from ledger.note import CosignatureSigner, NoteSigner
+
+    origin = served.made.ledger.origin
+    keys = (NoteSigner(origin, seed("x")).key, CosignatureSigner(origin, seed("y")).key)
+    policy = replace(served.made.policy, log_keys=keys)
+    client = Client(served.url, policy, Keep(tmp_path), token="coordinator", sources=served.made.sources)
+    with client, pytest.raises(LedgerError, match="NOTE"):
+        client.record(served.made.people["bchan"], ACTION, OPENED)
+    assert not list(tmp_path.glob("*.json"))
+
+
+def prepared(served: Served) -> tuple[dict[str, Any], Statement, dict[str, str], Checkpoint]:
+    """Return what was asked, and what an honest service prepares."""
+    made = served.made
+    asked = made.people["bchan"].complete(made.ledger, ACTION)
+    done = prepare(made.ledger, asked, OPENED)
+    return asked, done.statement, dict(done.disclosures), check_head(done.head, made.policy.log_keys)
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "field"),
+    [
+        (("data", "measurements", 0, "quantity", "value"), "65", "/data"),
+        (("meaning",), "approval", "/meaning"),
+        (("actor", "role"), "investigator", "/actor"),
+        (("occurred_at",), "2024-06-01", "/occurred_at"),
+        (("site",), "SA-02", "/site"),
+        (("reason", "code"), "transcription", "/reason"),
+        (("key", "id"), "sha256:" + "0" * 64, "/key"),
+        (("originator",), {"id": "x", "kind": "person"}, "/originator"),
+        (("seen", "root"), "A" * 43 + "=", "/seen"),
+        (("seen", "size"), 1, "/seen"),
+    ],
+)
+def test_a_prepared_statement_that_differs_is_not_signed(
+    served: Served, place: tuple[Any, ...], value: Any, field: str
+) -> None:
+    """Every member is compared with what was asked for."""
+    asked, statement, disclosures, head = prepared(served)
+    check_prepared(statement, disclosures, asked, OPENED, head)
+    members = canonical.decode(statement.body)
+    at: Any = members
+    for step in place[:-1]:
+        at = at[step]
+    at[place[-1]] = value
+    changed = parse_statement(canonical.encode(members))
+    with refused("PREPARED", FormatError, field=field):
+        check_prepared(changed, disclosures, asked, OPENED, head)
+
+
+def test_another_sealed_value_is_not_signed(served: Served) -> None:
+    """The disclosure fits the digest, and says something else than was asked."""
+    asked, statement, disclosures, head = prepared(served)
+    with refused("PREPARED", FormatError, field="/reason/text"):
+        check_prepared(statement, disclosures, asked, {"/reason/text": "something else"}, head)
+    with refused("PREPARED", FormatError, field="/sealed"):
+        check_prepared(statement, {}, asked, OPENED, head)
+
+
+def test_a_receipt_of_another_record_is_none(served: Served, tmp_path: Path) -> None:
+    """Leaf and receipt are of exactly what was handed in."""
+    made = served.made
+    signer = made.people["bchan"]
+    with client_of(served, tmp_path) as client:
+        recorded = client.record(signer, ACTION, OPENED)
+    _, statement, disclosures, _ = prepared(served)
+    other = Submission(
+        statement=statement, sigs=sign_body(statement.body, signer.key), disclosures=disclosures
+    )
+    with refused("RECEIPT", ProofError):
+        check_recorded(other, recorded.leaf, recorded.receipt, made.policy)
+    own = parse_statement((tmp_path / f"{recorded.event}.json").read_bytes())
+    mine = Submission(statement=own, sigs=sign_body(own.body, signer.key), disclosures={})
+    assert check_recorded(mine, recorded.leaf, recorded.receipt, made.policy) == recorded.index
+    with refused("RECEIPT", ProofError):
+        check_recorded(mine, recorded.leaf[:-1] + b" ", recorded.receipt, made.policy)
+
+
+def test_the_command_signs_over_http(served: Served, tmp_path: Path) -> None:
+    """`trial-ledger sign URL`: the key file's holder signs, the receipt is printed."""
+    import orjson
+
+    holder = Holder(person="bchan", name="B. Chan", organisation="Site SA-01")
+    key = KeyMaterial(alg="ed25519", secret=seed("bchan"), holder=holder)
+    write_key(tmp_path / "bchan.json", key, None)
+    (tmp_path / "token").write_text("coordinator")
+    (tmp_path / "action.json").write_bytes(orjson.dumps({**ACTION, "open": OPENED}))
+    policy = served.made.write_policy(tmp_path / "policy")
+    options = ["--key", tmp_path / "bchan.json", "--policy", policy, "--outbox", tmp_path / "outbox"]
+    arguments = ["sign", served.url, tmp_path / "action.json", *options, "--token-file", tmp_path / "token"]
+    done = subprocess.run(
+        [COMMAND, *map(str, arguments)], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("c2sp.org/tlog-proof@v1")
+    assert "recorded at index" in done.stderr
