@@ -42,16 +42,17 @@ class PostgresServer:
         self.port = _free_port()
         self._programs = programs
 
-    def init(self) -> None:
-        """Make the cluster with its roles and its database."""
+    def init(self, *, bare: bool = False) -> None:
+        """Make the cluster with its roles and its database, or with nothing in it; start it."""
         settings = ["--auth=trust", "--encoding=UTF8", "--locale=C", "--username=postgres", "--no-sync"]
         self._program("initdb", "-D", str(self.data), *settings)
         self.start()
-        for statement in (
+        made = (
             f"CREATE ROLE {OWNER} LOGIN",
             f"CREATE ROLE {WRITER} LOGIN",
             f"CREATE DATABASE {DATABASE} OWNER {OWNER}",
-        ):
+        )
+        for statement in () if bare else made:
             with psycopg.connect(self.conninfo(database="postgres"), autocommit=True) as connection:
                 connection.execute(statement)
 

@@ -2,8 +2,8 @@
 
 Processes record on a primary that answers a commit only when its standby has it too, and checkpoints are
 published beside it, in files that are not the database's. The primary dies as a failing machine does; the
-standby is promoted; a ledger is opened there. Nothing that was acknowledged may be missing, and the start-up
-rule has to hold.
+standby is promoted; the processes, whose URL names both servers, go on there by themselves. Nothing that was
+acknowledged may be missing, and the start-up rule has to hold.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from ledger.errors import StoreError
 from ledger.sources import SystemSources
 from ledger.store.postgres import PostgresStore
 from tests.ledger.write_path import open_stores
-from tests.postgres_server import PostgresServer, running, standby
+from tests.postgres_server import DATABASE, WRITER, PostgresServer, running, standby
 from tests.soak.fleet import Fleet
 from tests.soak.whole import Found, check_whole
 from tests.soak.writers import Plan, prepared
@@ -33,22 +33,26 @@ class TakenOver:
     """What was found on the standby."""
 
     found: Found
+    before: int
     published: int
     seconds: float
     promoted_s: float
+    resumed_s: float
 
     def __str__(self) -> str:
-        told = self.found.acknowledged
+        told = self.before
         return (
             f"{told} acknowledged in {self.seconds:.1f} s ({told / self.seconds:.0f}/s, on two servers), "
-            f"newest published checkpoint {self.published}; promoted in {self.promoted_s:.1f} s; "
-            f"the standby has {self.found.size} entries and every acknowledged one"
+            f"newest published checkpoint {self.published}; promoted in {self.promoted_s:.1f} s, "
+            f"every writer recorded again {self.resumed_s:.1f} s after; then {self.found.size} entries, and among them "
+            f"each of the {self.found.acknowledged} that were acknowledged"
         )
 
 
 def take_over(primary: PostgresServer, second: PostgresServer, directory: Path, plan: Plan) -> TakenOver:
     """Record on the primary, let it die, promote the standby, and check everything there."""
-    jobs = prepared(directory, primary.url(SCHEMA), primary, SCHEMA, plan)
+    url = of_both(primary, second)
+    jobs = prepared(directory, url, primary, SCHEMA, plan)
     primary.wait_for_standby()
     fleet = Fleet(jobs)
     try:
@@ -62,17 +66,32 @@ def take_over(primary: PostgresServer, second: PostgresServer, directory: Path, 
         primary.stop("immediate")
         with suppress(StoreError):  # it would publish once more, and can't
             beside.close()
-        seconds = time.monotonic() - begin
+        seconds, dead = time.monotonic() - begin, time.monotonic()
+        second.promote()
+        promoted_s = time.monotonic() - dead
         fleet.hear(PUBLISH_EVERY_S)  # what was answered before the end and not heard yet
+        before = len(fleet.acknowledged)
+        fleet.hear_from_all()
+        resumed_s = time.monotonic() - dead
     finally:
         fleet.end()
     assert newest is not None
-    dead = time.monotonic()
-    second.promote()
-    promoted_s = time.monotonic() - dead
     found = check_whole(directory, second.url(SCHEMA), fleet.acknowledged)
     assert found.size >= newest[0]
-    return TakenOver(found=found, published=newest[0], seconds=seconds, promoted_s=promoted_s)
+    return TakenOver(
+        found=found,
+        before=before,
+        published=newest[0],
+        seconds=seconds,
+        promoted_s=promoted_s,
+        resumed_s=resumed_s,
+    )
+
+
+def of_both(primary: PostgresServer, second: PostgresServer) -> str:
+    """Return a URL that leads to whichever of two servers takes writes."""
+    hosts = ",".join(f"127.0.0.1:{server.port}" for server in (primary, second))
+    return f"postgresql://{WRITER}@{hosts}/{DATABASE}?schema={SCHEMA}&target_session_attrs=read-write"
 
 
 def main() -> None:
