@@ -276,7 +276,7 @@ def check_prepared(
     Raises:
         FormatError: `PREPARED` with the member that differs; `DISCLOSURE`.
     """
-    value = canonical.decode(statement.body)
+    value: Any = canonical.decode(statement.body)
     given = {name: each for name, each in value.items() if name not in FILLED_IN}
     for name in sorted(given.keys() | action.keys()):
         if name not in given or name not in action or not _same(given[name], action[name]):
