@@ -44,8 +44,8 @@ class TakenOver:
         return (
             f"{told} acknowledged in {self.seconds:.1f} s ({told / self.seconds:.0f}/s, on two servers), "
             f"newest published checkpoint {self.published}; promoted in {self.promoted_s:.1f} s, "
-            f"every writer recorded again {self.resumed_s:.1f} s after; then {self.found.size} entries, and among them "
-            f"each of the {self.found.acknowledged} that were acknowledged"
+            f"every writer recorded again {self.resumed_s:.1f} s after; then {self.found.size} entries, "
+            f"among them each of the {self.found.acknowledged} that were acknowledged"
         )
 
 
