@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
+import ssl
 import struct
 import threading
 import time
@@ -16,7 +18,8 @@ import orjson
 
 from ledger.delivery import signing
 
-OK, FAIL, HANG, RESET, REDIRECT, GONE, DRIP = "ok", "fail", "hang", "reset", "redirect", "gone", "drip"
+OK, FAIL, HANG, RESET, REDIRECT = "ok", "fail", "hang", "reset", "redirect"
+GONE, DRIP, ENDLESS = "gone", "drip", "endless"
 STATUS = {OK: 204, FAIL: 503, REDIRECT: 307, GONE: 410}
 
 
@@ -31,6 +34,7 @@ class Receiver:
     headers: list[dict[str, str]] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
     paths: list[str] = field(default_factory=list)
+    written: int = 0
     behave: Callable[[int], str] = lambda _: OK
     changed: threading.Condition = field(default_factory=threading.Condition)
 
@@ -62,7 +66,7 @@ def _handler(receiver: Receiver) -> type[BaseHTTPRequestHandler]:
                 receiver.tried.append(given[signing.ID])
                 receiver.paths.append(self.path)
                 receiver.headers.append(given)
-                if how == OK:
+                if how in (OK, ENDLESS):
                     receiver.taken.append((given[signing.ID], orjson.loads(body)))
                 receiver.changed.notify_all()
             self._answer(how)
@@ -76,6 +80,9 @@ def _handler(receiver: Receiver) -> type[BaseHTTPRequestHandler]:
                 return
             if how in (HANG, DRIP):
                 self._stall(how)
+                return
+            if how == ENDLESS:
+                self._talk()
                 return
             self.send_response(STATUS[how])
             if how == REDIRECT:
@@ -94,6 +101,16 @@ def _handler(receiver: Receiver) -> type[BaseHTTPRequestHandler]:
                     except OSError:
                         return
 
+        def _talk(self) -> None:
+            """Answer 200 with more than anybody wants to read."""
+            self.close_connection = True
+            self.send_response(200)
+            self.send_header("Content-Length", str(10**9))
+            self.end_headers()
+            with contextlib.suppress(OSError):
+                while True:
+                    receiver.written += self.wfile.write(b"x" * 65_536)
+
         def log_message(self, format: str, *arguments: Any) -> None:  # noqa: A002  the name of the library's
             pass
 
@@ -109,11 +126,13 @@ class _Quiet(ThreadingHTTPServer):
 
 
 @contextmanager
-def receiving() -> Iterator[Receiver]:
+def receiving(context: ssl.SSLContext | None = None) -> Iterator[Receiver]:
     """Run a receiver for a while."""
     receiver = Receiver()
     server = _Quiet(("127.0.0.1", 0), _handler(receiver))
-    receiver.url = f"http://127.0.0.1:{server.server_address[1]}/hook"
+    if context is not None:
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+    receiver.url = f"{'http' if context is None else 'https'}://127.0.0.1:{server.server_address[1]}/hook"
     thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
     try:

@@ -146,7 +146,7 @@ def test_an_operator_names_networks_of_their_own_but_never_link_local_ones() -> 
         "https://receiver.example/ x",
         "https://réceiver.example/",
         f"https://receiver.example/{'x' * 2_000}",
-        "file:///etc/passwd",
+        "file:/etc/passwd",
         "",
     ],
 )
