@@ -4,7 +4,7 @@ BIN := .venv/bin
 SEED ?= 1
 DEMO ?= demo
 
-.PHONY: soak-stream demo test test-postgresql check bench cdisc generated lock clean soak soak-relay million revoking
+.PHONY: witness soak-stream demo test test-postgresql check bench cdisc generated lock clean soak soak-relay million revoking
 
 .venv/made: requirements.lock pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed" if sys.version_info < (3, 11) else 0)'
@@ -58,6 +58,11 @@ soak-relay: .venv/made
 # 200 subscribers, a writer at full speed, a server killed and drained meanwhile; a few minutes.
 soak-stream: .venv/made
 	$(BIN)/python -m tests.soak.subscribers
+
+# A witness that is not of this project; PYTHON_WITNESS is an interpreter that it installs into (3.12 or newer).
+PYTHON_WITNESS ?= python3.12
+witness: .venv/made
+	$(BIN)/python -m tests.witnesses $(PYTHON_WITNESS)
 
 generated: .venv/made
 	$(BIN)/python -m ledger.actions.table > docs/spec/authority.csv

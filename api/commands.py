@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ledger.cli import relaying
+from ledger.cli import relaying, witness
 from ledger.cli.terminal import opened, settings
 from ledger.directory import ACCOUNTS, read_config
 from ledger.errors import FormatError
@@ -31,6 +31,7 @@ def register(app: typer.Typer) -> None:
     app.command("serve")(serve_ledgers)
     app.command("signing-pages")(signing_pages)
     relaying.register(app, _from_directory)
+    witness.register(app).command("serve")(serve_a_witness)
 
 
 def _from_directory(directory: Path, role: str, person: str, sites: tuple[str, ...]) -> Entries:
@@ -98,6 +99,22 @@ def serve_ledgers(
             stack.enter_context(serving(pages(api), pages_socket, door.certificate, door.key))
             print(f"Signing pages on {_url(door.scheme, pages_socket.getsockname())}", flush=True)
         serve(app, listening, door)
+
+
+def serve_a_witness(
+    directory: witness.Place,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65_535, help="Port; 0 takes a free one.")] = 8418,
+) -> None:
+    """Take checkpoints of the logs that this witness knows, and cosign those that continue the last."""
+    from api.serve import listen
+    from api.witnessing import serve_witness
+
+    with contextlib.ExitStack() as stack:
+        opened_witness = stack.enter_context(witness.opened_witness(directory))
+        listening = stack.enter_context(listen(host, port))
+        print(f"Witness on {_url('http', listening.getsockname())}", flush=True)
+        serve_witness(opened_witness, listening)
 
 
 def _accounts(stack: contextlib.ExitStack, directory: Path) -> AccountsDatabase | None:

@@ -247,6 +247,23 @@ class NoteSigner:
         return NoteSignature(name=self.key.name, id=self.key.id, signature=signature)
 
 
+class Ed25519Cosigner:
+    """Cosigns tree heads with Ed25519, type 0x04: what a witness does."""
+
+    __slots__ = ("_secret", "key")
+
+    def __init__(self, name: str, seed: bytes) -> None:
+        """Make a cosigner from its name and 32-byte seed (RFC 8032)."""
+        public, self._secret = nacl.bindings.crypto_sign_seed_keypair(seed)
+        self.key = VerifierKey(name=name, algorithm=COSIGNATURE_ED25519, public=public)
+
+    def sign(self, text: str, time_s: int) -> NoteSignature:
+        """Cosign a tree head as of `time_s`, POSIX seconds."""
+        message = signed_message(self.key, text, time_s)
+        stamped = time_s.to_bytes(8, "big") + nacl.bindings.crypto_sign(message, self._secret)[:64]
+        return NoteSignature(name=self.key.name, id=self.key.id, signature=stamped)
+
+
 class CosignatureSigner:
     """Signs tree heads with ML-DSA-44, type 0x06.
 
