@@ -65,11 +65,12 @@ class Accounts:
         self.settings = settings
         self.sessions = Sessions(
             database,
+            secret,
             idle_us=settings.idle_minutes * MINUTE_US,
             lifetime_us=settings.lifetime_hours * HOUR_US,
         )
         self.passwords = Passwords(database, secret, settings)
-        self.invitations = Invitations(database)
+        self.invitations = Invitations(database, secret)
         self.attempts = Attempts(database, secret)
         self.heads = heads or Heads(ledger)
         self.gate = Gate(

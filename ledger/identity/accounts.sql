@@ -1,7 +1,8 @@
 -- Secrets' verifiers and sessions of one ledger: one file, apart from the events and from their backups.
 --
--- Nothing here says who exists, is active or may do what: that is in the log. A stolen copy opens no session,
--- because ids of sessions are kept as hashes; an older copy put back opens none that is past its limit.
+-- Nothing here says who exists, is active or may do what: that is in the log. A stolen copy opens no session and
+-- lets nobody guess a password; what somebody writes here without the service's key lets nobody in. An older copy
+-- put back opens no session that is past its limit.
 
 PRAGMA application_id = 0x544c4741;  -- "TLGA"
 PRAGMA user_version = 1;

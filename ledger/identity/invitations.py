@@ -3,7 +3,8 @@
     secret = invitations.make(person, now_us, random_bytes)     # printed once: K7QD-…
     invitations.redeem(person, secret, now_us)                   # True once, within 24 hours
 
-A secret has 100 random bits, is kept as its SHA-256, and is void once it was used or another was made.
+A secret has 100 random bits, is kept as its MAC for that person, and is void once it was used or another was
+made.
 """
 
 from __future__ import annotations
@@ -31,23 +32,24 @@ _NOBODYS: Final = "0" * 64
 class Invitations:
     """The open one-time secrets of one ledger, at most one for each person."""
 
-    def __init__(self, database: AccountsDatabase) -> None:
+    def __init__(self, database: AccountsDatabase, secret: bytes) -> None:
         database.add(PART)
         self._database = database
+        self._key = hmac.digest(secret, b"trial-ledger/invitation/v1", "sha256")
 
     def make(self, person: str, now_us: int, random_bytes: Callable[[int], bytes]) -> str:
         """Make a secret for a person; any earlier one is void."""
         letters = [ALPHABET[byte & 31] for byte in random_bytes(GROUPS * GROUP)]
         text = "-".join("".join(letters[at : at + GROUP]) for at in range(0, len(letters), GROUP))
         with self._database.writing() as connection:
-            connection.execute(_Q["invite"], (person, _hash(text), now_us + VALID_US))
+            connection.execute(_Q["invite"], (person, self._mac(person, text), now_us + VALID_US))
         return text
 
     def redeem(self, person: str, secret: str, now_us: int) -> Verdict:
         """Use a secret up; one caller alone is told `redeemed`."""
         rows = self._database.read(_Q["invitation"], (person,))
         kept, until_us = rows[0] if rows else (_NOBODYS, 0)
-        if not hmac.compare_digest(kept, _hash(secret)) or not rows:
+        if not hmac.compare_digest(kept, self._mac(person, secret)) or not rows:
             return "wrong"
         if now_us >= until_us:
             return "expired"
@@ -60,9 +62,12 @@ class Invitations:
         rows = self._database.read(_Q["invited"])
         return {person: until_us for person, until_us in rows if until_us > now_us}
 
+    def _mac(self, person: str, secret: str) -> str:
+        """Return the MAC of a secret as somebody types it: case, spaces and dashes do not matter."""
+        message = f"{person}\0{_plain(secret)}".encode("utf-8", "surrogatepass")
+        return hmac.new(self._key, message, hashlib.sha256).hexdigest()
 
-def _hash(secret: str) -> str:
-    """Return the SHA-256 of a secret as somebody types it: case, spaces and dashes do not matter."""
+
+def _plain(secret: str) -> str:
     plain = secret.upper().replace("-", "").replace(" ", "").replace("O", "0")
-    plain = plain.replace("I", "1").replace("L", "1")
-    return hashlib.sha256(plain.encode("utf-8", "surrogatepass")).hexdigest()
+    return plain.replace("I", "1").replace("L", "1")

@@ -4,10 +4,11 @@
     passwords.set(person, password, now_us)            # PASSWORD_LENGTH, PASSWORD_GUESSABLE
     passwords.check(person, password)                  # False also for who has none, after the same work
 
-The password is taken in NFKC and goes through HMAC-SHA256 under a key of the service before argon2id (RFC
-9106), so that a copy of `accounts.db` without that key lets nobody guess. The parameters stand in each
-verifier; one that is weaker than the settings is replaced when its password is next known. How many are
-computed at once is bounded, because each takes `argon2_memory_kib` of memory.
+The password is taken in NFKC and goes with its person through HMAC-SHA256 under a key of the service before
+argon2id (RFC 9106): without that key a copy of `accounts.db` lets nobody guess, and a verifier that is
+written there, or moved to another person's row, lets nobody in. The parameters stand in each verifier; one
+that is weaker than the settings is replaced when its password is next known. How many are computed at once
+is bounded, because each takes `argon2_memory_kib` of memory.
 
 Left out on purpose: rules of composition and change by the calendar (NIST SP 800-63B §3.1.1.2 advises against
 both), and whether the person may log in at all, which is in the log.
@@ -56,7 +57,7 @@ class Passwords:
         )
         self._at_once = threading.BoundedSemaphore(AT_ONCE)
         # What is checked for who has no password: as dear as a real one, and nobody's.
-        self._nobodys = self._hash("nobody's password")
+        self._nobodys = self._hash("", "nobody's password")
 
     def set(self, person: str, password: str, now_us: int, *, unlike: Iterable[str] = ()) -> None:
         """Keep the verifier of a new password.
@@ -66,7 +67,7 @@ class Passwords:
             StoreError: as `AccountsDatabase.writing`; STORE_BUSY when too many are computed.
         """
         self.check_form(password, unlike=(person, *unlike))
-        verifier = self._hash(password)
+        verifier = self._hash(person, password)
         with self._database.writing() as connection:
             connection.execute(_Q["set_verifier"], (person, verifier, now_us))
 
@@ -91,10 +92,10 @@ class Passwords:
         """
         rows = self._database.read(_Q["verifier"], (person,))
         verifier: str = rows[0][0] if rows else self._nobodys
-        if not self._holds(verifier, password) or not rows:
+        if not self._holds(verifier, person, password) or not rows:
             return False
         if self._hasher.check_needs_rehash(verifier):
-            stronger = self._hash(password)
+            stronger = self._hash(person, password)
             with self._database.writing() as connection:
                 connection.execute(_Q["rehash"], (stronger, person, verifier))
         return True
@@ -112,17 +113,17 @@ class Passwords:
         """Return who has a password, and when it was set (UTC microseconds)."""
         return dict(self._database.read(_Q["people"]))
 
-    def _hash(self, password: str) -> str:
+    def _hash(self, person: str, password: str) -> str:
         self._enter()
         try:
-            return self._hasher.hash(self._mac(password))
+            return self._hasher.hash(self._mac(person, password))
         finally:
             self._at_once.release()
 
-    def _holds(self, verifier: str, password: str) -> bool:
+    def _holds(self, verifier: str, person: str, password: str) -> bool:
         self._enter()
         try:
-            return self._hasher.verify(verifier, self._mac(password))
+            return self._hasher.verify(verifier, self._mac(person, password))
         except (VerificationError, InvalidHashError):
             return False
         finally:
@@ -132,8 +133,8 @@ class Passwords:
         if not self._at_once.acquire(timeout=WAIT_S):
             raise StoreError("STORE_BUSY", "too many passwords are being checked")
 
-    def _mac(self, password: str) -> str:
-        text = normalize("NFKC", password[: MAX_CHARACTERS * 2])
+    def _mac(self, person: str, password: str) -> str:
+        text = f"{person}\0{normalize('NFKC', password[: MAX_CHARACTERS * 2])}"
         digest = hmac.digest(self._key, text.encode("utf-8", "surrogatepass"), "sha256")
         return base64.b64encode(digest).decode()
 

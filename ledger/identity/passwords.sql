@@ -1,7 +1,7 @@
 -- Verifiers of passwords, one-time secrets for a first or new password, failed attempts, tokens used once.
 --
--- verifier: argon2id of a MAC of the password under a key of the service, with its parameters in it. A stolen
--- copy of this file alone lets nobody guess. Times are UTC microseconds.
+-- verifier: argon2id of a MAC of person and password under a key of the service, with its parameters in it. A
+-- stolen copy of this file alone lets nobody guess, and a row that somebody else wrote here fits no password. Times are UTC microseconds.
 
 CREATE TABLE passwords (
     person   TEXT    NOT NULL PRIMARY KEY,
@@ -9,7 +9,7 @@ CREATE TABLE passwords (
     set_us   INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
--- One at a time for each person; secret: SHA-256 of what was printed once.
+-- One at a time for each person; secret: MAC of what was printed once.
 CREATE TABLE invitations (
     person   TEXT    NOT NULL PRIMARY KEY,
     secret   TEXT    NOT NULL CHECK (length(secret) = 64),

@@ -1,14 +1,15 @@
 """Server-side sessions: which are open, since when, and when they were last used (21 CFR 11.200(a)(1)).
 
-    sessions = Sessions(database, idle_us=…, lifetime_us=…)
-    secret = sessions.begin(person, login, components, now_us=…, random_bytes=…)   # told once, kept as a hash
+    sessions = Sessions(database, secret_of_the_service, idle_us=…, lifetime_us=…)
+    secret = sessions.begin(person, login, components, now_us=…, random_bytes=…)   # told once, kept as a MAC
     session = sessions.find(secret, now_us)            # None: there is none, or it is over
     sessions.touch(session, now_us)
     sessions.signed(session, now_us)                   # a second component was given
     sessions.end(session)
 
 A session is over when it was not used for `idle_us` or has lasted `lifetime_us`. Use is written down at most
-every sixtieth of the idle time, so a session may end that much early, never late.
+every sixtieth of the idle time, so a session may end that much early, never late. Each row has a MAC under a
+key of the service: who can write to the file, and no more, can end sessions and make none.
 
 Left out on purpose: who may log in, what is recorded of it (`ledger.logins`), and how a request carries it.
 """
@@ -17,9 +18,12 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import hmac
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
+
+import orjson
 
 from ledger.identity.database import AccountsDatabase, Part
 from ledger.store.sql import queries
@@ -40,7 +44,7 @@ class Session:
     """An open session.
 
     Attributes:
-        id: SHA-256 in hex of what its holder has.
+        id: MAC in hex of what its holder has.
         login: event hash of the `login.succeeded` that began it.
         role: the role in use, where one was named at login.
         signed_us: when a second component was last given for a signature; None when never.
@@ -62,12 +66,14 @@ class Sessions:
     def __init__(
         self,
         database: AccountsDatabase,
+        secret: bytes,
         *,
         idle_us: int = DEFAULT_IDLE_US,
         lifetime_us: int = DEFAULT_LIFETIME_US,
     ) -> None:
         database.add(PART)
         self._database = database
+        self._key = hmac.digest(secret, b"trial-ledger/session/v1", "sha256")
         self.idle_us = idle_us
         self.lifetime_us = lifetime_us
 
@@ -89,9 +95,18 @@ class Sessions:
         """
         if secret is None:
             secret = base64.urlsafe_b64encode(random_bytes(SECRET_BYTES)).rstrip(b"=").decode()
-        row = (hash_of(secret), person, login, role, ",".join(sorted(components)), now_us, now_us)
+        session = Session(
+            id=self._id(secret),
+            person=person,
+            login=login,
+            role=role,
+            components=tuple(sorted(components)),
+            began_us=now_us,
+            used_us=now_us,
+            signed_us=None,
+        )
         with self._database.writing() as connection:
-            connection.execute(_Q["begin"], row)
+            connection.execute(_Q["begin"], (*_row(session), self._mac(session)))
         return secret
 
     def find(self, secret: str, now_us: int) -> Session | None:
@@ -101,8 +116,8 @@ class Sessions:
 
     def held(self, secret: str) -> Session | None:
         """Return the session of a secret, over or not, as long as its end was not written down."""
-        rows = self._database.read(_Q["find"], (hash_of(secret),))
-        return _session(rows[0]) if rows else None
+        rows = self._database.read(_Q["find"], (self._id(secret),))
+        return self._genuine(rows)
 
     def over(self, session: Session, now_us: int) -> Over | None:
         """Tell by which limit a session is over; None while it is open."""
@@ -113,11 +128,11 @@ class Sessions:
     def touch(self, session: Session, now_us: int) -> None:
         """Write down that a session is used."""
         if now_us - session.used_us >= self.idle_us // 60:
-            self._change("touch", (now_us, session.id))
+            self._change(session, used_us=now_us)
 
     def signed(self, session: Session, now_us: int) -> None:
         """Write down that a second component was given for a signature (11.200(a)(1)(i))."""
-        self._change("sign", (now_us, now_us, session.id))
+        self._change(session, used_us=now_us, signed_us=now_us)
 
     def end(self, session: Session) -> bool:
         """Take a session away; tell whether it was there, so that one caller alone records its end."""
@@ -133,18 +148,51 @@ class Sessions:
         limits = (now_us - self.idle_us, now_us - self.lifetime_us, MAX_OVER)
         return tuple(_session(row) for row in self._database.read(_Q["over"], limits))
 
-    def _change(self, name: str, parameters: Sequence[Any]) -> None:
+    def _change(self, session: Session, *, used_us: int, signed_us: int | None = None) -> None:
         with self._database.writing() as connection:
-            connection.execute(_Q[name], parameters)
+            found = self._genuine(connection.execute(_Q["find"], (session.id,)).fetchall())
+            if found is None:
+                return
+            changed = replace(
+                found,
+                used_us=max(found.used_us, used_us),
+                signed_us=found.signed_us if signed_us is None else signed_us,
+            )
+            values = (changed.used_us, changed.signed_us, self._mac(changed), changed.id)
+            connection.execute(_Q["change"], values)
+
+    def _genuine(self, rows: Sequence[Sequence[Any]]) -> Session | None:
+        """Return the session of a row that this service wrote."""
+        if not rows:
+            return None
+        session = _session(rows[0])
+        return session if hmac.compare_digest(rows[0][-1], self._mac(session)) else None
+
+    def _id(self, secret: str) -> str:
+        # A secret has 256 random bits, or is a name that a token has proven: nothing slower is needed.
+        message = b"id\0" + secret.encode("utf-8", "surrogateescape")
+        return hmac.new(self._key, message, hashlib.sha256).hexdigest()
+
+    def _mac(self, session: Session) -> str:
+        message = b"row\0" + orjson.dumps(_row(session))
+        return hmac.new(self._key, message, hashlib.sha256).hexdigest()
 
 
-def hash_of(secret: str) -> str:
-    """Return the SHA-256 of a secret of 256 random bits, in hex: nothing slower is needed for such."""
-    return hashlib.sha256(secret.encode("utf-8", "surrogateescape")).hexdigest()
+def _row(session: Session) -> tuple[Any, ...]:
+    return (
+        session.id,
+        session.person,
+        session.login,
+        session.role,
+        ",".join(session.components),
+        session.began_us,
+        session.used_us,
+        session.signed_us,
+    )
 
 
 def _session(row: Sequence[Any]) -> Session:
-    id_, person, login, role, components, began_us, used_us, signed_us = row
+    id_, person, login, role, components, began_us, used_us, signed_us, _ = row
     return Session(
         id=id_,
         person=person,

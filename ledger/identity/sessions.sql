@@ -1,6 +1,7 @@
 -- Open sessions. A row is there from the login to the end; what is over is in the log (`session.ended`).
 --
--- id: SHA-256 of what the session's holder has. login: event hash of its `login.succeeded`. role: the one in
+-- id: MAC of what the session's holder has. mac: of the whole row, under a key of the service, so that a row which
+-- somebody else wrote here opens nothing. login: event hash of its `login.succeeded`. role: the one in
 -- use, where one was named. components: of the login, comma-separated. Times are UTC microseconds; signed_us is
 -- when a second component was last given for a signature.
 
@@ -12,7 +13,8 @@ CREATE TABLE sessions (
     components TEXT    NOT NULL,
     began_us   INTEGER NOT NULL,
     used_us    INTEGER NOT NULL CHECK (used_us >= began_us),
-    signed_us  INTEGER
+    signed_us  INTEGER,
+    mac        TEXT    NOT NULL CHECK (length(mac) = 64)
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX sessions_by_person ON sessions (person);

@@ -198,6 +198,15 @@ def test_a_password_is_long_and_no_name(world: World, password: str, code: str) 
     world.accounts.redeem("bchan", secret, "ünïcode is welcome here ✓", HERE)
 
 
+def test_a_verifier_in_another_persons_row_lets_nobody_in(world: World) -> None:
+    """Who can write to the file can't give their own password to somebody else."""
+    world.enrol()
+    with world.database.writing() as connection:
+        connection.execute("INSERT INTO passwords SELECT 'admin', verifier, set_us FROM passwords")
+        connection.execute("UPDATE invitations SET person = 'admin'")
+    assert denied(world, "admin", PASSWORD) == "UNAUTHENTICATED"
+
+
 # One-time secrets.
 
 

@@ -10,13 +10,14 @@ from typing import Any
 import pytest
 
 from ledger.cli.app import run
-from ledger.directory import ACCOUNTS, read_config
+from ledger.directory import ACCOUNTS, CONFIG, open_ledger, read_config
 from ledger.errors import StoreError
 from ledger.identity.accounts import Accounts
 from ledger.identity.database import AccountsDatabase
 from ledger.identity.denial import DeniedError
 from ledger.identity.gate import Came
 from ledger.keyfile import KeyMaterial, write_key
+from ledger.sources import SystemSources
 from tests.api.client import write_directory
 from tests.ledger.small_ledger import SmallLedger, seed
 
@@ -30,22 +31,24 @@ class Made:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self.small: SmallLedger = write_directory(directory)
+        with (directory / CONFIG).open("a") as file:
+            file.write("\n[identity]\nargon2_memory_kib = 8\nargon2_iterations = 1\nargon2_lanes = 1\n")
+        self.ledger = open_ledger(directory, None, SystemSources())
         self.key = directory.parent / "admin.json"
         write_key(self.key, KeyMaterial(alg="ed25519", secret=seed("admin")), None)
 
     def accounts(self, database: AccountsDatabase) -> Accounts:
         """Return the accounts as a service beside the command holds them."""
         config = read_config(self.directory)
-        return Accounts(self.small.ledger, database, config.identity, study=config.study)
+        return Accounts(self.ledger, database, config.identity, study=config.study)
 
 
 @pytest.fixture
 def made(tmp_path: Path) -> Iterator[Made]:
     """A ledger of the test's own, without accounts yet."""
     ledger = Made(tmp_path / "ledger")
-    with (tmp_path / "ledger" / "ledger.toml").open("a") as file:
-        file.write("\n[identity]\nargon2_memory_kib = 8\nargon2_iterations = 1\nargon2_lanes = 1\n")
     yield ledger
+    ledger.ledger.close()
     ledger.small.ledger.close()
 
 
@@ -61,7 +64,8 @@ def test_the_first_person_is_invited_by_a_command(made: Made, capsys: pytest.Cap
     assert (made.directory / ACCOUNTS).stat().st_mode & 0o777 == 0o600
     with AccountsDatabase(made.directory / ACCOUNTS) as database:
         accounts = made.accounts(database)
-        accounts.invitations.make("root1", made.small.sources.now_us(), made.small.sources.random_bytes)
+        sources = made.ledger.sources
+        accounts.invitations.make("root1", sources.now_us(), sources.random_bytes)
         assert accounts.invitations.redeem("root1", told["secret"], 0) == "wrong"
         told = said(capsys, "people", "invite", str(made.directory), "root1")
         accounts.redeem("root1", told["secret"], PASSWORD, HERE)

@@ -14,6 +14,7 @@ from ledger.identity.database import FILE, AccountsDatabase, Part
 from ledger.identity.sessions import PART, Session, Sessions
 
 LOGIN = "0" * 64
+SECRET = b"a key of the service"
 IDLE_US, LIFETIME_US = 600, 3_600
 
 
@@ -27,7 +28,7 @@ def database(tmp_path: Path) -> Iterator[AccountsDatabase]:
 @pytest.fixture
 def sessions(database: AccountsDatabase) -> Sessions:
     """Sessions with limits that a test can tell apart."""
-    return Sessions(database, idle_us=IDLE_US, lifetime_us=LIFETIME_US)
+    return Sessions(database, SECRET, idle_us=IDLE_US, lifetime_us=LIFETIME_US)
 
 
 def begin(sessions: Sessions, now_us: int = 0) -> str:
@@ -87,7 +88,7 @@ def test_another_process_sees_the_same_sessions(sessions: Sessions, database: Ac
     """The file is shared, not the memory."""
     secret = begin(sessions)
     with AccountsDatabase(database.path) as other:
-        others = Sessions(other, idle_us=IDLE_US, lifetime_us=LIFETIME_US)
+        others = Sessions(other, SECRET, idle_us=IDLE_US, lifetime_us=LIFETIME_US)
         others.end(found(others, secret, 1))
     assert sessions.find(secret, 1) is None
 
@@ -102,6 +103,20 @@ def test_nobody_else_reads_the_file_or_those_beside_it(
     for path in files:
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
         assert secret.encode() not in path.read_bytes()
+
+
+@pytest.mark.parametrize("column", ["person = 'aruiz'", "role = 'root'", "used_us = 9999", "signed_us = 5"])
+def test_a_row_that_somebody_else_wrote_opens_nothing(
+    sessions: Sessions, database: AccountsDatabase, column: str
+) -> None:
+    """Who can write to the file changes no session into another person's, and makes none last."""
+    secret = begin(sessions)
+    assert sessions.find(secret, 1) is not None
+    with database.writing() as connection:
+        connection.execute(f"UPDATE sessions SET {column}")
+    assert sessions.find(secret, 1) is None
+    elsewhere = Sessions(database, b"another key", idle_us=IDLE_US, lifetime_us=LIFETIME_US)
+    assert sessions.find(begin(elsewhere), 1) is None
 
 
 def test_tables_of_another_version_are_refused(database: AccountsDatabase) -> None:
