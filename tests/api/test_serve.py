@@ -256,14 +256,14 @@ def test_the_server_drains_publishes_and_ends_cleanly(made: SmallLedger, tmp_pat
     assert check_published(latest[1], keys).size == size
 
 
-def test_one_process_serves_several_studies(tmp_path: Path) -> None:
-    """Each directory's study stands under its own address; the port asked for as 0 is printed."""
 def test_no_answer_waits_for_its_head_to_be_acknowledged() -> None:
-    """The event loop sets TCP_NODELAY on connections of a socket that names its protocol, and on no others."""
+    """The event loop sets TCP_NODELAY on connections of a socket that names its protocol alone."""
     with listen("127.0.0.1", 0) as listening:
         assert listening.proto == socket.IPPROTO_TCP
 
 
+def test_one_process_serves_several_studies(tmp_path: Path) -> None:
+    """Each directory's study stands under its own address; the port asked for as 0 is printed."""
     for study in ("one", "two"):
         write_directory(tmp_path / study, study=study).ledger.close()
     with serving(tmp_path / "one", tmp_path / "two") as (process, url):

@@ -16,7 +16,7 @@ import random
 import statistics
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 SHUFFLE_SEED: Final = 20_240_603
@@ -31,11 +31,15 @@ class Contender:
     Attributes:
         prepare: makes one block's work; what it does itself is not measured.
         events: how many events that work holds.
+        cpu_s: the clock of CPU time, by default this process's.
+        latencies: where the work puts the seconds that single events took; what the first round put is lost.
     """
 
     name: str
     events: int
     prepare: Callable[[], Work]
+    cpu_s: Callable[[], float] = time.process_time
+    latencies: list[float] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +68,13 @@ class Series:
     name: str
     events: int
     samples: tuple[Sample, ...]
+    latencies: tuple[float, ...] = ()
+
+    def latency_ms(self, percent: int) -> float | None:
+        """Return a percentile of what single events took; None where that was not measured."""
+        if len(self.latencies) < 2:
+            return None
+        return statistics.quantiles(self.latencies, n=100, method="inclusive")[percent - 1] * 1e3
 
     @property
     def wall_us(self) -> float:
@@ -87,9 +98,14 @@ def run(contenders: Sequence[Contender], rounds: int) -> dict[str, Series]:
             sample = _measure(contender)
             if number:
                 samples[contender.name].append(sample)
+            else:
+                contender.latencies.clear()
     return {
         contender.name: Series(
-            name=contender.name, events=contender.events, samples=tuple(samples[contender.name])
+            name=contender.name,
+            events=contender.events,
+            samples=tuple(samples[contender.name]),
+            latencies=tuple(contender.latencies),
         )
         for contender in contenders
     }
@@ -110,9 +126,11 @@ def cpu_ratio(subject: Series, baseline: Series) -> Ratio:
 def _measure(contender: Contender) -> Sample:
     work = contender.prepare()
     gc.collect()
-    wall, cpu = time.perf_counter(), time.process_time()
+    cpu = contender.cpu_s()
+    wall = time.perf_counter()
     work()
-    wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+    wall = time.perf_counter() - wall
+    cpu = contender.cpu_s() - cpu
     return Sample(wall_us=wall / contender.events * 1e6, cpu_us=cpu / contender.events * 1e6)
 
 

@@ -8,6 +8,7 @@ that the report shows that like is compared with like.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -42,12 +43,11 @@ class Patient(Aggregate):
 
 
 class Library:
-    """An application of the library over one SQLite file, with participants to save to."""
+    """An application of the library over a SQLite file, or what its environment names; with participants."""
 
-    def __init__(self, path: Path) -> None:
-        self.app: Application[UUID] = Application(
-            env={"PERSISTENCE_MODULE": "eventsourcing.sqlite", "SQLITE_DBNAME": str(path)}
-        )
+    def __init__(self, path: Path | None = None, env: Mapping[str, str] | None = None) -> None:
+        sqlite = {"PERSISTENCE_MODULE": "eventsourcing.sqlite", "SQLITE_DBNAME": str(path)}
+        self.app: Application[UUID] = Application(env=dict(sqlite if env is None else env))
 
     def new_participant(self, site: str) -> Patient:
         """Make and save a participant."""

@@ -16,10 +16,14 @@ def heading(title: str) -> None:
 
 def table(series: Iterable[Series]) -> None:
     """Print what each contender took, medians over all blocks."""
-    print(f"{'':{_WIDTH}}{'wall µs':>10}{'CPU µs':>10}{'events/s':>12}")
-    for each in series:
+    rows = list(series)
+    timed = any(each.latencies for each in rows)
+    heads = f"{'p50 ms':>10}{'p99 ms':>10}" if timed else ""
+    print(f"{'':{_WIDTH}}{'wall µs':>10}{'CPU µs':>10}{'events/s':>12}{heads}")
+    for each in rows:
         rate = 1e6 / each.wall_us
-        print(f"{each.name:{_WIDTH}}{each.wall_us:>10.1f}{each.cpu_us:>10.1f}{rate:>12,.0f}")
+        latency = "".join(_milliseconds(each.latency_ms(percent)) for percent in (50, 99)) if timed else ""
+        print(f"{each.name:{_WIDTH}}{each.wall_us:>10.1f}{each.cpu_us:>10.1f}{rate:>12,.0f}{latency}")
     print()
 
 
@@ -29,6 +33,10 @@ def compare(subject: Series, baseline: Series, *, target: float | None = None) -
     print(f"  {subject.name}\n    against {baseline.name}{aim}")
     print(f"      wall {_text(wall_ratio(subject, baseline))}")
     print(f"      CPU  {_text(cpu_ratio(subject, baseline))}")
+
+
+def _milliseconds(value: float | None) -> str:
+    return f"{'':>10}" if value is None else f"{value:>10.2f}"
 
 
 def _text(ratio: Ratio) -> str:

@@ -10,9 +10,12 @@ from pathlib import Path
 import pytest
 
 from tests import benchmarks
-from tests.benchmarks import growing, reading, verifying
+from tests.benchmarks import bulk, concurrent, growing, http, reading, verifying
 from tests.benchmarks.blocks import Contender
+from tests.benchmarks.groups import GROUPS
 from tests.benchmarks.library import Library
+from tests.benchmarks.served import serving
+from tests.benchmarks.trial import open_trial
 from tests.ledger.small_ledger import SmallLedger, make
 
 MODULES = sorted(module.name for module in pkgutil.iter_modules(benchmarks.__path__))
@@ -69,3 +72,47 @@ def test_peak_memory_is_of_a_verification(tmp_path: Path) -> None:
     (peak,) = growing.peaks(tmp_path, (160,))
     assert peak.statements == 160
     assert peak.peak_mib > 10
+
+
+def test_clients_at_once_run_in_process(tmp_path: Path) -> None:
+    """Every client of every row gets its receipts; the library saves as many."""
+    trial, library = open_trial(tmp_path / "ledger", 16), Library(tmp_path / "library.db")
+    measured = concurrent.Concurrent(trial, library, (1, 16))
+    before = trial.ledger.store.head().size
+    try:
+        contenders = measured.contenders()
+        once(contenders)
+        assert trial.ledger.store.head().size == before + sum(each.events for each in contenders[:2])
+        assert all(len(each.latencies) == each.events for each in contenders)
+    finally:
+        measured.close()
+        library.close()
+        trial.ledger.close()
+
+
+def test_clients_at_once_run_over_http(tmp_path: Path) -> None:
+    """A real server records every body, and the route that does nothing records none."""
+    trial = open_trial(tmp_path / "ledger", 2)
+    before = trial.ledger.store.head().size
+    with serving(tmp_path / "ledger", trial.sources.now_us(), None) as (pid, port):
+        measured = http.Http(trial, pid, port, (1,))
+        contenders = measured.contenders()
+        once(contenders)
+        measured.close()
+        assert trial.ledger.store.head().size == before + contenders[0].events
+    trial.ledger.close()
+
+
+def test_bulk_import_runs(tmp_path: Path) -> None:
+    """Every page is recorded without a breach, and the stages of the pages that are timed are told."""
+    imported = bulk.import_events(tmp_path / "ledger", 2 * bulk.PAGE, profiled=2)
+    assert len(imported.pages_s) == 1
+    assert imported.rate(0, 1) > 0
+    assert imported.stages_us["the whole transaction"] > imported.stages_us["rules: judging"] > 0
+    assert bulk.save_events(tmp_path, bulk.PAGE) > 0
+
+
+def test_every_group_is_described() -> None:
+    """What `--only` can name has its section in docs/benchmarks.md."""
+    text = (Path(__file__).parents[2] / "docs" / "benchmarks.md").read_text()
+    assert [name for name in GROUPS if f"## `{name}`" not in text] == []
