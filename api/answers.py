@@ -25,7 +25,8 @@ from ledger.store.port import Head
 
 JSON: Final = "application/json"
 CSV: Final = "text/csv; charset=utf-8"
-PRIVATE: Final = {"Cache-Control": "private, no-cache", "Vary": "Authorization"}
+VARY: Final = "Authorization, Cookie, Ledger-Role"  # who asks, and as what: another reader has another answer
+PRIVATE: Final = {"Cache-Control": "private, no-cache", "Vary": VARY}
 IMMUTABLE_S: Final = 31_536_000
 
 SECURITY: Final = {

@@ -64,7 +64,7 @@ def test_an_answer_that_did_not_change_is_not_sent_again(site: Site, path: str) 
     assert again.status_code == 304
     assert again.content == b""
     assert again.headers["ETag"] == first.headers["ETag"]
-    assert first.headers["Vary"] == "Authorization"
+    assert first.headers["Vary"] == "Authorization, Cookie, Ledger-Role"
     assert "private" in first.headers["Cache-Control"]
     other = site.get(path, "auditor", **{"If-None-Match": 'W/"0", "nonsense"'})
     assert other.status_code == 200
