@@ -99,7 +99,7 @@ def _change(call: Call, body: dict[str, Any]) -> Response:
         case {"key": "new"} if len(body) == 1 and standing.keys:
             public = book.new_key(name)
             changes, rest = rotation(name, standing.keys[-1].public, public), {"public_keys": [public]}
-        case {"replay": [int() as first, int() as last]} if len(body) == 1 and 0 <= first <= last:
+        case {"replay": [first, last]} if len(body) == 1 and _is_span(first, last):
             changes, rest = replay(name, (first, last)), {}
         case {"off": True} if len(body) == 1 and standing.digest is not None:
             changes, rest = off(name, standing.digest), {}
@@ -107,6 +107,10 @@ def _change(call: Call, body: dict[str, Any]) -> Response:
             raise FormatError("BODY", 'expected {"key":"new"}, {"replay":[FIRST,LAST]} or {"off":true}')
     value = {"endpoint": name, "action": action(changes, REFERENCE), **rest}
     return answer(call, value, call.study.ledger.store.head(), status=201)
+
+
+def _is_span(first: Any, last: Any) -> bool:
+    return type(first) is int and type(last) is int and 0 <= first <= last
 
 
 def _shown(webhooks: Webhooks, book: Book | None, name: str, standing: Standing) -> dict[str, Any]:
@@ -156,6 +160,7 @@ def _webhooks(call: Call) -> Webhooks:
 
 
 _TEXT: Final = {"type": "string"}
+_INDEX: Final = {"type": "integer", "minimum": 0}
 _WORDS: Final = {"type": "array", "items": _TEXT}
 _PROPOSAL: Final = {
     "type": "object",
@@ -181,7 +186,7 @@ _CHANGE: Final = {
         }
         for name, schema in (
             ("key", {"const": "new"}),
-            ("replay", {"type": "array", "items": {"type": "integer", "minimum": 0}, "minItems": 2}),
+            ("replay", {"type": "array", "items": _INDEX, "minItems": 2, "maxItems": 2}),
             ("off", {"const": True}),
         )
     ]
@@ -195,6 +200,7 @@ OPERATIONS: Final = (
         path="/webhooks",
         summary="Every endpoint: whether it is in force, its keys, where it is, how much is parked",
         handler=listed,
+        answers={200: "the endpoints", 404: "this service sends no webhooks"},
     ),
     Operation(
         name="webhook-propose",

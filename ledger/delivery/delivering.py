@@ -214,13 +214,21 @@ class Deliverer:
                 lane = await self._advance(lane, index)
             if not await self._send(ready, lane, body):
                 return
-            # Kept whatever happens: the receiver has it.
-            lane = await asyncio.shield(self._advance(lane, index + 1, index))
+            lane = await self._taken(lane, index)
             self._told.pop(lane.endpoint, None)
             if self._size > size:
                 return
         if lane.next < stop:
             await self._advance(lane, stop)
+
+    async def _taken(self, lane: Lane, index: int) -> Lane:
+        """Keep that the receiver has an entry, also where this is ended meanwhile."""
+        keeping = asyncio.ensure_future(self._advance(lane, index + 1, index))
+        try:
+            return await asyncio.shield(keeping)
+        except asyncio.CancelledError:
+            await keeping
+            raise
 
     async def _advance(self, lane: Lane, following: int, delivered: int | None = None) -> Lane:
         await asyncio.to_thread(self._book.advance, lane, following, delivered)
