@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Sequence
 from typing import Final
 
 from ledger.attachments import MAX_ATTACHMENT_BYTES, attachments
-from ledger.checkpoint import Checkpoint
+from ledger.checkpoint import Checkpoint, check_head
 from ledger.errors import FormatError, LedgerError
 from ledger.merkle import check_consistency
+from ledger.note import MAX_NOTE_BYTES, VerifierKey
 from ledger.proof import parse_add_checkpoint
 from ledger.statement import Statement
 from ledger.tiles import entries_path, payload_path, tile_path, tiles_for
@@ -24,7 +26,8 @@ STAMP: Final = "checkpoint.tsr"
 
 _ATTACHMENT = re.compile(r"attachments/([0-9a-f]{64})")
 _CONSISTENCY = re.compile(r"consistency/([1-9][0-9]{0,15})")
-_UNJUDGED: Final = ("forks/", "shown/")
+_UNJUDGED: Final = ("shown/",)
+_FORK = re.compile(r"forks/([0-9a-f]{64})")
 
 
 def check_names(bundle: Bundle, size: int, report: Reporter) -> None:
@@ -44,6 +47,8 @@ def check_names(bundle: Bundle, size: int, report: Reporter) -> None:
     for name in sorted(names - expected):
         if _ATTACHMENT.fullmatch(name):
             continue
+        if _FORK.fullmatch(name):
+            continue
         old = _CONSISTENCY.fullmatch(name)
         if old is not None and int(old[1]) <= size:
             continue
@@ -53,8 +58,6 @@ def check_names(bundle: Bundle, size: int, report: Reporter) -> None:
             report(finding("FILE_EXTRA", "a file that the bundle must not have", file=name))
     for name in names.intersection((*CONVENIENCES, STAMP)):
         _check_readable(bundle, name, report)
-    if STAMP in names:
-        report(finding("STAMP_UNJUDGED", "a time stamp is there and was not judged", file=STAMP))
 
 
 def _check_readable(bundle: Bundle, name: str, report: Reporter) -> None:
@@ -79,6 +82,30 @@ def check_proofs(bundle: Bundle, checkpoint: Checkpoint, note: bytes, roots: Roo
             check_consistency(size, roots.at(size), checkpoint.size, checkpoint.root, proof.proof)
         except LedgerError as error:
             report(finding("CONSISTENCY", error.message, file=name))
+
+
+def check_forks(bundle: Bundle, log_keys: Sequence[VerifierKey], roots: Roots, report: Reporter) -> None:
+    """Judge every note that is kept as proof that the log signed another history (§5, §9).
+
+    Each is named by its SHA-256 and holds the log's own signature over another root of a size that this log
+    has. That somebody kept it is in order; what it proves speaks against the log.
+    """
+    for name in bundle.names():
+        match = _FORK.fullmatch(name)
+        if match is None:
+            continue
+        try:
+            note = bundle.read(name, max_bytes=MAX_NOTE_BYTES)
+            other = check_head(note, log_keys)
+        except LedgerError as error:
+            report(finding("FORK_UNFOUNDED", error.message, file=name))
+            continue
+        if hashlib.sha256(note).hexdigest() != match[1]:
+            report(finding("FORK_UNFOUNDED", "expected the note of this hash", file=name))
+        elif other.size > roots.size or roots.at(other.size) == other.root:
+            report(finding("FORK_UNFOUNDED", "the note is not of another tree of a size here", file=name))
+        else:
+            report(finding("FORK", f"two trees of {other.size} entries", index=other.size - 1, file=name))
 
 
 class AttachmentsJudge:

@@ -62,6 +62,7 @@ UNPINNED|unusable|5|no ledger id was given: what holds, holds for an unnamed led
 NOTE|integrity|5|the checkpoint is not a well-formed note of this origin
 LOG_SIGNATURE|integrity|5|a signature of the log that the policy demands is missing or wrong
 QUORUM|integrity|5|fewer witnesses cosigned than the policy demands
+STAMP|integrity|5|a time stamp is not over this checkpoint, or not by the authority that was given
 LEDGER_ID|integrity|5|leaf 0 is not the one that the ledger id names
 LOG_KEYS|integrity|5|leaf 0 does not name the log keys that the policy lists
 PREVIOUS|integrity|5|the earlier checkpoint that the auditor holds is not of this log's past
@@ -71,6 +72,8 @@ FILE_MISSING|integrity|9|a file that the bundle must have is missing
 FILE_EXTRA|integrity|9|a file that the bundle must not have
 FILE_FORM|integrity|9|a file of the bundle is not of its exact form
 FILE_SIZE|integrity|9|a file is longer than its kind can be
+FORK|integrity|5|the log signed another tree of a size that this log has
+FORK_UNFOUNDED|integrity|9|what is kept as proof of a fork proves none
 FILE_UNJUDGED|integrity|9|a file that may be there and that this version can't judge
 
 ROOT|integrity|5|the leaves do not hash to the root of the checkpoint
@@ -193,7 +196,8 @@ OPERATOR_UNBLINDED|note|7|nothing in the log shows that allocations are kept fro
 
 CLASSICAL|note|5|the post-quantum signature of the log was waived
 NO_QUORUM|note|5|the policy asks for no witness: nobody but the log vouches that there is one history
-STAMP_UNJUDGED|note|5|a time stamp is in the bundle; its authority is the auditor's to judge
+STAMP_UNJUDGED|note|5|a time stamp is in the bundle and no authority to judge it by was given
+STAMP_MISSING|note|5|an authority was given and the bundle has no time stamp
 """
 
 

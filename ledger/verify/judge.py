@@ -27,7 +27,7 @@ from ledger.statement import Statement
 from ledger.verify.bundle import Bundle, open_bundle
 from ledger.verify.completeness import CompletenessJudge, scopes_of
 from ledger.verify.conduct import ConductJudge
-from ledger.verify.files import AttachmentsJudge, check_names, check_proofs
+from ledger.verify.files import STAMP, AttachmentsJudge, check_forks, check_names, check_proofs
 from ledger.verify.findings import Finding, finding
 from ledger.verify.integrity import IntegrityJudge, JudgedEntry, ParsedEntry, parse_entry, read_payloads
 from ledger.verify.options import Options
@@ -110,11 +110,13 @@ class _Run:
             detail = f"expected {bundles} entry bundles, the whole bundle has fewer files"
             self.report(finding("FILE_MISSING", detail, file="tile/entries"))
             return self.finish(complete=False)
+        self._stamp(bundle, note)
         check_names(bundle, checkpoint.size, self.report)
         roots = check_tree(bundle, checkpoint, self.report)
         self._pin(bundle, checkpoint)
         self._previous(checkpoint, roots)
         check_proofs(bundle, checkpoint, note, roots, self.report)
+        check_forks(bundle, self._options.policy.log_keys, roots, self.report)
         self._scope(bundle, checkpoint.size)
         with _executor(self._options.workers) as pool:
             _Walk(bundle, checkpoint, roots, self._options, pool, self.report).run(self._counts)
@@ -139,6 +141,28 @@ class _Run:
         if options.policy.quorum is None:
             self.report(finding("NO_QUORUM", "the policy asks for no witness", file=NOTE_NAME))
         return checkpoint
+
+    def _stamp(self, bundle: Bundle, note: bytes) -> None:
+        """Judge the time stamp, where the auditor gave an authority to judge it by (§5)."""
+        anchor, is_there = self._options.tsa, STAMP in bundle.names()
+        if anchor is None or not is_there:
+            if is_there:
+                self.report(finding("STAMP_UNJUDGED", "no authority was given", file=STAMP))
+            elif anchor is not None:
+                self.report(finding("STAMP_MISSING", "no time stamp was made", file=STAMP))
+            return
+        from ledger.stamps import (
+            MAX_RESPONSE_BYTES,
+            check_stamp,
+            read_anchor,
+        )  # a library that others don't need
+
+        try:
+            response = bundle.read(STAMP, max_bytes=MAX_RESPONSE_BYTES)
+            self._facts["stamped_at"] = check_stamp(response, note, read_anchor(anchor))
+        except LedgerError as error:
+            code = "ZIP_FORM" if error.code == "ZIP_FORM" else "STAMP"
+            self.report(finding(code, error.message, file=STAMP))
 
     def _pin(self, bundle: Bundle, checkpoint: Checkpoint) -> None:
         if checkpoint.size == 0:

@@ -2,7 +2,7 @@
 
     trial-ledger verify BUNDLE --policy FILE [--ledger-id HEX] [--scope study|site:S|participant:P]
         [--role auditor] [--previous CHECKPOINT] [--outbox DIR] [--strict-conduct] [--classical]
-        [--post-quantum] [--workers N] [--json]
+        [--post-quantum] [--tsa FILE] [--workers N] [--json]
 
 Exit codes: 0 verified, 1 findings, 2 usage, 3 unusable input or unpinned.
 """
@@ -25,6 +25,7 @@ from ledger.verify.options import Options, parse_scope
 from ledger.verify.report import EXIT_UNUSABLE, EXIT_USAGE, as_json, as_text
 
 MAX_WORKERS: Final = 64
+MAX_ANCHOR_BYTES: Final = 100_000
 _LEDGER_ID = re.compile(r"[0-9a-f]{64}")
 
 
@@ -99,6 +100,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     add("--classical", action="store_true", help="do without the log's post-quantum signature")
     add("--post-quantum", action="store_true", help="count witnesses by post-quantum cosignatures only")
+    add(
+        "--tsa",
+        type=Path,
+        metavar="FILE",
+        help="certificates of the time-stamping authority that the auditor trusts, its own first",
+    )
     add("--workers", type=int, default=1, metavar="N", help="threads that check signatures (default 1)")
     add("--json", action="store_true", help="print one JSON object")
     return parser
@@ -135,6 +142,7 @@ def _options(arguments: argparse.Namespace) -> Options:
         classical=arguments.classical,
         post_quantum=arguments.post_quantum,
         workers=arguments.workers,
+        tsa=None if arguments.tsa is None else _read(arguments.tsa, MAX_ANCHOR_BYTES, "TSA_ANCHOR"),
     )
 
 

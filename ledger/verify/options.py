@@ -45,6 +45,7 @@ class Options:
 
     `classical` waives the post-quantum line of the log. `post_quantum` counts witnesses by their post-quantum
     cosignatures only. `strict_conduct` lets recorded breaches and what can't be judged count against conduct.
+    `tsa` are certificates of a time-stamping authority, PEM, its own first; None leaves stamps unjudged.
     """
 
     policy: TrustPolicy
@@ -57,3 +58,4 @@ class Options:
     classical: bool
     post_quantum: bool
     workers: int
+    tsa: bytes | None = None
