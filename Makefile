@@ -4,7 +4,7 @@ BIN := .venv/bin
 SEED ?= 1
 DEMO ?= demo
 
-.PHONY: witness soak-stream demo test test-postgresql check bench cdisc generated lock clean soak soak-relay million revoking
+.PHONY: witness soak-stream demo test test-postgresql check bench cdisc sbom generated lock clean soak soak-relay million revoking
 
 .venv/made: requirements.lock pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed" if sys.version_info < (3, 11) else 0)'
@@ -63,6 +63,9 @@ soak-stream: .venv/made
 PYTHON_WITNESS ?= python3.12
 witness: .venv/made
 	$(BIN)/python -m tests.witnesses $(PYTHON_WITNESS)
+
+sbom: .venv/made
+	$(BIN)/python -m tests.sbom sbom.cdx.json
 
 generated: .venv/made
 	$(BIN)/python -m ledger.actions.table > docs/spec/authority.csv

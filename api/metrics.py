@@ -58,7 +58,7 @@ class Metrics:
         admission: Admission,
         lines: Lines | None = None,
     ) -> None:
-        disable_created_metrics()
+        disable_created_metrics()  # type: ignore[no-untyped-call]
         self.registry = CollectorRegistry()
         self._requests = Counter(
             PREFIX + "requests", "Requests by operation and class of status.", ("operation", "status"),
