@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -64,6 +66,12 @@ class Attempts:
         if self._database.read(_Q["attempts"], (self._subject(kind, text),)):
             with self._database.writing() as connection:
                 connection.execute(_Q["forget_attempts"], (self._subject(kind, text),))
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Let no other thread or process of this host judge a failure meanwhile; nothing is written by it."""
+        with self._database.writing():
+            yield
 
     def use_once(self, token: str, until_us: int, now_us: int) -> bool:
         """Use a token up that holds until then; False where it was used before."""

@@ -11,7 +11,6 @@ counted beside the log. While the log is frozen everybody is counted there.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Literal
@@ -62,7 +61,6 @@ class Gate:
         self._by_address = Limit(
             failures=address_failures, lock_us=ADDRESS_WINDOW_US, window_us=ADDRESS_WINDOW_US
         )
-        self._recording = threading.Lock()
         self._while_locked: dict[str, tuple[int, int]] = {}
 
     def admit(self, person: str, came: Came, check: Callable[[], Code | None]) -> Head:
@@ -113,7 +111,7 @@ class Gate:
 
     def _record(self, head: Head, person: str, code: Code, came: Came) -> bool:
         alerted = people_to_alert(head.authority, person)
-        with self._recording:  # a lock belongs to the failure before it: nobody comes between
+        with self._attempts.alone():  # a lock belongs to the failure before it: nobody comes between
             locked_before = self.retry_s(person) > 0
             if locked_before and not self._records_while_locked(person):
                 self.count("while_locked")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -138,6 +139,24 @@ def test_five_failures_lock_and_tell(world: World) -> None:
     assert denied(world, "bchan", PASSWORD) == "LOCKED"
     world.small.sources.advance(logins.LOCKED_US)
     world.accounts.log_in("bchan", PASSWORD, HERE)
+
+
+def test_many_at_once_lock_once(world: World) -> None:
+    """Failures that come together are judged one behind the other: one lock, and no breach of its rule."""
+    size = world.size
+    with ThreadPoolExecutor(max_workers=8) as pool:
+        codes = list(
+            pool.map(
+                lambda n: denied(world, "bchan", "wrong", Came(address=f"192.0.2.{n}")),
+                range(12),
+            )
+        )
+    types = world.types(size)
+    assert types[:6] == ["login.failed"] * 5 + ["login.locked"]
+    assert types.count("login.locked") == 1
+    assert "breach.detected" not in types
+    assert codes.count("UNAUTHENTICATED") == 4
+    assert len(world.told) == 1
 
 
 def test_guessing_at_a_locked_id_does_not_fill_the_log(world: World) -> None:
