@@ -126,7 +126,6 @@ def _make(call: Call, body: Mapping[str, Any]) -> Response:
     _check_secret(call, secret)
     made = custody.make_key(person.id, secret, ledger.sources.random_bytes, cost=_cost(accounts))
     desk_of(call).add(made.key, ledger.sources.now_us(), wrapped=made.wrapped)
-    accounts.gate.count("custodial_keys_made")
     return answer(call, {"key": key_members(made.key)}, ledger.store.head(), status=201)
 
 

@@ -119,6 +119,61 @@ def test_a_record_signed_with_a_passkey_is_verified_offline(served: Served, tmp_
     assert answer["counts"]["statements resting on a passkey key"] == 1
 
 
+def test_the_page_shows_what_it_is_handed_and_nothing_else(served: Served) -> None:
+    """A workspace hands over what to sign; a service that prepares something else is found out."""
+    asked = {
+        "type": "vital_signs.recorded",
+        "stream": STREAM,
+        "site": "SA-01",
+        "protocol": "1.0",
+        "role": "coordinator",
+        "data": VITALS,
+    }
+    address = f"{served.pages}/#{quote(served.url, safe='')}"
+    with browser_page() as page:
+        page.context.route("**/signing", lambda route: _with_a_key(route))
+        page.goto(served.url + "/livez")
+        with page.context.expect_page() as opened:
+            page.evaluate(HAND_OVER, [address, served.pages, {"token": "coordinator", "action": asked}])
+        pages = opened.value
+        pages.wait_for_selector("#review:not([hidden])")
+        assert "64 /min" in pages.inner_text("#review")
+        # Who is neither the opener nor of its origin is not listened to.
+        pages.evaluate("window.postMessage({token: 'inspector'}, '*')")
+        pages.click("#leave")
+        pages.wait_for_selector("#desk:not([hidden])")
+        assert "B. Chan" in pages.inner_text("#who")
+        pages.route("**/statements:prepare", lambda route: _lie(route))
+        pages.fill("#action", json.dumps(asked))
+        pages.click("text=Show it to me")
+        pages.wait_for_selector("#said.bad")
+        assert pages.inner_text("#said") == "the statement differs from what was asked for: data"
+        assert not pages.is_visible("#review")
+
+
+HAND_OVER: Final = """([address, origin, what]) => {
+  addEventListener("message", (event) => event.origin === origin && event.source.postMessage(what, origin));
+  window.open(address);
+}"""
+
+
+def _with_a_key(route: Any) -> None:
+    """Answer a desk with a passkey that may sign, so that the page goes on to what it shows."""
+    answer = route.fetch()
+    value = answer.json()
+    key = {"alg": "webauthn-es256", "grade": "passkey", "id": "sha256:" + "0" * 64, "rp_id": "localhost"}
+    value["keys"] = [{"key": key, "credential": "AAAA", "enrolled": True, "live": True}]
+    route.fulfill(response=answer, json=value)
+
+
+def _lie(route: Any) -> None:
+    """Prepare another heart rate than was asked for, in canonical bytes."""
+    answer = route.fetch()
+    value = answer.json()
+    body = base64.b64decode(value["statement"]).replace(b'"64"', b'"46"')
+    route.fulfill(response=answer, json={**value, "statement": base64.b64encode(body).decode()})
+
+
 def _verify(served: Served, place: Path) -> dict[str, Any]:
     """Export the study, and judge the bundle with the command alone."""
     export_ledger(served.made.ledger, place / "bundle", scope=Scope(kind="study"), role="auditor")
