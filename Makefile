@@ -29,6 +29,10 @@ check: .venv/made
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# Requests made from the OpenAPI document by schemathesis, as three roles, against a real server; some minutes.
+fuzz-http: .venv/made
+	$(BIN)/python -m tests.fuzz_http
+
 bench: .venv/made
 	$(BIN)/python -m tests.benchmarks
 

@@ -72,8 +72,8 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
     *health.OPERATIONS,
     *docs.OPERATIONS,
     *asyncapi.OPERATIONS,
-    *authorization.OPERATIONS,
     *webhooks.OPERATIONS,
+    *authorization.OPERATIONS,
 )
 
 _HTTP_CODES: Final = {404: "NOT_FOUND", 405: "METHOD"}
@@ -221,7 +221,16 @@ async def _on_http(request: Request, error: Exception) -> Response:
     """Answer for the framework: no such address, no such method."""
     status = error.status_code if isinstance(error, HTTPException) else 500
     headers = error.headers if isinstance(error, HTTPException) else None
+    if status == 405:
+        headers = {"Allow": ", ".join(_methods(request))}
     return problem(ProblemError(_HTTP_CODES.get(status, "NOT_FOUND"), status, headers=headers))
+
+
+def _methods(request: Request) -> list[str]:
+    """Return every method that an address has: it may be that of several operations (RFC 9110 §10.2.1)."""
+    path = request.scope["path"]
+    routes = (route for route in request.app.routes if route.path_regex.fullmatch(path))
+    return sorted({method for route in routes for method in route.methods or ()})
 
 
 async def _on_validation(request: Request, error: Exception) -> Response:

@@ -23,7 +23,12 @@ _STUDY: Final = path("study", "id of the study")
 _CONVERTER = re.compile(r":[a-z]+}")
 _TWINS: Final = {"json": "application/json", "csv": "text/csv", "jsonl": "application/jsonl"}
 _TEXT: Final = {"type": "string"}
-_BASE64: Final = {"type": "string", "contentEncoding": "base64"}
+_HASH: Final = {"type": "string", "contentEncoding": "base64", "pattern": "^[A-Za-z0-9+/]{43}=$"}
+_BASE64: Final = {
+    "type": "string",
+    "contentEncoding": "base64",
+    "pattern": "^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$",
+}
 _TOO_MUCH: Final = "the body is larger than allowed"
 
 
@@ -41,6 +46,7 @@ def document(operations: Sequence[Operation]) -> bytes:
             "version": VERSION,
             "description": (
                 f"Each study stands under `{BASE}`. "
+                "JSON in requests has no fractions, duplicate members or integers beyond 2^53. "
                 "Errors are RFC 9457 problems with a stable `type` and `code`. "
                 "Every JSON answer of a study carries `Ledger-Head: <size> <root>`; `ETag` is the last "
                 "index that changed the answer for this reader."
@@ -68,7 +74,7 @@ def _operation(operation: Operation, twin: str | None) -> dict[str, Any]:
             {
                 "name": each.name,
                 "in": each.where,
-                "required": each.where == "path",
+                "required": each.required or each.where == "path",
                 "description": each.text,
                 "schema": dict(each.schema),
             }
@@ -148,7 +154,7 @@ def _schemas() -> Mapping[str, Any]:
     seen = {
         "type": "object",
         "required": ["root", "size"],
-        "properties": {"root": _BASE64, "size": {"type": "integer", "minimum": 0}},
+        "properties": {"root": _HASH, "size": {"type": "integer", "minimum": 0}},
         "additionalProperties": False,
     }
     return {

@@ -22,12 +22,13 @@ Handler: TypeAlias = "Callable[[Call], Response] | Callable[[Call], Awaitable[Re
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parameter:
-    """A path, query or header parameter, with its JSON Schema."""
+    """A path, query or header parameter, with its JSON Schema; one of the path is always required."""
 
     name: str
     text: str
     where: str = "query"
-    schema: Mapping[str, Any] = field(default_factory=lambda: {"type": "string"})
+    required: bool = False
+    schema: Mapping[str, Any] = field(default_factory=lambda: {"type": "string", "minLength": 1})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,10 +68,26 @@ def path(name: str, text: str) -> Parameter:
     return Parameter(name=name, text=text, where="path")
 
 
-KNOWN: Final = Parameter(
-    name="known", text="only leaves up to this index (inclusive) or recording time count; default: all"
+_INDEX: Final = "0|[1-9][0-9]{0,15}"
+_TIME: Final = (
+    "[0-9]{4}(?:-[0-9]{2}(?:-[0-9]{2}(?:T[0-9]{2}(?::[0-9]{2}(?::[0-9]{2}(?:[.][0-9]{1,6})?)?)?"
+    "(?:Z|[+-][0-9]{2}:[0-9]{2})?)?)?)?"
 )
-TRUE: Final = Parameter(name="true", text="the state at this clinical time, as known; default: none")
+INDEX: Final[Mapping[str, Any]] = {"type": "string", "pattern": f"^(?:{_INDEX})$"}
+"""An index of the log, decimal; where a text could be meant otherwise, it is given as a string."""
+MOMENT: Final[Mapping[str, Any]] = {"type": "string", "pattern": f"^(?:{_INDEX}|{_TIME})$"}
+"""An index, or a time that may be partial."""
+CLINICAL: Final[Mapping[str, Any]] = {"type": "string", "pattern": f"^(?:{_TIME})$"}
+SCOPE: Final[Mapping[str, Any]] = {"type": "string", "pattern": "^(?:study|(?:site|participant):.+)$"}
+
+KNOWN: Final = Parameter(
+    name="known",
+    text="only leaves up to this index (inclusive) or recording time count; default: all",
+    schema=MOMENT,
+)
+TRUE: Final = Parameter(
+    name="true", text="the state at this clinical time, as known; default: none", schema=CLINICAL
+)
 LIMIT: Final = Parameter(
     name="limit",
     text="at most so many rows on a page",

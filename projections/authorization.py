@@ -74,9 +74,9 @@ TABLE: Final[Mapping[str, Row]] = MappingProxyType(
     {
         # Open: a statement's signature is its authentication; the rest holds nothing of a record.
         "record": _OPEN,
+        "record-batch": _OPEN,
         "checkpoint": Row(roles=ANYBODY, reach="log"),
         "tile": Row(roles=ANYBODY, reach="log"),
-        "record-batch": _OPEN,
         "livez": _OPEN,
         "readyz": _OPEN,
         "study-livez": _OPEN,
@@ -113,13 +113,13 @@ TABLE: Final[Mapping[str, Row]] = MappingProxyType(
         "entries": Row(roles=_READERS, reach="log"),
         "export": Row(roles=_WHOLE, reach="bundle"),
         "verify": Row(roles=STAFF, reach="service"),
+        "authorization": Row(roles=_READERS, reach="service"),
+        "attempts": Row(roles=_ACCESS - {INSPECTOR}, reach="service"),
         # Webhooks: whoever signs for an endpoint sees and proposes it.
         "webhooks": Row(roles=_ENDPOINTS, reach="service"),
         "webhook-propose": Row(roles=_ENDPOINTS, reach="service", frozen=False),
         "webhook-change": Row(roles=_ENDPOINTS, reach="service", frozen=False),
         "webhook-parked": Row(roles=_ENDPOINTS, reach="service"),
-        "authorization": Row(roles=_READERS, reach="service"),
-        "attempts": Row(roles=_ACCESS - {INSPECTOR}, reach="service"),
         # Recording.
         "prepare": Row(roles=_SIGNERS, reach="place", frozen=False),
         "put-attachment": Row(roles=_SIGNERS, reach="place", frozen=False),

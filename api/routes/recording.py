@@ -223,6 +223,7 @@ def _put_attachment(call: Call, sha256: str, kind: str, data: bytes) -> Response
 
 
 _SUBMISSION: Final = {"$ref": "#/components/schemas/Submission"}
+_LINES: Final = {"type": "string", "format": "binary", "description": "a Submission on each line"}
 _PREPARE: Final = {"$ref": "#/components/schemas/Prepare"}
 
 OPERATIONS: Final = (
@@ -257,7 +258,7 @@ OPERATIONS: Final = (
             "from being recorded. Breaches are recorded behind all of them."
         ),
         handler=record_batch,
-        body=(JSON_LINES, _SUBMISSION),
+        body=(JSON_LINES, _LINES),
         answers={200: "one outcome a line, in the order of the lines"},
         media=JSON_LINES,
     ),

@@ -6,6 +6,7 @@ time with a view that is recorded before. Others are refused, whether or not any
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Final
 
 from starlette.responses import Response
@@ -65,7 +66,7 @@ OPERATIONS: Final = (
             "is none."
         ),
         handler=regimen,
-        parameters=(PARTICIPANT, PURPOSE),
+        parameters=(PARTICIPANT, replace(PURPOSE, required=True)),
         twins=("json",),
         answers={
             200: "the regimen, and the stage that it was allocated in",

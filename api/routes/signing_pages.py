@@ -162,7 +162,9 @@ def _leave(call: Call, body: bytes) -> Response:
 def _lacking(value: dict[str, Any]) -> tuple[Submission, KeyRef]:
     """Read an envelope that lacks one signature; return it with that one empty, and whose it is."""
     given = value.get("signatures")
-    if not isinstance(given, list) or not all(isinstance(each, dict) for each in given):
+    if not isinstance(given, list) or not all(
+        isinstance(each, dict) and isinstance(each.get("keyid"), str) for each in given
+    ):
         raise FormatError("BODY", "expected signatures", field="/signatures")
     by_key = {each.get("keyid"): each for each in given}
     statement = parse_submission_statement(value)
@@ -230,7 +232,7 @@ def _shown(authority: Authority, key: DeskKey, study: ServedStudy) -> dict[str, 
 async def _object(call: Call, required: frozenset[str]) -> dict[str, Any]:
     check_content_type(call.request, JSON)
     value = parse_body(await read_body(call.request, MAX_JSON_BYTES))
-    if not value.keys() >= required:
+    if not value.keys() >= required or (value and not required):
         raise FormatError("BODY", f"expected {', '.join(sorted(required)) or 'an empty object'}")
     return value
 

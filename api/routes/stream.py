@@ -25,7 +25,7 @@ from api.audience import Filter as Filter
 from api.audience import renderer as renderer
 from api.call import Call, enter
 from api.frames import control
-from api.operations import Operation, Parameter
+from api.operations import INDEX, Operation, Parameter
 from api.problems import ProblemError
 from api.tailer import Tailer
 from ledger.actions import all_specs
@@ -175,20 +175,29 @@ def _wants_lines(call: Call) -> bool:
 
 def _cursor(call: Call, size: int) -> int:
     """Return the first index to send: after `Last-Event-ID`, which wins, or `after`, which is exclusive."""
+    cursor = _after(call.query.get("after", BEFORE_FIRST), size)
     header = call.request.headers.get("last-event-id")
-    text, field = (header, "Last-Event-ID") if header else (call.query.get("after", BEFORE_FIRST), "after")
-    if text == HEAD and not header:
-        return size
-    if text == BEFORE_FIRST and not header:
-        return 0
-    try:
-        after = parse_decimal(text, what="an index", code="QUERY")
-    except FormatError as error:
-        raise ProblemError("LAST_EVENT_ID" if header else "QUERY", 400, field=field) from error
-    if after >= size:
+    if header is None:
+        field = "after"
+    else:
+        cursor, field = _index(header, "LAST_EVENT_ID", "Last-Event-ID") + 1, "Last-Event-ID"
+    if cursor > size:
         # Whoever has seen more than is here has seen another log, or this one is an older copy.
         raise ProblemError("CURSOR_AHEAD", 409, field=field)
-    return after + 1
+    return cursor
+
+
+def _after(text: str, size: int) -> int:
+    if text in (HEAD, BEFORE_FIRST):
+        return size if text == HEAD else 0
+    return _index(text, "QUERY", "after") + 1
+
+
+def _index(text: str, code: str, field: str) -> int:
+    try:
+        return parse_decimal(text, what="an index", code=code)
+    except FormatError as error:
+        raise ProblemError(code, 400, field=field) from error
 
 
 def _filter(call: Call) -> Filter:
@@ -198,6 +207,10 @@ def _filter(call: Call) -> Filter:
         raise ProblemError("QUERY", 400, field="types")
     return Filter(types=types, participant=call.query.get("participant"))
 
+
+_AFTER: Final = {"type": "string", "pattern": "^(?:-1|head|0|[1-9][0-9]{0,15})$", "default": BEFORE_FIRST}
+_TYPE: Final = f"(?:{'|'.join(sorted({spec.type.replace('.', '[.]') for spec in all_specs()}))})"
+_TYPES: Final = {"type": "string", "pattern": f"^{_TYPE}(?:,{_TYPE})*$"}
 
 OPERATIONS: Final = (
     Operation(
@@ -218,12 +231,23 @@ OPERATIONS: Final = (
         ),
         handler=stream,
         parameters=(
-            Parameter(name="after", text="index after which to begin, -1 for all (default), head for new"),
-            Parameter(name="until", text="last index to send, of JSON lines alone; default: all there are"),
-            Parameter(name="types", text="action types, separated by commas"),
+            Parameter(
+                name="after",
+                text="index after which to begin, -1 for all (default), head for new",
+                schema=_AFTER,
+            ),
+            Parameter(
+                name="until",
+                text="last index to send, of JSON lines alone; default: all there are",
+                schema=INDEX,
+            ),
+            Parameter(name="types", text="action types, separated by commas", schema=_TYPES),
             Parameter(name="participant", text="only the stream of this participant"),
             Parameter(
-                name="Last-Event-ID", text="index that was received last; wins over after", where="header"
+                name="Last-Event-ID",
+                text="index that was received last; wins over after",
+                where="header",
+                schema=INDEX,
             ),
         ),
         media="text/event-stream",

@@ -10,7 +10,7 @@ from api import openings, sight
 from api.answers import answer, last_index, next_page
 from api.call import MAX_LIMIT, Call
 from api.openings import Looked
-from api.operations import KNOWN, LIMIT, PURPOSE, Operation, Parameter
+from api.operations import INDEX, KNOWN, LIMIT, MOMENT, PURPOSE, Operation, Parameter
 from api.problems import ProblemError
 from api.reading import Folded
 from api.routes.participants import require_participant
@@ -71,6 +71,7 @@ def audit_trail(call: Call) -> Response:
 def projection(call: Call) -> Response:
     """Answer a projection of the study."""
     name, known = call.path("name"), call.query.get("known")
+    call.purpose()  # also where nothing is opened: what is malformed is refused
     report = REPORTS.get(name)
     if report is not None:
         return _report(call, report, known)
@@ -80,7 +81,7 @@ def projection(call: Call) -> Response:
     filters = () if name == "breaches" else _FILTERS
     unused = next((each for each in (*filters, "limit", "after") if each in call.query), None)
     if unused is not None:
-        raise ProblemError("QUERY", 400, field=unused)
+        raise ProblemError("FILTER", 400, field=unused)
     with call.study.reading.folded() as folded:
         value, rows, last = make(call, folded, known)
         control, head = folded.newest_control(known_size(folded.reads, known)), folded.reads.head()
@@ -168,6 +169,7 @@ _HOW: Final = (
     "Every question by its name. Reports answer in pages of rows, which `site` and `participant` narrow "
     "where the rows have that column; Link rel=next goes on in the report as known at the first page."
 )
+_ORDER: Final = {"type": "string", "enum": [OLDEST, NEWEST], "default": OLDEST}
 _FILTERS: Final = ("site", "participant")
 
 
@@ -201,11 +203,18 @@ OPERATIONS: Final = (
             Parameter(name="site", text="only this site"),
             Parameter(name="actor", text="only what this person signed"),
             Parameter(name="type", text="only this action type"),
-            Parameter(name="field", text="only changes of this field or below it, such as /data/grade"),
-            Parameter(name="since", text="index or recording time, inclusive"),
-            Parameter(name="until", text="index or recording time, inclusive"),
-            Parameter(name="order", text="oldest (default) or newest first"),
-            Parameter(name="after", text="index after which the page begins, in the order asked for"),
+            Parameter(
+                name="field",
+                text="only changes of this field or below it, such as /data/grade",
+            ),
+            Parameter(name="since", text="index or recording time, inclusive", schema=MOMENT),
+            Parameter(name="until", text="index or recording time, inclusive", schema=MOMENT),
+            Parameter(name="order", text="oldest (default) or newest first", schema=_ORDER),
+            Parameter(
+                name="after",
+                text="index after which the page begins, in the order asked for",
+                schema=INDEX,
+            ),
             KNOWN,
             LIMIT,
             PURPOSE,
@@ -241,7 +250,7 @@ OPERATIONS: Final = (
                 text="of a report: at most so many rows on a page",
                 schema={"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": MAX_LIMIT},
             ),
-            Parameter(name="after", text="of a report: number of rows that were read before"),
+            Parameter(name="after", text="of a report: number of rows that were read before", schema=INDEX),
             PURPOSE,
         ),
         twins=("json", "csv"),

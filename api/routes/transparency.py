@@ -15,7 +15,7 @@ from api import openings, sight
 from api.answers import IMMUTABLE_S, PRIVATE, answer, head_header
 from api.call import Call
 from api.openings import Looked
-from api.operations import PURPOSE, Operation, Parameter, path
+from api.operations import PURPOSE, SCOPE, Operation, Parameter, path
 from api.problems import ProblemError
 from ledger.actions.registry import parse_action
 from ledger.checkpoint import parse_body
@@ -361,7 +361,11 @@ OPERATIONS: Final = (
         summary="Export bundle in the reader's own scope and role, as a zip; recorded as export.generated",
         handler=export,
         parameters=(
-            Parameter(name="scope", text="study (default), site:S or participant:P, within the reader's own"),
+            Parameter(
+                name="scope",
+                text="study (default), site:S or participant:P, within the reader's own",
+                schema=SCOPE,
+            ),
         ),
         media="application/zip",
         answers={200: "the bundle", 404: "no such participant", 422: "no bundle is made for this role"},

@@ -20,7 +20,7 @@ from starlette.responses import Response
 from api.answers import answer
 from api.body import ZIP, check_content_type, save_body
 from api.call import Call
-from api.operations import Operation, Parameter
+from api.operations import SCOPE, Operation, Parameter
 from api.problems import ProblemError
 from ledger.committer import Ledger
 from ledger.roles import ROLES
@@ -87,9 +87,17 @@ OPERATIONS: Final = (
         text=CAUTION,
         handler=judge_bundle,
         parameters=(
-            Parameter(name="scope", text="study (default), site:S or participant:P"),
-            Parameter(name="role", text="the role that the bundle was made for; default auditor"),
-            Parameter(name="ledger_id", text="leaf hash of index 0, where it is not this ledger's"),
+            Parameter(name="scope", text="study (default), site:S or participant:P", schema=SCOPE),
+            Parameter(
+                name="role",
+                text="the role that the bundle was made for; default auditor",
+                schema={"type": "string", "enum": sorted(ROLES)},
+            ),
+            Parameter(
+                name="ledger_id",
+                text="leaf hash of index 0, where it is not this ledger's",
+                schema={"type": "string", "pattern": "^[0-9a-f]{64}$"},
+            ),
         ),
         body=(ZIP, {"type": "string", "format": "binary"}),
         answers={200: "the three verdicts and every finding, whatever they are"},

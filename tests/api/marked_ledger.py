@@ -8,13 +8,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
+from fastapi import FastAPI
 from starlette.testclient import TestClient
 
 from api.app import create_app
 from api.study import OpenStudy
 from ledger.directory import Token
+from ledger.identity.database import AccountsDatabase
 from ledger.lines import encode_base64
 from ledger.roles import ROLES, SIGHTS
+from ledger.signing.settings import SigningSettings
 from ledger.verify.options import Scope
 from ledger.views import View, note_view
 from tests.api.client import config, token
@@ -159,7 +162,19 @@ def close(made: SmallLedger, event: str) -> None:
     made.say("closed", *admin, "inspection.closed", "study", closed, opened={"/data/note": None})
 
 
+def application(made: SmallLedger) -> FastAPI:
+    """Return the application that serves it, with all tokens."""
+    directory = made.ledger.checkpoints.path.parent
+    database = AccountsDatabase.create(directory / "accounts.db")
+    settings = replace(
+        config(made),
+        tokens=tuple(tokens()),
+        signing=SigningSettings(rp_id="localhost", origins=("http://localhost",)),
+    )
+    study = OpenStudy(config=settings, ledger=made.ledger, directory=directory, accounts=database)
+    return create_app([study])
+
+
 def served(made: SmallLedger) -> TestClient:
-    """Return a client of the application that serves it, with all tokens."""
-    study = OpenStudy(config=replace(config(made), tokens=tuple(tokens())), ledger=made.ledger)
-    return TestClient(create_app([study]))
+    """Return a client of that application."""
+    return TestClient(application(made))

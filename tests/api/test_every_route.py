@@ -33,7 +33,7 @@ PLACES: Final[Mapping[str, str]] = {
     "study": "small",
     "participant": ONE,
     "field": "blind_guess.recorded/data/guess",
-    "event": "130",
+    "event": "140",
     "name": "enrolment",
     "tile": "000.p/1",
     "sha256": DIGEST,
@@ -158,8 +158,11 @@ def test_every_cell_of_the_matrix(http: TestClient, role: str) -> None:
 
 
 def told_apart(operation: Operation, answer: Any) -> bool:
-    """Tell whether a role with a cell is refused for what is asked of: an arm that nobody showed to it."""
-    return operation.name == "regimen" and answer.json()["code"] in ("ARM_BLINDED", "ROLE_NOT_HELD")
+    """Tell whether a role with a cell is refused for itself: an arm not shown to it, or nobody of the log."""
+    code = answer.json()["code"]
+    if operation.name == "regimen":
+        return code in ("ARM_BLINDED", "ROLE_NOT_HELD")
+    return TABLE[operation.name].reach == "own" and code in ("FORBIDDEN", "SESSION_NEEDED")
 
 
 @pytest.mark.parametrize("role", sorted(TABLE["audit-trail"].roles))
