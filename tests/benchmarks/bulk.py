@@ -41,18 +41,21 @@ PROFILED: Final = 10
 
 @dataclass(slots=True)
 class Imported:
-    """What an import took: seconds of each page, events of a page, and microseconds per event by stage."""
+    """What an import took: wall and CPU seconds of each page, and microseconds per event by stage."""
 
     pages_s: list[float] = field(default_factory=list)
-    waited_s: float = 0.0
-    cpu_s: float = 0.0
+    pages_cpu_s: list[float] = field(default_factory=list)
     stages_us: dict[str, float] = field(default_factory=dict)
 
     def rate(self, first: float, last: float) -> float:
         """Return events a second between two parts of the pages, 0 to 1."""
-        count = len(self.pages_s)
-        pages = self.pages_s[min(int(count * first), count - 1) : max(1, int(count * last))]
+        pages = _part(self.pages_s, first, last)
         return PAGE * len(pages) / sum(pages)
+
+    def cpu_us(self, first: float, last: float) -> float:
+        """Return CPU microseconds of this process per event, between two parts of the pages."""
+        pages = _part(self.pages_cpu_s, first, last)
+        return sum(pages) / len(pages) / PAGE * 1e6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,26 +106,28 @@ def save_events(directory: Path, events: int) -> float:
 def _import(trial: SmallLedger, pipe: Connection, pages: int, profiled: int) -> Imported:
     imported, checker, ledger = Imported(), Checker(), trial.ledger
     stages = Stages()
-    cpu = time.process_time()
     for number in range(pages):
-        began = time.perf_counter()
         bodies = pipe.recv()
-        imported.waited_s += time.perf_counter() - began
         by_stage = number % profiled == profiled - 1
         with stages.timed(PAGE) if by_stage else nullcontext():
-            began = time.perf_counter()
+            began, cpu = time.perf_counter(), time.process_time()
             submissions = [stages.parse(body) for body in bodies]
             outcomes = ledger.record_all(submissions, checker=checker)
-            took = time.perf_counter() - began
+            took, cpu = time.perf_counter() - began, time.process_time() - cpu
         if not by_stage:
             imported.pages_s.append(took)
+            imported.pages_cpu_s.append(cpu)
         bad = [each for each in outcomes if isinstance(each, LedgerError) or each.breaches]
         if bad:
             raise RuntimeError(f"expected statements without a breach, got {bad[0]}")
-    imported.cpu_s = time.process_time() - cpu
     imported.stages_us = stages.per_event_us()
     checker.close()
     return imported
+
+
+def _part(pages: Sequence[float], first: float, last: float) -> Sequence[float]:
+    count = len(pages)
+    return pages[min(int(count * first), count - 1) : max(1, int(count * last))]
 
 
 # Signing, in a process of its own.

@@ -140,7 +140,8 @@ def _bulk(directory: Path, plan: Plan) -> None:
     print(f"events/s {rate:,.0f}; first tenth {first:,.0f}, last tenth {last:,.0f}: {last / first:.2f} x")
     aggregate = f"aggregates of {bulk.PER_PARTICIPANT}"
     print(f"eventsourcing, unsigned, {aggregate}: {library:,.0f} events/s: {rate / library:.2f} x")
-    print(f"CPU time of this process {imported.cpu_s / plan.bulk * 1e6:.0f} µs an event")
+    first, last = imported.cpu_us(0, 0.1), imported.cpu_us(0.9, 1)
+    print(f"CPU µs an event {imported.cpu_us(0, 1):.0f}; first tenth {first:.0f}, last tenth {last:.0f}")
     print("\nwhere the time goes, µs an event, of the pages that are timed by stage:")
     for stage, took in sorted(imported.stages_us.items(), key=lambda each: -each[1]):
         print(f"  {stage:44}{took:8.1f}")
