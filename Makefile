@@ -4,7 +4,7 @@ BIN := .venv/bin
 SEED ?= 1
 DEMO ?= demo
 
-.PHONY: witness soak-stream demo test test-postgresql check bench cdisc sbom generated lock clean soak soak-relay million revoking
+.PHONY: witness soak-stream demo test test-postgresql check fuzz-http bench cdisc sbom generated lock clean soak soak-relay million revoking
 
 .venv/made: requirements.lock pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed" if sys.version_info < (3, 11) else 0)'
