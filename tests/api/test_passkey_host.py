@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, Final
 
 import pytest
@@ -16,6 +13,7 @@ from starlette.testclient import TestClient
 from api.app import create_app
 from api.signing_host import MEDIA, digest, hashes, page_files, pages, policy
 from api.study import OpenStudy
+from ledger.cli.app import run
 from ledger.errors import FormatError
 from ledger.signing.settings import SigningSettings
 from tests.api.client import BASE, bearer, config
@@ -88,12 +86,13 @@ def test_what_is_no_origin_is_no_place_for_the_interface(origin: str) -> None:
         policy(origin)
 
 
-def test_the_released_hash_is_that_of_the_list() -> None:
+def test_the_released_hash_is_that_of_the_list(capsys: pytest.CaptureFixture[str]) -> None:
     """One hash stands for all files, and the command prints it for system.released."""
     assert digest() == hashlib.sha256(hashes().encode()).hexdigest()
-    command = str(Path(sys.executable).with_name("trial-ledger"))
-    done = subprocess.run([command, "signing-pages", "--hash"], capture_output=True, text=True, check=True)
-    assert done.stdout == digest() + "\n"
+    assert run(["signing-pages", "--hash"]) == 0
+    assert capsys.readouterr().out == digest() + "\n"
+    assert run(["signing-pages"]) == 0
+    assert capsys.readouterr().out == hashes()
 
 
 def test_pages_of_the_signing_origin_may_ask(interface: TestClient) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,12 +11,14 @@ import pytest
 
 from ledger import canonical
 from ledger.checkpoint import Checkpoint, check_head
+from ledger.cli.app import run
 from ledger.errors import FormatError, LedgerError, ProofError, StoreError
 from ledger.exports import export_ledger
 from ledger.keyfile import Holder, KeyMaterial, write_key
 from ledger.prepare import prepare
 from ledger.service import sign_body
 from ledger.signing.client import AnsweredError, Client, Keep, check_prepared, check_recorded
+from ledger.sources import SystemSources
 from ledger.statement import Statement, parse_statement
 from ledger.submission import Submission
 from ledger.verify.options import Scope
@@ -28,7 +28,6 @@ from tests.ledger.small_ledger import seed
 from tests.ledger.verifying import judge
 from tests.ledger.write_path import refused
 
-COMMAND: Final = str(Path(sys.executable).with_name("trial-ledger"))
 ACTION: Final[dict[str, Any]] = {
     "type": "vital_signs.recorded",
     "stream": STREAM,
@@ -181,7 +180,9 @@ def test_a_receipt_of_another_record_is_none(served: Served, tmp_path: Path) -> 
         check_recorded(mine, recorded.leaf[:-1] + b" ", recorded.receipt, made.policy)
 
 
-def test_the_command_signs_over_http(served: Served, tmp_path: Path) -> None:
+def test_the_command_signs_over_http(
+    served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """`trial-ledger sign URL`: the key file's holder signs, the receipt is printed."""
     import orjson
 
@@ -193,9 +194,9 @@ def test_the_command_signs_over_http(served: Served, tmp_path: Path) -> None:
     policy = served.made.write_policy(tmp_path / "policy")
     options = ["--key", tmp_path / "bchan.json", "--policy", policy, "--outbox", tmp_path / "outbox"]
     arguments = ["sign", served.url, tmp_path / "action.json", *options, "--token-file", tmp_path / "token"]
-    done = subprocess.run(
-        [COMMAND, *map(str, arguments)], capture_output=True, text=True, timeout=60, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("c2sp.org/tlog-proof@v1")
-    assert "recorded at index" in done.stderr
+    now_us = served.made.sources.now_us()
+    monkeypatch.setattr(SystemSources, "now_us", lambda _: now_us)  # the small ledger's clock stands still
+    assert run(list(map(str, arguments))) == 0
+    told = capsys.readouterr()
+    assert told.out.startswith("c2sp.org/tlog-proof@v1")
+    assert "recorded at index" in told.err

@@ -5,28 +5,31 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
 import pytest
 
-from ledger.directory import read_config
+from ledger.cli.app import run
+from ledger.directory import open_ledger, read_config
 from ledger.errors import FormatError, StoreError
+from ledger.exports import export_ledger
 from ledger.keyfile import KeyMaterial, write_key
-from ledger.note import format_vkey
 from ledger.signing.holding import DOCUMENT, LOG, SERVICE, format_signers, open_signer, read_signers
 from ledger.signing.pkcs11 import Pkcs11Signer, make_key_pair, parse_address
 from ledger.signing.port import FileSigner, HeldKey, HeldNoteSigner
 from ledger.signing.selftest import check, check_signer
+from ledger.sources import SystemSources
+from ledger.trust import trust_policy
+from ledger.verify.options import Scope
 from tests.ledger.small_ledger import DEFINITION, seed
+from tests.ledger.verifying import judge
 from tests.ledger.write_path import refused
 
 MODULES: Final = ("/usr/lib/softhsm/libsofthsm2.so", "/usr/lib/x86_64-linux-gnu/softhsm/libsofthsm2.so")
 MODULE: Final = next((path for path in MODULES if Path(path).exists()), None)
 UTILITY: Final = shutil.which("softhsm2-util")
-COMMAND: Final = str(Path(sys.executable).with_name("trial-ledger"))
 PIN: Final = "public-test-pin"
 TOKEN: Final = "trial-ledger"
 
@@ -208,47 +211,37 @@ def test_a_key_of_the_wrong_algorithm_is_refused(tmp_path: Path) -> None:
         open_signer(LOG, {}, tmp_path, None)
 
 
-def run(environment: dict[str, str], *arguments: str | Path) -> str:
-    """Run the command; return what it prints."""
-    done = subprocess.run(
-        [COMMAND, *map(str, arguments)],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
-def test_a_ledger_lives_with_its_keys_in_a_token(environment: dict[str, str], tmp_path: Path) -> None:
+def test_a_ledger_lives_with_its_keys_in_a_token(
+    token: Callable[[str, str], str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """`init` with --signer: no file has these keys, and what the log and service sign is verified offline."""
-    keys = [f"--signer={name}={address(f'cli {name}')}" for name in (LOG, SERVICE)]
-    for name in (LOG, SERVICE):
-        run(environment, "signers", "make", address(f"cli {name}"))
-    directory, bundle, policy = tmp_path / "ledger", tmp_path / "bundle", tmp_path / "policy"
+    keys = [f"--signer={name}={token(f'cli {name}', 'ed25519')}" for name in (LOG, SERVICE)]
+    directory, bundle = tmp_path / "ledger", tmp_path / "bundle"
     people = ["--person", "root1", "--name", "Root Holder", "--organisation", "Sponsor"]
-    made = json.loads(
-        run(environment, "init", directory, "--study", DEFINITION, *people, *keys, "--plain-keys", "--json")
-    )
+    study = ["--study", str(DEFINITION), "--plain-keys", "--json"]
+    assert run(["init", str(directory), *people, *keys, *study]) == 0
+    made = json.loads(capsys.readouterr().out)
     there = sorted(path.name for path in (directory / "keys").iterdir())
     assert there == ["kek.json", "log-pq.json", "root1.json"]
     assert read_config(directory).signers.keys() == {LOG, SERVICE}
-    shown = json.loads(run(environment, "signers", "check", directory, "--json"))
-    assert shown.keys() == {LOG, SERVICE}
-    policy.write_text(run(environment, "trust", directory))
-    run(environment, "export", directory, bundle)
-    verified = run(environment, "verify", bundle, "--policy", policy, "--ledger-id", made["ledger_id"])
-    assert "integrity" in verified
-    signer = HeldNoteSigner(made["origin"], _log(environment, directory))
-    assert format_vkey(signer.key) in policy.read_text()
+    assert run(["signers", "check", str(directory), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out).keys() == {LOG, SERVICE}
+    ledger = open_ledger(directory, None, SystemSources())
+    try:
+        policy = trust_policy(ledger)
+        export_ledger(ledger, bundle, scope=Scope(kind="study"), role="auditor")
+    finally:
+        ledger.close()
+    assert policy.ledger_id == made["ledger_id"]
+    assert judge(bundle, policy).exit_code == 0
+    log = open_signer(LOG, read_config(directory).signers, directory, None)
+    assert isinstance(log, Pkcs11Signer)
+    assert HeldNoteSigner(made["origin"], log).key in policy.log_keys
 
 
-def _log(environment: dict[str, str], directory: Path) -> Pkcs11Signer:
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in environment.items():
-            patch.setenv(name, value)
-        signer = open_signer(LOG, read_config(directory).signers, directory, None)
-    assert isinstance(signer, Pkcs11Signer)
-    return signer
+def test_a_key_is_made_in_a_token_by_the_command(token: Callable[[str, str], str]) -> None:
+    """`signers make`: P-256 for documents; a label that is taken is refused."""
+    assert token("made before", "ed25519")
+    assert run(["signers", "make", address("made here"), "--alg", "es256"]) == 0
+    assert Pkcs11Signer(parse_address(address("made here")), PIN).alg == "es256"
+    assert run(["signers", "make", address("made here")]) == 3
