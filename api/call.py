@@ -45,7 +45,7 @@ class Call:
 
     @property
     def session(self) -> Session | None:
-        """The session that the request came in; None for a service's token or where nobody has to be known."""
+        """The session that the request came in; None for a service's token, or where nobody has to ask."""
         return self.asking.session
 
     @property
