@@ -20,7 +20,7 @@ from ledger.conduct import Effect, Violation
 from ledger.entry import Entry
 from ledger.errors import ConflictError, FormatError, RefusedError
 from ledger.note import format_vkey
-from ledger.policy import parse_policy
+from ledger.policy import TrustPolicy, parse_policy
 from ledger.problem import Problem
 from ledger.rules.codes import codes
 from ledger.sealing import check_disclosure
@@ -129,18 +129,27 @@ def _refused(violation: Violation) -> RefusedError:
 
 
 def check_witnesses(statement: Statement) -> None:
-    """Refuse a policy whose quorum could not be met: this version asks no witness before a receipt (§5)."""
-    text = statement.data.get("witness_policy")
-    if statement.type != "policy.changed" or text is None:
-        return
+    """Refuse a policy of witnesses that can't be read, or whose quorum nobody can be asked for (§5)."""
+    policy = witness_policy(statement)
+    if policy and policy.quorum and any(each.url is None for each in policy.witnesses):
+        raise RefusedError(
+            "WITNESS_POLICY", "expected the address of every witness", field="/data/witness_policy"
+        )
+
+
+def witness_policy(statement: Statement) -> TrustPolicy | None:
+    """Return the policy of witnesses that a statement brings in.
+
+    Raises:
+        RefusedError: `WITNESS_POLICY`.
+    """
+    text = statement.data.get("witness_policy") if statement.type == "policy.changed" else None
+    if not isinstance(text, str):
+        return None
     try:
-        asks = parse_policy(text.encode()).quorum is not None
+        return parse_policy(text.encode())
     except FormatError as error:
         raise RefusedError("WITNESS_POLICY", error.message, field="/data/witness_policy") from error
-    if asks:
-        raise RefusedError(
-            "WITNESS_POLICY", "this version can't ask witnesses for a quorum", field="/data/witness_policy"
-        )
 
 
 def check_attachments(reads: Reads, statement: Statement) -> None:

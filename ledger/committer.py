@@ -17,6 +17,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Any, TypeVar
 
+from ledger.admission import witness_policy
 from ledger.batch import Batch
 from ledger.checker import Checker
 from ledger.datakeys import DESTROYED, MISSING, DataKeys
@@ -37,6 +38,7 @@ from ledger.store.startup import Startup
 from ledger.submission import Submission
 from ledger.times import format_instant
 from ledger.transaction import CheckSignatures, Deferred, Followed, Means, Outcome, Transaction
+from ledger.witness.gathering import Gathering
 
 __all__ = ["Ledger", "Outcome"]
 
@@ -69,6 +71,7 @@ class Ledger:
         self.data_keys = data_keys
         self.sources = sources
         self.startup = startup
+        self.gathering: Gathering | None = None
         self.observe: Callable[[int, float, float], None] = _nobody
         self._lock = threading.RLock()
         self._closed = False
@@ -134,6 +137,7 @@ class Ledger:
             FrozenError, StoreError: nothing of the call was recorded.
         """
         self._require_writing()
+        self._require_witnesses(submissions)
 
         def take(tx: Transaction) -> list[Outcome]:
             last: Deferred | None = [] if breaches_last else None
@@ -149,6 +153,8 @@ class Ledger:
         with self._lock:
             checks = checker.begin(self._fold.authority, submissions) if checker is not None else None
             outcomes, batch = self._write(take)
+            if batch.events:
+                self._require_witnesses()
             return [
                 outcome if isinstance(outcome, LedgerError) else self._receipted(batch, outcome)
                 for outcome in outcomes
@@ -172,6 +178,7 @@ class Ledger:
             FormatError, RefusedError, FrozenError, StoreError.
         """
         self._require_writing()
+        self._require_witnesses()
 
         def add(tx: Transaction) -> Followed:
             followed = Followed()
@@ -241,7 +248,8 @@ class Ledger:
         """
         if self.startup.frozen:
             return newest_held(self.store, self.checkpoints, self.signers)
-        return publish_newest(self.store, self.checkpoints, self.signers, self.sources)
+        note = publish_newest(self.store, self.checkpoints, self.signers, self.sources)
+        return note if note is None or self.gathering is None else self.gathering.cosigned(note)
 
     def close(self) -> None:
         """Publish unless frozen, and release everything; closing twice is allowed."""
@@ -258,6 +266,8 @@ class Ledger:
             self.store.close()
             self.checkpoints.close()
             self.data_keys.close()
+            if self.gathering is not None:
+                self.gathering.kept.close()
 
     def _reset(self) -> None:
         self._fold = LogFold(StoreReader(self.store, self._opened))
@@ -282,6 +292,33 @@ class Ledger:
     def _require_writing(self) -> None:
         if self.startup.frozen:
             raise FrozenError(self.startup.code or "FROZEN", self.startup.message)
+
+    def _require_witnesses(self, submissions: Sequence[Submission] = ()) -> None:
+        """Have the quorum that the log asks for under the newest head: before anything is added, and again
+        before a receipt (record-format.md §5).
+
+        A change of policy may always be recorded, else witnesses that are gone would stop a log for good; one
+        that asks for a quorum has to have it under the head that it is recorded on.
+        """
+        gathering = self.gathering
+        coming = [each.statement for each in submissions]
+        asked = [policy for policy in map(witness_policy, coming) if policy is not None]
+        if gathering is None:
+            if any(policy.quorum for policy in asked):
+                raise RefusedError("WITNESS_POLICY", "witnesses are asked by a ledger with a directory only")
+            return
+        if self._fold.size == 0:
+            self.refresh()
+        is_change = any(statement.type == "policy.changed" for statement in coming)
+        if is_change and not any(policy.quorum for policy in asked):
+            return
+        if not is_change and gathering.is_met(self.store.head().size):
+            return
+        note = publish_newest(self.store, self.checkpoints, self.signers, self.sources)
+        if note is None:
+            return
+        for policy in asked or (None,):
+            gathering.require(note, policy)
 
     def _write(self, work: Callable[[Transaction], T]) -> tuple[T, Batch]:
         """Do work under the write lock with a caught-up fold, and make what it added durable in one commit.

@@ -5,6 +5,7 @@
     checkpoints.db    published checkpoints, apart on purpose, where `checkpoints` names no schema
     datakeys.db       wrapped data keys, apart too, where `data_keys` names no schema
     unblindings.db    emergency unblindings of this host that wait to be recorded
+    witnessed.db      witnesses' lines, time stamps and proofs of forks
     accounts.db       what identifies people to the service of this host
     keys/             log.json, log-pq.json, service.json, kek.json, and one file per person made here
 
@@ -18,8 +19,9 @@ import json  # its strings are TOML's basic strings
 import re
 import tomllib
 from collections.abc import Mapping
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -52,6 +54,10 @@ from ledger.store.unblindings import UnblindingQueue
 from ledger.store.urls import SQLITE, check_url, create_store
 from ledger.store.urls import open_store as open_url
 from ledger.unblinding_queue import settle
+from ledger.witness.asking import HttpPost
+from ledger.witness.gathering import Gathering
+from ledger.witness.keeping import FILE as WITNESSED_FILE
+from ledger.witness.keeping import Cosignatures
 
 CONFIG: Final = "ledger.toml"
 DATABASE: Final = "ledger.db"
@@ -59,6 +65,7 @@ CHECKPOINTS: Final = "checkpoints.db"
 DATA_KEYS: Final = "datakeys.db"
 UNBLINDINGS: Final = "unblindings.db"
 ACCOUNTS: Final = FILE
+WITNESSED: Final = WITNESSED_FILE
 KEYS: Final = "keys"
 LOG_KEY, LOG_PQ_KEY, SERVICE_KEY, KEK = "log.json", "log-pq.json", "service.json", "kek.json"
 
@@ -264,12 +271,33 @@ def open_ledger(directory: Path, passphrase: str | None, sources: Sources) -> Le
             sources=sources,
             startup=check_startup(store, checkpoints, signers.verifier_keys),
         )
+        kept = opened.enter_context(closing(_witnessed(directory / WITNESSED)))
+        ledger.gathering = Gathering(store, kept, HttpPost(), partial(_witness_policy, ledger, kept))
         with UnblindingQueue(directory / UNBLINDINGS) as queue:
             settle(ledger, queue)
         if not ledger.startup.frozen:
             ledger.publish()
         opened.pop_all()  # nothing failed: from here on `Ledger.close` releases them
     return ledger
+
+
+def _witness_policy(ledger: Ledger, kept: Cosignatures) -> str | None:
+    """Return the policy of witnesses in force; while the log is not read yet, as it was last known."""
+    if ledger.fold.size == 0:
+        return kept.policy()
+    text = ledger.fold.authority.witness_policy
+    if text is not None:
+        kept.remember_policy(text)
+    return text
+
+
+def _witnessed(path: Path) -> Cosignatures:
+    """Open what others said of this ledger; a ledger whose file is gone asks them again."""
+    if path.exists():
+        return Cosignatures(path)
+    with suppress(StoreError):  # another process made it meanwhile
+        return Cosignatures.create(path)
+    return Cosignatures(path)
 
 
 def _place(name: str, value: Any) -> str:

@@ -14,8 +14,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-import httpx2
-
 from ledger.checkpoint import parse_body
 from ledger.errors import FormatError, LedgerError, SignatureError, StoreError
 from ledger.lines import parse_decimal
@@ -114,15 +112,20 @@ def _line(witness: Witness, note: bytes, answer: str) -> NoteSignature:
 
 
 class HttpPost:
-    """Posts over HTTP: no redirects, no proxy of the environment, a bounded answer, one timeout for all."""
+    """Posts over HTTP: no redirects, no proxy of the environment, a bounded answer."""
 
     def __init__(self, timeout_s: float = TIMEOUT_S) -> None:
-        self._client = httpx2.Client(timeout=timeout_s, follow_redirects=False, trust_env=False)
+        self._timeout_s = timeout_s
 
     def __call__(self, url: str, body: bytes) -> Answered:
         """Send, and read at most `MAX_ANSWER_BYTES`."""
+        import httpx2  # a tenth of a second, which only who has witnesses pays
+
         try:
-            with self._client.stream("POST", url, content=body) as response:
+            with (
+                httpx2.Client(timeout=self._timeout_s, follow_redirects=False, trust_env=False) as client,
+                client.stream("POST", url, content=body) as response,
+            ):
                 read = b""
                 for part in response.iter_bytes():
                     read += part
@@ -139,7 +142,3 @@ class HttpPost:
             media_type=response.headers.get("content-type", ""),
             body=read.decode("utf-8", "replace"),
         )
-
-    def close(self) -> None:
-        """Let go of connections."""
-        self._client.close()

@@ -14,10 +14,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from ledger.checkpoint import parse_body
-from ledger.errors import LedgerError, StoreError
+from ledger.errors import FrozenError, LedgerError, SignatureError
 from ledger.merkle import prove_consistency
 from ledger.note import parse_note
-from ledger.policy import TrustPolicy, Witness, check_quorum
+from ledger.policy import TrustPolicy, Witness, check_quorum, parse_policy
 from ledger.store.port import Store
 from ledger.tiles import TileHashes
 from ledger.witness.asking import Post, ask
@@ -36,54 +36,63 @@ class Gathering:
     """Asks the witnesses of a policy; one object for each open ledger."""
 
     def __init__(
-        self, store: Store, kept: Cosignatures, post: Post, policy: Callable[[], TrustPolicy | None]
+        self, store: Store, kept: Cosignatures, post: Post, policy_text: Callable[[], str | None]
     ) -> None:
-        """`policy` returns the policy in force, None where the log names none."""
+        """`policy_text` returns the `witness_policy` in force, None where the log names none."""
         self.kept = kept
         self.missed: tuple[Missed, ...] = ()
         self._store = store
         self._post = post
-        self._policy = policy
+        self._policy_text = policy_text
+        self._parsed: tuple[str, TrustPolicy] | None = None
         self._known: dict[str, int] = {}
+        self._met = 0
 
-    def cosigned(self, note: bytes) -> bytes:
+    @property
+    def policy(self) -> TrustPolicy | None:
+        """The policy in force."""
+        text = self._policy_text()
+        if text is None:
+            return None
+        if self._parsed is None or self._parsed[0] != text:
+            self._parsed, self._met = (text, parse_policy(text.encode())), 0
+        return self._parsed[1]
+
+    def is_met(self, size: int) -> bool:
+        """Tell whether nothing has to be asked for a tree of this size."""
+        policy = self.policy
+        return policy is None or policy.quorum is None or (0 < size <= self._met)
+
+    def cosigned(self, note: bytes, policy: TrustPolicy | None = None) -> bytes:
         """Ask those who have not cosigned this checkpoint; return it with every line that there is."""
-        policy = self._policy()
+        policy = policy or self.policy
         if policy is None or not policy.witnesses:
             return note
         size = parse_body(parse_note(note).text).size
-        there = self.kept.lines(size, [each.key for each in policy.witnesses])
-        missing = [each for each in policy.witnesses if not any(_is_of(each, line) for line in there)]
+        keys = [each.key for each in policy.witnesses]
+        missing = [each for each in policy.witnesses if not self.kept.lines(size, [each.key])]
         if missing:
             with ThreadPoolExecutor(max_workers=len(missing)) as pool:
                 missed = pool.map(lambda witness: self._ask(witness, note, size), missing)
                 self.missed = tuple(each for each in missed if each is not None)
-        return self.kept.cosigned(note, [each.key for each in policy.witnesses])
+        return self.kept.cosigned(note, keys)
 
-    def require(self, note: bytes) -> bytes:
-        """Return the cosigned checkpoint, once the quorum that the log asks for stands under it.
+    def require(self, note: bytes, policy: TrustPolicy | None = None) -> None:
+        """Ask until the quorum stands under a checkpoint, that of the policy in force or of another.
 
         Raises:
-            StoreError: `QUORUM`.
+            FrozenError: `QUORUM`, with the witnesses that gave no line and why.
         """
-        cosigned = self.cosigned(note)
-        policy = self._policy()
-        if policy is None or policy.quorum is None:
-            return cosigned
+        asked = policy or self.policy
+        if asked is None or asked.quorum is None:
+            return
         try:
-            check_quorum(cosigned, policy)
-        except LedgerError as error:
-            names = ", ".join(f"{each.name} {each.code}" for each in self.missed)
-            raise StoreError(
-                "QUORUM", f"the quorum of witnesses was missed: {names or error.message}"
-            ) from error
-        return cosigned
-
-    @property
-    def requires(self) -> bool:
-        """Whether the policy in force asks for a quorum."""
-        policy = self._policy()
-        return policy is not None and policy.quorum is not None
+            check_quorum(self.cosigned(note, asked), asked)
+        except SignatureError as error:
+            names = ", ".join(f"{each.name}: {each.code}" for each in self.missed)
+            raise FrozenError("QUORUM", f"the quorum of witnesses is missed ({names})") from error
+        if policy is None:
+            self._met = parse_body(parse_note(note).text).size
 
     def _ask(self, witness: Witness, note: bytes, size: int) -> Missed | None:
         hashes = TileHashes(self._store.tile_hashes)
@@ -100,7 +109,3 @@ class Gathering:
             return Missed(name=witness.name, code=error.code)
         self._known[witness.name] = size
         return None
-
-
-def _is_of(witness: Witness, line: str) -> bool:
-    return line.startswith(f"— {witness.key.name} ")

@@ -100,6 +100,33 @@ class Cosignatures:
         with self._reading() as connection:
             return dict(connection.execute("SELECT sha256, note FROM forks ORDER BY sha256").fetchall())
 
+    def put_stamp(self, size: int, response: bytes) -> None:
+        """Keep the time stamp on the checkpoint of a size, unless there is one."""
+        self._write(
+            "INSERT INTO stamps (size, response) VALUES (?, ?) ON CONFLICT DO NOTHING", (size, response)
+        )
+
+    def stamp(self, size: int) -> bytes | None:
+        """Return the time stamp on the checkpoint of a size."""
+        with self._reading() as connection:
+            row = connection.execute("SELECT response FROM stamps WHERE size = ?", (size,)).fetchone()
+        return None if row is None else bytes(row[0])
+
+    def remember_policy(self, text: str) -> None:
+        """Keep the log's policy of witnesses, for who asks before the log was read."""
+        if text != self.policy():
+            self._write(
+                "INSERT INTO policy (one, text) VALUES (1, ?) "
+                "ON CONFLICT (one) DO UPDATE SET text = excluded.text",
+                (text,),
+            )
+
+    def policy(self) -> str | None:
+        """Return the policy of witnesses as it was last remembered."""
+        with self._reading() as connection:
+            row = connection.execute("SELECT text FROM policy").fetchone()
+        return None if row is None else str(row[0])
+
     def _write(self, statement: str, values: tuple[object, ...]) -> None:
         with self._reading() as connection:
             connection.execute(statement, values)

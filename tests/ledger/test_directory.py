@@ -22,6 +22,7 @@ from ledger.directory import (
     LOG_PQ_KEY,
     SERVICE_KEY,
     UNBLINDINGS,
+    WITNESSED,
     Config,
     NewKeys,
     Token,
@@ -79,7 +80,7 @@ def test_a_new_ledger_has_everything_in_its_place(tmp_path: Path) -> None:
         path.relative_to(tmp_path / "d").as_posix() for path in (tmp_path / "d").rglob("*") if path.is_file()
     }
     keys = {f"{KEYS}/{name}" for name in (LOG_KEY, LOG_PQ_KEY, SERVICE_KEY, KEK)}
-    assert names == {CONFIG, DATABASE, CHECKPOINTS, DATA_KEYS, UNBLINDINGS, ACCOUNTS} | keys
+    assert names == {CONFIG, DATABASE, CHECKPOINTS, DATA_KEYS, UNBLINDINGS, ACCOUNTS, WITNESSED} | keys
     for name in keys:
         assert stat.S_IMODE((tmp_path / "d" / name).stat().st_mode) == 0o600
     assert stat.S_IMODE((tmp_path / "d" / KEYS).stat().st_mode) == 0o700
