@@ -61,7 +61,6 @@ def inspected(served: ServedStudy, reader: Reader, operation: str) -> tuple[Serv
         return served, reader
     inspection = inspecting(served.ledger, reader.person or "")
     if inspection is None:
-        _end(served, keep=None)
         raise ProblemError("INSPECTION_NOT_OPEN", 403)
     held = None if reader.sites is None else sorted(reader.sites)
     sites = sites_of(inspection, held)
@@ -69,7 +68,7 @@ def inspected(served: ServedStudy, reader: Reader, operation: str) -> tuple[Serv
 
 
 def _view(served: ServedStudy, inspection: Inspection) -> ServedStudy:
-    """Return the study as of an inspection, made once for it."""
+    """Return the study as of an inspection, made once for it and kept: an inspection is a rare thing."""
     view = served.inspected.get(inspection.event)
     if view is None:
         ledger = InspectedLedger(served.ledger, inspection)
@@ -79,12 +78,3 @@ def _view(served: ServedStudy, inspection: Inspection) -> ServedStudy:
         view.tailer = Tailer(view.ledger, BASE.format(study=served.config.study))
         view = served.inspected.setdefault(inspection.event, view)
     return view
-
-
-def _end(served: ServedStudy, keep: str | None) -> None:
-    """Forget views of inspections that are closed."""
-    people = served.ledger.refresh().conduct.study.people
-    for event in [event for event in served.inspected if event != keep]:
-        found = people.inspection(event)
-        if found is None or found.closed is not None:
-            served.inspected.pop(event, None)

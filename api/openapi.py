@@ -23,11 +23,15 @@ _STUDY: Final = path("study", "id of the study")
 _CONVERTER = re.compile(r":[a-z]+}")
 _TWINS: Final = {"json": "application/json", "csv": "text/csv", "jsonl": "application/jsonl"}
 _TEXT: Final = {"type": "string"}
-_HASH: Final = {"type": "string", "contentEncoding": "base64", "pattern": "^[A-Za-z0-9+/]{43}=$"}
+_HASH: Final = {
+    "type": "string",
+    "contentEncoding": "base64",
+    "pattern": "^[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=$",
+}
 _BASE64: Final = {
     "type": "string",
     "contentEncoding": "base64",
-    "pattern": "^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$",
+    "pattern": "^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/][AQgw]==|[A-Za-z0-9+/]{2}[AEIMQUYcgkosw048]=)?$",
 }
 _TOO_MUCH: Final = "the body is larger than allowed"
 

@@ -32,7 +32,7 @@ from schemathesis.engine import events, from_schema
 from schemathesis.openapi.checks import RejectedPositiveData
 
 from tests.api.marked_ledger import ONE, application, marked, marks_in, sees
-from tests.ledger.small_ledger import SITE
+from tests.ledger.small_ledger import SITE, SmallLedger
 
 ROLES: Final = ("investigator", "blinded_monitor", "data_manager")
 LONG: Final = 60
@@ -80,9 +80,19 @@ class Figures:
 
 @contextmanager
 def server(directory: Path) -> Iterator[str]:
-    """Serve a marked ledger on a free port; yield its address."""
+    """Serve a marked ledger of its own on a free port; yield its address."""
     made = marked(directory / "ledger")
     made.publish()
+    try:
+        with serving(made) as address:
+            yield address
+    finally:
+        made.ledger.close()
+
+
+@contextmanager
+def serving(made: SmallLedger) -> Iterator[str]:
+    """Serve a marked ledger on a free port; yield its address."""
     config = uvicorn.Config(application(made), port=0, log_level="critical", access_log=False, lifespan="on")
     running = uvicorn.Server(config)
     thread = threading.Thread(target=running.run, name="fuzzed")
@@ -96,7 +106,6 @@ def server(directory: Path) -> Iterator[str]:
         running.should_exit = True
         running.force_exit = True
         thread.join()
-        made.ledger.close()
 
 
 def fuzz(
