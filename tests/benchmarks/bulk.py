@@ -29,6 +29,7 @@ from ledger.service import sign_body
 from ledger.statement import make_statement
 from ledger.store.sqlite import SqliteStore, SqliteTransaction
 from ledger.submission import Submission, format_submission, parse_submission
+from tests.benchmarks.blocks import Sample
 from tests.benchmarks.library import Library
 from tests.benchmarks.trial import NURSE, measured, open_trial, participant_id, same_facts, vital_signs_action
 from tests.ledger.small_ledger import SITE, SmallLedger, seed
@@ -41,11 +42,11 @@ PROFILED: Final = 10
 
 @dataclass(slots=True)
 class Imported:
-    """What an import took: wall and CPU seconds of each page, and microseconds per event by stage."""
+    """What an import took: wall and CPU seconds of each page, and what a stage takes of an event."""
 
     pages_s: list[float] = field(default_factory=list)
     pages_cpu_s: list[float] = field(default_factory=list)
-    stages_us: dict[str, float] = field(default_factory=dict)
+    stages: dict[str, Sample] = field(default_factory=dict)
 
     def rate(self, first: float, last: float) -> float:
         """Return events a second between two parts of the pages, 0 to 1."""
@@ -120,7 +121,7 @@ def _import(trial: SmallLedger, pipe: Connection, pages: int, profiled: int) -> 
         bad = [each for each in outcomes if isinstance(each, LedgerError) or each.breaches]
         if bad:
             raise RuntimeError(f"expected statements without a breach, got {bad[0]}")
-    imported.stages_us = stages.per_event_us()
+    imported.stages = stages.per_event()
     checker.close()
     return imported
 
@@ -197,10 +198,11 @@ _STAGES: Final[tuple[tuple[str, Any, str], ...]] = (
 
 
 class Stages:
-    """Seconds by stage, of the pages in which functions are timed."""
+    """Wall and CPU seconds by stage, of the pages in which functions are timed."""
 
     def __init__(self) -> None:
-        self._seconds: dict[str, float] = {}
+        self._wall_s: dict[str, float] = {}
+        self._cpu_s: dict[str, float] = {}
         self._events = 0
         self._timing = False
 
@@ -225,16 +227,21 @@ class Stages:
             for owner, name, function in plain:
                 setattr(owner, name, function)
 
-    def per_event_us(self) -> dict[str, float]:
+    def per_event(self) -> dict[str, Sample]:
         """Return what each stage takes of one event."""
-        return {label: seconds / max(1, self._events) * 1e6 for label, seconds in self._seconds.items()}
+        scale = 1e6 / max(1, self._events)
+        return {
+            label: Sample(wall_us=wall_s * scale, cpu_us=self._cpu_s[label] * scale)
+            for label, wall_s in self._wall_s.items()
+        }
 
     def _timer(self, label: str, function: Callable[..., Any]) -> Callable[..., Any]:
         return lambda *given, **named: self._time(label, function, *given, **named)
 
     def _time(self, label: str, function: Callable[..., Any], *given: Any, **named: Any) -> Any:
-        began = time.perf_counter()
+        wall, cpu = time.perf_counter(), time.thread_time()
         try:
             return function(*given, **named)
         finally:
-            self._seconds[label] = self._seconds.get(label, 0.0) + time.perf_counter() - began
+            self._wall_s[label] = self._wall_s.get(label, 0.0) + time.perf_counter() - wall
+            self._cpu_s[label] = self._cpu_s.get(label, 0.0) + time.thread_time() - cpu

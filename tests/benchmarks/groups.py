@@ -23,6 +23,7 @@ from tests.benchmarks.trial import open_trial
 
 PARTICIPANTS: Final = 30
 SEED: Final = 1
+_US: Final = f"{'wall µs':>10}{'CPU µs':>10}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,9 +143,9 @@ def _bulk(directory: Path, plan: Plan) -> None:
     print(f"eventsourcing, unsigned, {aggregate}: {library:,.0f} events/s: {rate / library:.2f} x")
     first, last = imported.cpu_us(0, 0.1), imported.cpu_us(0.9, 1)
     print(f"CPU µs an event {imported.cpu_us(0, 1):.0f}; first tenth {first:.0f}, last tenth {last:.0f}")
-    print("\nwhere the time goes, µs an event, of the pages that are timed by stage:")
-    for stage, took in sorted(imported.stages_us.items(), key=lambda each: -each[1]):
-        print(f"  {stage:44}{took:8.1f}")
+    print(f"\n{'where the time goes, per event, of the pages that are timed by stage':62}{_US}")
+    for stage, took in sorted(imported.stages.items(), key=lambda each: -each[1].cpu_us):
+        print(f"{stage:62}{took.wall_us:>10.1f}{took.cpu_us:>10.1f}")
 
 
 @contextmanager
