@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
+import orjson
 import pytest
 
+from api import sight
 from api.app import OPERATIONS
 from api.routes.authorization import addresses_of
 from ledger.actions import all_specs
+from ledger.exports import export_ledger
 from ledger.roles import ROLES
+from ledger.verify.options import Scope
 from projections.authorization import (
     BLINDED,
     NO_OPERATION,
@@ -31,6 +36,7 @@ from projections.authorization import (
 )
 from projections.matrix import as_markdown, records
 from projections.reader import Reader
+from tests.api.marked_ledger import marked
 from tests.shared import ROOT
 
 HERE, THERE = frozenset({"SA-01"}), frozenset({"SD-02"})
@@ -171,3 +177,24 @@ def test_the_page_is_what_the_table_says() -> None:
     """`make generated` writes it again."""
     page = (ROOT / "docs" / "authorization.md").read_text(encoding="utf-8")
     assert page == as_markdown(addresses_of(OPERATIONS))
+
+
+@pytest.mark.parametrize("role", ["auditor", "coordinator", "unblinded_pharmacist", "safety_committee"])
+def test_a_bundle_shows_what_the_one_function_shows(tmp_path: Path, role: str) -> None:
+    """The offline half has its own tables (`ledger.roles`): statement by statement they say the same."""
+    made = marked(tmp_path / "ledger")
+    made.publish()
+    export_ledger(made.ledger, tmp_path / "bundle", scope=Scope(kind="study"), role=role)
+    lines = (tmp_path / "bundle" / "withheld.jsonl").read_bytes().splitlines()
+    withheld = {orjson.loads(line)["index"] for line in lines}
+    reader = Reader(role=role)
+    size = orjson.loads((tmp_path / "bundle" / "scope.json").read_bytes())["size"]
+    with made.ledger.store.snapshot() as reads:
+        hidden = {
+            entry.index
+            for entry in reads.entries(0, size)
+            if not sight.sees(reader, entry, orjson.loads(entry.statement), reads)
+        }
+    assert withheld == hidden
+    assert hidden
+    made.ledger.close()
