@@ -52,7 +52,9 @@ async def record(call: Call) -> Response:
             raise
         raise await run_in_threadpool(stale, study.ledger, submission, error) from error
     # A commit of this process is as new as a head must be that an answer names, and need not be read.
-    head = study.ledger.committed or await run_in_threadpool(study.ledger.store.head)
+    head = study.ledger.committed
+    if head is None:
+        head = await run_in_threadpool(study.ledger.store.head)
     return answer(call, recorded_members(recorded), head, status=200 if recorded.again else 201)
 
 
