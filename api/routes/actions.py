@@ -25,7 +25,7 @@ from api.identity import came_from, denied
 from api.operations import Operation, path
 from api.problems import ProblemError
 from api.routes.recording import may_prepare, recorded_members, stale
-from api.routes.signing_pages import accounts_of, desk_of, person_of, sigs_with
+from api.routes.signing_pages import accounts_of, desk_of, person_of, sigs_with, statement_of
 from ledger.authority import Authority
 from ledger.errors import ConflictError, FormatError
 from ledger.identity.accounts import Accounts
@@ -33,12 +33,11 @@ from ledger.identity.denial import UNAUTHENTICATED, DeniedError
 from ledger.identity.gate import Code
 from ledger.identity.sessions import Session
 from ledger.keyfile import Cost, KeyMaterial
-from ledger.keys import Ed25519SigningKey, KeyId
+from ledger.keys import Ed25519SigningKey, KeyId, load_public_key
 from ledger.lines import parse_base64
 from ledger.prepare import Signer, prepare
 from ledger.signing import custody
 from ledger.signing.desk import DeskKey, key_members
-from ledger.statement import Statement
 from ledger.submission import Submission, parse_body, parse_submission
 
 SIGNER_ONLY: Final = ("actor", "key", "log", "v", "with")
@@ -109,7 +108,7 @@ def _signed_waiting(call: Call, body: Mapping[str, Any]) -> Submission:
     if waiting is None or key is None or key.wrapped is None or key.person != person.id:
         raise ProblemError("NOT_FOUND", 404)
     value = orjson.loads(waiting.body)
-    statement = _statement_of(value)
+    statement = statement_of(value)
     by_key = {each["keyid"]: each for each in value["signatures"]}
     empty = {"keyid": key.id, "sig": "AA=="}
     refs = (statement.key, *statement.with_)
@@ -245,12 +244,6 @@ def _session(call: Call) -> Session:
     return call.session
 
 
-def _statement_of(value: Mapping[str, Any]) -> Statement:
-    from ledger.statement import parse_statement
-
-    return parse_statement(parse_base64(value["payload"], what="the payload", code="BODY"))
-
-
 async def _record(call: Call, submission: Submission) -> Response:
     study = call.study
     try:
@@ -280,8 +273,6 @@ class _Named(Ed25519SigningKey):
     __slots__ = ()
 
     def __init__(self, key: DeskKey) -> None:
-        from ledger.keys import load_public_key
-
         spki = parse_base64(key.key["spki"], what="the key", code="KEY_FILE")
         self.public = load_public_key(key.key["alg"], spki)  # type: ignore[misc]  # final in the parent
 

@@ -18,16 +18,18 @@ from api.call import Call
 from api.operations import Operation
 from api.problems import ProblemError
 from api.study import ServedStudy
+from ledger.actions.registry import parse_action
 from ledger.authorisation import signers
 from ledger.authority import Authority, Person
 from ledger.envelope import pae
 from ledger.errors import FormatError
 from ledger.identity.accounts import Accounts
 from ledger.keys import KeyId, KeySignature, check_signature
+from ledger.lines import parse_base64
 from ledger.signing import passkeys
 from ledger.signing.desk import Desk, DeskKey, Waiting, key_members
 from ledger.signing.settings import SigningSettings
-from ledger.statement import KeyRef, Statement
+from ledger.statement import KeyRef, Statement, parse_statement
 from ledger.submission import Submission, parse_body, parse_submission
 
 
@@ -148,6 +150,9 @@ def _leave(call: Call, body: bytes) -> Response:
     authority = call.study.ledger.refresh().authority
     submission, missing = _lacking(value)
     statement = submission.statement
+    if statement.sealed:
+        raise FormatError("WAITING", "expected a statement without sealed values", field="/payload")
+    parse_action(statement)
     message = pae(statement.body)
     for key, sig in zip(signers(authority, statement), submission.sigs, strict=True):
         if sig.key != missing.id:
@@ -166,8 +171,8 @@ def _lacking(value: dict[str, Any]) -> tuple[Submission, KeyRef]:
         isinstance(each, dict) and isinstance(each.get("keyid"), str) for each in given
     ):
         raise FormatError("BODY", "expected signatures", field="/signatures")
-    by_key = {each.get("keyid"): each for each in given}
-    statement = parse_submission_statement(value)
+    by_key = {str(each.get("keyid")): each for each in given}
+    statement = statement_of(value)
     refs = (statement.key, *statement.with_)
     missing = [ref for ref in refs if ref.id not in by_key]
     if len(missing) != 1 or len(given) != len(refs) - 1:
@@ -176,15 +181,12 @@ def _lacking(value: dict[str, Any]) -> tuple[Submission, KeyRef]:
     return parse_submission(orjson.dumps({**value, "signatures": filled})), missing[0]
 
 
-def parse_submission_statement(value: dict[str, Any]) -> Statement:
+def statement_of(value: dict[str, Any]) -> Statement:
     """Return the statement of an envelope, whatever its signatures.
 
     Raises:
         FormatError: as `parse_statement`, `BODY`.
     """
-    from ledger.lines import parse_base64
-    from ledger.statement import parse_statement
-
     payload = value.get("payload")
     if not isinstance(payload, str):
         raise FormatError("BODY", "expected base64", field="/payload")

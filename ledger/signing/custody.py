@@ -18,18 +18,23 @@ from __future__ import annotations
 
 import ctypes
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Final
 
 from ledger import keys
 from ledger.actions.accounts import Key
 from ledger.envelope import pae
-from ledger.errors import LedgerError
+from ledger.errors import LedgerError, StoreError
 from ledger.genesis import key_object
 from ledger.keyfile import PASSPHRASE, Cost, Holder, KeyMaterial, format_key, parse_key
 
 GRADE: Final = "custodial"
+AT_ONCE: Final = 4
+WAITS_S: Final = 10.0
+_DERIVING: Final = threading.BoundedSemaphore(AT_ONCE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +55,8 @@ def make_key(
     """
     material = KeyMaterial(alg=keys.ED25519, secret=random_bytes(32), holder=Holder(person=person))
     key = key_object(material.signing_key(), person, "custodial")
-    wrapped = format_key(material, secret, cost=cost, random_bytes=random_bytes).decode()
+    with _few():
+        wrapped = format_key(material, secret, cost=cost, random_bytes=random_bytes).decode()
     wipe(material.secret)
     return Made(key=key, wrapped=wrapped)
 
@@ -62,7 +68,8 @@ def unlock(wrapped: str, secret: str) -> KeyMaterial | None:
         FormatError: `KEY_FILE` for bytes that are no key file.
     """
     try:
-        return parse_key(wrapped.encode(), secret)
+        with _few():
+            return parse_key(wrapped.encode(), secret)
     except LedgerError as error:
         if error.code != PASSPHRASE:
             raise
@@ -90,9 +97,21 @@ def rewrap(
     if material is None:
         return None
     try:
-        return format_key(material, new, cost=cost, random_bytes=random_bytes).decode()
+        with _few():
+            return format_key(material, new, cost=cost, random_bytes=random_bytes).decode()
     finally:
         wipe(material.secret)
+
+
+@contextmanager
+def _few() -> Iterator[None]:
+    """Let a few derive at once: each takes as much memory as its parameters say."""
+    if not _DERIVING.acquire(timeout=WAITS_S):
+        raise StoreError("STORE_BUSY", "too many keys are being unlocked")
+    try:
+        yield
+    finally:
+        _DERIVING.release()
 
 
 def wipe(secret: bytes) -> None:

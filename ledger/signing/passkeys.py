@@ -18,12 +18,19 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import struct
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from cryptography.exceptions import UnsupportedAlgorithm
 from webauthn import verify_registration_response
-from webauthn.helpers import base64url_to_bytes, bytes_to_base64url, decode_credential_public_key
+from webauthn.helpers import (
+    base64url_to_bytes,
+    bytes_to_base64url,
+    decode_credential_public_key,
+    parse_client_data_json,
+)
 from webauthn.helpers.cose import COSEAlgorithmIdentifier
 from webauthn.helpers.exceptions import WebAuthnException
 
@@ -40,6 +47,18 @@ MAX_CREDENTIAL_BYTES: Final = 1_023
 _LABEL: Final = b"trial-ledger/passkey-challenge/v1\0"
 _NONCE_BYTES: Final = 16
 _END_BYTES: Final = 8
+_DEFECTS: Final = (
+    WebAuthnException,
+    LookupError,
+    TypeError,
+    ValueError,
+    AttributeError,
+    ArithmeticError,
+    RecursionError,
+    struct.error,
+    UnsupportedAlgorithm,
+)
+"""What the library and those below it raise for input that is no registration."""
 _MEMBERS: Final = frozenset({"id", "rawId", "type", "response", "clientExtensionResults"})
 
 
@@ -105,12 +124,10 @@ def challenge_of(credential: Mapping[str, Any]) -> bytes:
     Raises:
         FormatError: `REGISTRATION`.
     """
-    from webauthn.helpers import parse_client_data_json
-
     try:
         data = base64url_to_bytes(credential["response"]["clientDataJSON"])
         return parse_client_data_json(data).challenge
-    except (KeyError, TypeError, ValueError, AttributeError, WebAuthnException):
+    except _DEFECTS:
         raise _malformed() from None
 
 
@@ -134,7 +151,7 @@ def read_registration(
         )
         public: Any = decode_credential_public_key(verified.credential_public_key)
         point = b"\x04" + public.x + public.y
-    except (WebAuthnException, KeyError, TypeError, ValueError, AttributeError):
+    except _DEFECTS:
         raise _malformed() from None
     if len(verified.credential_id) > MAX_CREDENTIAL_BYTES:
         raise _malformed()

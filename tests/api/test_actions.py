@@ -267,6 +267,11 @@ def test_a_statement_is_left_with_valid_signatures_alone(custodian: Custody) -> 
     body = json.loads(waiting[0].body)
     body["signatures"][0]["sig"] = base64.b64encode(bytes(64)).decode()
     assert told(custodian.post("/signatures", body)) == (401, "SIGNATURE")
+    statement = json.loads(base64.b64decode(body["payload"]))
+    del statement["data"]["key"]["person"]
+    changed = json.dumps(statement, sort_keys=True, separators=(",", ":")).encode()
+    malformed = {**body, "payload": base64.b64encode(changed).decode()}
+    assert told(custodian.post("/signatures", malformed)) == (422, "DATA")
     body["signatures"] = []
     assert told(custodian.post("/signatures", body)) == (422, "WAITING")
 
