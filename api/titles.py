@@ -17,7 +17,6 @@ BY_STATUS: Final = {
     415: "expected another content type",
     422: "the statement can't be recorded as it is",
     429: "too many requests",
-    429: "too many requests",
     431: "the headers are too large",
     500: "the service failed; nothing was recorded by this request",
     503: "the service can't do this now",
@@ -57,6 +56,7 @@ WEBHOOK_URL           webhooks don't go there
 WEBHOOK_UNKNOWN       the study has no such endpoint
 WEBHOOKS_OFF          this service sends no webhooks
 CHECKPOINT_FAILED     the newest head could not be published
+BATCH                 a batch has at least one line, and no more than the documented number
 QUERY                 a query parameter is unknown, given twice or malformed
 KNOWN                 known is an index of the log or a time
 TRUE                  true is a clinical time
@@ -67,7 +67,6 @@ FIELD                 a field is a type or an index, and a pointer into data or 
 CURSOR_AHEAD          the log has fewer entries than the cursor says
 LAST_EVENT_ID         Last-Event-ID is an index of the log
 JSON                  the body is not well-formed JSON without duplicates, fractions or huge integers
-BATCH                 a batch has at least one line, and no more than the documented number
 BODY                  the body does not have exactly the members that it should
 SIZE                  the body or a part of it is larger than allowed
 ACTION                the action lacks a member or has one that prepare fills in
@@ -168,6 +167,7 @@ STORE_CORRUPT         what is stored contradicts itself: nothing is answered fro
 STORE_CLOSED          the service is stopping
 STORE_BEHIND          the store is behind the published checkpoint
 FROZEN                the ledger is frozen: nothing is recorded
+QUORUM                the quorum of witnesses is missed: nothing more is recorded until they answer
 DISCLOSURE_MISSING    the store does not hold a sealed value that it should
 DISCLOSURE_UNREADABLE a sealed value does not open under its key
 DATA_KEY_MISSING      the key of a sealed value is not there

@@ -147,7 +147,7 @@ class Ledger:
                 self._take(tx, submission, last, partial(checks.check, n) if checks else None)
                 for n, submission in enumerate(submissions)
             ]
-            tx.detect_all(last or (), outcomes)
+            tx.detect_all(last or [], outcomes)
             return outcomes
 
         with self._lock:

@@ -52,7 +52,7 @@ async def record(call: Call) -> Response:
             raise
         raise await run_in_threadpool(stale, study.ledger, submission, error) from error
     # A commit of this process is as new as a head must be that an answer names, and need not be read.
-    head = study.ledger.committed
+    head = None if recorded.again else study.ledger.committed
     if head is None:
         head = await run_in_threadpool(study.ledger.store.head)
     return answer(call, recorded_members(recorded), head, status=200 if recorded.again else 201)
@@ -91,7 +91,7 @@ def _lines(ledger: Ledger, parsed: Sequence[Parsed], settled: Sequence[Settled])
     lines = bytearray()
     for submission, outcome in zip(parsed, settled, strict=True):
         lines += orjson.dumps(_outcome(ledger, submission, outcome)) + b"\n"
-    headers = {**PRIVATE, **head_header(ledger.committed or ledger.store.head())}
+    headers = {**PRIVATE, **head_header(ledger.store.head())}
     return Response(bytes(lines), headers=headers, media_type=JSON_LINES)
 
 

@@ -19,7 +19,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.types import Message, Send
 
 from api import catching_up
-from api.answers import head_header
+from api.answers import VARY, head_header
 from api.audience import Audience, audience
 from api.audience import Filter as Filter
 from api.audience import renderer as renderer
@@ -42,7 +42,7 @@ KEEPALIVE_TICKS: Final = 15
 ASK_AGAIN_TICKS: Final = 5
 STALL_S: Final = 60.0
 MAX_STREAMS: Final = 1_000
-HEADERS: Final = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no", "Vary": "Authorization, Accept"}
+HEADERS: Final = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no", "Vary": f"{VARY}, Accept"}
 
 
 class Streaming(EventSourceResponse):

@@ -12,7 +12,7 @@ import orjson
 from starlette.responses import Response, StreamingResponse
 
 from api import openings, sight
-from api.answers import IMMUTABLE_S, PRIVATE, answer, head_header
+from api.answers import IMMUTABLE_S, PRIVATE, VARY, answer, head_header
 from api.call import Call
 from api.openings import Looked
 from api.operations import PURPOSE, SCOPE, Operation, Parameter, path
@@ -83,7 +83,7 @@ def checkpoint(call: Call) -> Response:
         root = encode_base64(parse_body(parse_note(note).text).root)
         value = {"origin": ledger.origin, "size": size, "root": root, "note": note.decode()}
         return answer(call, value, head, last=size)
-    headers = {"Cache-Control": "no-cache", **head_header(head)}
+    headers = {"Cache-Control": "no-cache", "Vary": PRIVATE["Vary"], **head_header(head)}
     return Response(note, headers=headers, media_type=TEXT)
 
 
@@ -248,7 +248,7 @@ def _immutable(data: bytes, *, public: bool) -> Response:
     kept_by = "public" if public else "private"
     headers = {"Cache-Control": f"{kept_by}, max-age={IMMUTABLE_S}, immutable"}
     if not public:
-        headers["Vary"] = "Authorization"
+        headers["Vary"] = VARY
     return Response(data, headers=headers, media_type=BYTES)
 
 

@@ -53,7 +53,8 @@ def test_every_code_of_the_write_path_has_its_sentence() -> None:
     found = [match for path in files for match in RAISED.findall(path.read_text(encoding="utf-8"))]
     raised = {first or second for first, second in found}
     assert len(raised) > 50
-    assert raised - TITLES.keys() - codes().keys() - {"STUDY"} == set()
+    at_the_start = {"STUDY", "ADDRESS", "SETTING"}  # before there is anybody to answer
+    assert raised - TITLES.keys() - codes().keys() - at_the_start == set()
 
 
 def test_every_sentence_is_lower_case_and_ends_without_a_stop() -> None:
