@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -11,9 +12,9 @@ import pytest
 
 from api.routes import recording
 from ledger.proof import check_receipt
-from ledger.submission import Submission, format_submission
+from ledger.submission import Submission, format_submission, parse_submission
 from tests.api.client import BASE, STREAM, VITALS, Site
-from tests.ledger.write_path import altered, key_of
+from tests.ledger.write_path import altered, key_of, open_stores
 
 
 def page(site: Site, count: int) -> list[Submission]:
@@ -107,3 +108,19 @@ def test_a_page_has_so_many_lines(site: Site, monkeypatch: pytest.MonkeyPatch, l
         f"{BASE}/statements:batch", content=b"{}\n" * lines, headers={"Content-Type": "application/jsonl"}
     )
     assert (answer.status_code, answer.json()["code"]) == (400, "BATCH")
+
+
+def test_what_another_process_recorded_is_under_the_head_of_its_answer(
+    own_site: Site, tmp_path: Path
+) -> None:
+    """Handed in again here, the answer names a head that has it, not the newest of this process."""
+    assert own_site.hand_in(own_site.vitals()).status_code == 201
+    submission = own_site.vitals()
+    other = open_stores(tmp_path / "ledger", own_site.made.sources)
+    try:
+        index = other.record(parse_submission(orjson.dumps(submission))).index
+    finally:
+        other.close()
+    answer = own_site.hand_in(submission)
+    assert (answer.status_code, answer.json()["index"]) == (200, index)
+    assert int(answer.headers["Ledger-Head"].split()[0]) > index
