@@ -110,9 +110,7 @@ def test_a_page_has_so_many_lines(site: Site, monkeypatch: pytest.MonkeyPatch, l
     assert (answer.status_code, answer.json()["code"]) == (400, "BATCH")
 
 
-def test_what_another_process_recorded_is_under_the_answers_head(
-    own_site: Site, tmp_path: Path
-) -> None:
+def test_what_another_process_recorded_is_under_the_answers_head(own_site: Site, tmp_path: Path) -> None:
     """Handed in again here, the answer names a head that has it, not the newest of this process."""
     assert own_site.hand_in(own_site.vitals()).status_code == 201
     submission = own_site.vitals()
