@@ -71,8 +71,16 @@ class Start:
 
 def import_events(directory: Path, events: int, profiled: int = PROFILED) -> Imported:
     """Import so many events into a new ledger; one page in `profiled` is timed by stage."""
-    pages = events // PAGE
     trial = open_trial(directory, -(-events // PER_PARTICIPANT))
+    try:
+        return import_into(trial, events, profiled)
+    finally:
+        trial.ledger.close()
+
+
+def import_into(trial: SmallLedger, events: int, profiled: int = PROFILED) -> Imported:
+    """Import so many events into an open ledger, which has a participant for every two hundred of them."""
+    pages = events // PAGE
     starts = [_start(trial, number) for number in range(-(-events // PER_PARTICIPANT))]
     context = multiprocessing.get_context("fork")
     here, there = context.Pipe(duplex=False)
@@ -84,7 +92,6 @@ def import_events(directory: Path, events: int, profiled: int = PROFILED) -> Imp
     finally:
         here.close()
         maker.join()
-        trial.ledger.close()
 
 
 def save_events(directory: Path, events: int) -> float:
