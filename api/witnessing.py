@@ -78,6 +78,13 @@ async def _livez(_request: Request) -> Response:
     return PlainTextResponse("ok\n")
 
 
+class _Server(uvicorn.Server):
+    async def _serve(self, sockets: list[socket.socket] | None = None) -> None:
+        await super()._serve(sockets)
+        # uvicorn would raise the signal again now, before the store is closed.
+        self._captured_signals.clear()
+
+
 def serve_witness(witness: Witness, listening: socket.socket) -> None:
     """Serve a witness until a signal."""
     config = uvicorn.Config(
@@ -90,4 +97,4 @@ def serve_witness(witness: Witness, listening: socket.socket) -> None:
         server_header=False,
         timeout_graceful_shutdown=GRACE_S,
     )
-    uvicorn.Server(config).run(sockets=[listening])
+    _Server(config).run(sockets=[listening])

@@ -47,6 +47,7 @@ from ledger.signing.port import FileSigner, HeldKey, HeldNoteSigner
 from ledger.signing.selftest import check_signer
 from ledger.signing.settings import SigningSettings, format_signing, read_signing
 from ledger.sources import Sources
+from ledger.stamping.settings import StampSettings, format_timestamps, read_timestamps
 from ledger.statement import is_origin
 from ledger.store.port import Store
 from ledger.store.startup import check as check_startup
@@ -71,7 +72,18 @@ LOG_KEY, LOG_PQ_KEY, SERVICE_KEY, KEK = "log.json", "log-pq.json", "service.json
 
 _PLACES: Final = ("store", "checkpoints", "data_keys")
 _MEMBERS: Final = frozenset(
-    {"origin", "study", "demonstration", "tokens", "signers", "signing", "identity", "oidc", *_PLACES}
+    {
+        "origin",
+        "study",
+        "demonstration",
+        "tokens",
+        "signers",
+        "signing",
+        "identity",
+        "oidc",
+        "timestamps",
+        *_PLACES,
+    }
 )
 _STUDY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 _TOKEN_HASH = re.compile(r"[0-9a-f]{64}")
@@ -99,6 +111,7 @@ class Config:
     signing: SigningSettings | None = None
     identity: IdentitySettings = field(default_factory=IdentitySettings)
     oidc: OidcSettings | None = None
+    timestamps: StampSettings | None = None
     store: str = SQLITE
     checkpoints: str = SQLITE
     data_keys: str = SQLITE
@@ -150,6 +163,7 @@ def read_config(directory: Path) -> Config:
         signing=read_signing(value["signing"]) if "signing" in value else None,
         identity=read_identity(value.get("identity", {})),
         oidc=read_oidc(value["oidc"]) if "oidc" in value else None,
+        timestamps=read_timestamps(value["timestamps"]) if "timestamps" in value else None,
         **{name: _place(name, value.get(name, SQLITE)) for name in _PLACES},
     )
 
@@ -178,6 +192,8 @@ def write_config(directory: Path, config: Config) -> None:
     if config.signing is not None:
         lines += format_signing(config.signing)
     lines += format_identity(config.identity, config.oidc)
+    if config.timestamps is not None:
+        lines += format_timestamps(config.timestamps)
     (directory / CONFIG).write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
@@ -273,6 +289,8 @@ def open_ledger(directory: Path, passphrase: str | None, sources: Sources) -> Le
         )
         kept = opened.enter_context(closing(_witnessed(directory / WITNESSED)))
         ledger.gathering = Gathering(store, kept, HttpPost(), partial(_witness_policy, ledger, kept))
+        if config.timestamps is not None:
+            ledger.gathering.stamper = partial(_stamp, directory, config.timestamps)
         with UnblindingQueue(directory / UNBLINDINGS) as queue:
             settle(ledger, queue)
         if not ledger.startup.frozen:
@@ -289,6 +307,13 @@ def _witness_policy(ledger: Ledger, kept: Cosignatures) -> str | None:
     if text is not None:
         kept.remember_policy(text)
     return text
+
+
+def _stamp(directory: Path, settings: StampSettings, note: bytes) -> bytes:
+    from ledger.stamping import rfc3161  # a library that only who has an authority needs
+
+    anchor = rfc3161.read_anchor_file(directory / settings.certificates)
+    return rfc3161.stamp(note, settings.url, anchor, rfc3161.post_over_http)
 
 
 def _witnessed(path: Path) -> Cosignatures:

@@ -18,9 +18,11 @@ import os
 import shutil
 import stat
 import zipfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final, Protocol
 
 from ledger import canonical
@@ -50,6 +52,8 @@ from ledger.tiles import (
 from ledger.verify.options import Scope
 from ledger.verify_md import verify_md
 
+NOTHING: Final[Mapping[str, bytes]] = MappingProxyType({})
+
 PARTIAL: Final = ".partial"
 ZIP_SUFFIX: Final = ".zip"
 ZIP_DATE: Final = (1980, 1, 1, 0, 0, 0)
@@ -75,8 +79,11 @@ def export_bundle(
     scope: Scope,
     role: str,
     old_sizes: Sequence[int] = (),
+    beside: Mapping[str, bytes] = NOTHING,
 ) -> Exported:
     """Write the bundle of a published checkpoint to a directory, or to a zip where `out` ends in `.zip`.
+
+    `beside` are files that others made of the checkpoint: its time stamp, proofs of forks.
 
     Raises:
         RefusedError: `OUT_EXISTS`, `EXPORT_ROLE` for a role that no bundle can be made for, `EXPORT_SIZE`
@@ -94,6 +101,7 @@ def export_bundle(
         if reads.size < checkpoint.size:
             raise StoreError("STORE_BEHIND", "the store is behind the published checkpoint")
         plan = _Plan(reads, data_keys, checkpoint, note, scope, role, old_sizes)
+        plan.files.update((name, partial(bytes, data)) for name, data in beside.items())
         return _write(plan, out)
 
 

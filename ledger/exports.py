@@ -34,7 +34,14 @@ def export_ledger(
     if note is None:
         raise StoreError("LEDGER_EMPTY", "the ledger has no published checkpoint to export")
     done = export_bundle(
-        ledger.store, ledger.data_keys, note, out, scope=scope, role=role, old_sizes=old_sizes
+        ledger.store,
+        ledger.data_keys,
+        note,
+        out,
+        scope=scope,
+        role=role,
+        old_sizes=old_sizes,
+        beside={} if ledger.gathering is None else ledger.gathering.beside(note),
     )
     if not ledger.startup.frozen:
         data: dict[str, Any] = {

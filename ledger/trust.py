@@ -21,11 +21,15 @@ def ledger_id(ledger: Ledger) -> str:
 
 
 def trust_policy(ledger: Ledger) -> TrustPolicy:
-    """Return the policy: ledger id, every log key, no witness."""
+    """Return the policy: ledger id, every log key, and the witnesses that the log itself asks for.
+
+    Whoever pins it decides: an auditor may ask for other witnesses, or for more.
+    """
+    policy = None if ledger.gathering is None else ledger.gathering.policy
     return TrustPolicy(
         ledger_id=ledger_id(ledger),
         log_keys=ledger.signers.verifier_keys,
-        witnesses=(),
-        groups=(),
-        quorum=None,
+        witnesses=() if policy is None else policy.witnesses,
+        groups=() if policy is None else policy.groups,
+        quorum=None if policy is None else policy.quorum,
     )

@@ -1,4 +1,4 @@
-"""`trust`, `export`, `prove`: what an auditor takes away."""
+"""`trust`, `export`, `prove`, `stamp`, `fork`: what an auditor takes away, and what others say of it."""
 
 from __future__ import annotations
 
@@ -9,12 +9,18 @@ from typing import Annotated
 
 import typer
 
+from ledger.checkpoint import check_head, parse_body
 from ledger.cli.terminal import AsJson, Directory, opened, say, show
-from ledger.errors import FormatError
+from ledger.committer import Ledger
+from ledger.errors import FormatError, RefusedError, StoreError
 from ledger.exports import export_ledger
+from ledger.merkle import read_frontier
+from ledger.note import parse_note
 from ledger.policy import format_policy
 from ledger.recorded import receipt_of
+from ledger.tiles import TileHashes
 from ledger.trust import trust_policy
+from ledger.verify.files import STAMP
 from ledger.verify.options import Scope
 
 _HASH = re.compile(r"[0-9a-f]{64}")
@@ -24,6 +30,8 @@ def register(app: typer.Typer) -> None:
     """Add the commands."""
     app.command()(trust)
     app.command()(export)
+    app.command()(stamp)
+    app.command()(fork)
     app.command()(prove)
 
 
@@ -52,6 +60,7 @@ def export(
         scope = Scope(kind="site", id=site)
     with opened(directory) as ledger:
         done = export_ledger(ledger, out, scope=scope, role=role, old_sizes=tuple(old_size or ()))
+        _tell_missed(ledger)
     show(
         {
             "out": str(out),
@@ -63,6 +72,45 @@ def export(
         },
         as_json,
     )
+
+
+def _tell_missed(ledger: Ledger) -> None:
+    """Say who was asked to vouch for the checkpoint and did not."""
+    for each in () if ledger.gathering is None else ledger.gathering.missed:
+        say(f"not vouched for by {each.name}: {each.code}")
+
+
+def stamp(directory: Directory) -> None:
+    """Have the newest checkpoint stamped by the authority of `[timestamps]`; its exports carry the stamp."""
+    with opened(directory) as ledger:
+        note = ledger.publish()
+        if note is None or ledger.gathering is None or ledger.gathering.stamper is None:
+            raise FormatError("CONFIG", "expected a ledger with entries and [timestamps]", field="timestamps")
+        found = ledger.gathering.beside(note).get(STAMP)
+        _tell_missed(ledger)
+        if found is None:
+            raise StoreError("TSA_UNREACHABLE", "no stamp could be had")
+        print(f"stamped: {parse_body(parse_note(note).text).size} entries")
+
+
+def fork(
+    directory: Directory,
+    note: Annotated[Path, typer.Argument(metavar="NOTE", help="A head or checkpoint that the log signed.")],
+) -> None:
+    """Keep a note that proves that this log signed another history; every export carries it from now on."""
+    with opened(directory) as ledger:
+        data = note.read_bytes() if note.is_file() else b""
+        other = check_head(data, ledger.signers.verifier_keys)
+        head = ledger.store.head()
+        if other.size > head.size or _root_at(ledger, other.size) == other.root or ledger.gathering is None:
+            raise RefusedError(
+                "FORK_UNFOUNDED", "the note is not of another tree of a size that this log has"
+            )
+        print(ledger.gathering.kept.put_fork(data))
+
+
+def _root_at(ledger: Ledger, size: int) -> bytes:
+    return read_frontier(size, TileHashes(ledger.store.tile_hashes)).root()
 
 
 def prove(

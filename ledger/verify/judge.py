@@ -151,7 +151,7 @@ class _Run:
             elif anchor is not None:
                 self.report(finding("STAMP_MISSING", "no time stamp was made", file=STAMP))
             return
-        from ledger.stamps import (
+        from ledger.stamping.rfc3161 import (
             MAX_RESPONSE_BYTES,
             check_stamp,
             read_anchor,

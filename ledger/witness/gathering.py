@@ -26,7 +26,7 @@ from ledger.witness.keeping import Cosignatures
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Missed:
-    """A witness that gave no line, and the code of why."""
+    """A witness that gave no line, or an authority that gave no stamp, and the code of why."""
 
     name: str
     code: str
@@ -41,6 +41,7 @@ class Gathering:
         """`policy_text` returns the `witness_policy` in force, None where the log names none."""
         self.kept = kept
         self.missed: tuple[Missed, ...] = ()
+        self.stamper: Callable[[bytes], bytes] | None = None
         self._store = store
         self._post = post
         self._policy_text = policy_text
@@ -93,6 +94,22 @@ class Gathering:
             raise FrozenError("QUORUM", f"the quorum of witnesses is missed ({names})") from error
         if policy is None:
             self._met = parse_body(parse_note(note).text).size
+
+    def beside(self, note: bytes) -> dict[str, bytes]:
+        """Return what an export holds beside a checkpoint: its time stamp, and proofs of forks (§9).
+
+        A stamp is asked for where an authority is named; one that is not to be had is `missed`.
+        """
+        files = {f"forks/{sha256}": fork for sha256, fork in self.kept.forks().items()}
+        size = parse_body(parse_note(note).text).size
+        response = self.kept.stamp(size)
+        if response is None and self.stamper is not None:
+            try:
+                response = self.stamper(note)
+                self.kept.put_stamp(size, response)
+            except LedgerError as error:
+                self.missed = (*self.missed, Missed(name="time stamp", code=error.code))
+        return files if response is None else {**files, "checkpoint.tsr": response}
 
     def _ask(self, witness: Witness, note: bytes, size: int) -> Missed | None:
         hashes = TileHashes(self._store.tile_hashes)

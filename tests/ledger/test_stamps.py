@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from ledger.errors import FormatError, SignatureError, StoreError
-from ledger.stamps import check_stamp, post_over_http, read_anchor, read_timestamps, stamp
+from ledger.stamping.rfc3161 import check_stamp, post_over_http, read_anchor, stamp
+from ledger.stamping.settings import read_timestamps
 from ledger.verify.report import Report
 from tests.authority import OPENSSL, Authority, make_authority, serving
 from tests.ledger.forgery import Forgery

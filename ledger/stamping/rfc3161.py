@@ -1,6 +1,6 @@
 """Time stamps of a third party on published checkpoints: RFC 3161 over SHA-256 of the note's text (§5).
 
-    response = stamp(note, settings, post)             # asks the authority, checks what it answers
+    response = stamp(note, url, anchor, post)          # asks the authority, checks what it answers
     when = check_stamp(response, note, anchor)         # what an auditor does, with an anchor of their own
 
 A stamp proves that the checkpoint existed by then, and so everything in it; it never stands for a quorum of
@@ -12,12 +12,10 @@ given.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import httpx2
 from cryptography.x509 import Certificate, load_pem_x509_certificates
@@ -38,34 +36,9 @@ MAX_RESPONSE_BYTES: Final = 100_000
 MAX_ANCHOR_BYTES: Final = 100_000
 TIMEOUT_S: Final = 10.0
 _SHA256: Final = "2.16.840.1.101.3.4.2.1"
-_URL = re.compile(r"https?://[^\s/?#@]+(/[^\s?#]*)?")
 
 Post = Callable[[str, bytes], bytes]
 """(address, request in DER) -> response in DER."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StampSettings:
-    """The table `[timestamps]` of `ledger.toml`: the authority's address, and the file of its
-    certificates."""
-
-    url: str
-    certificates: str
-
-
-def read_timestamps(value: Any) -> StampSettings:
-    """Read `[timestamps]`.
-
-    Raises:
-        FormatError: `CONFIG` with the member.
-    """
-    if not isinstance(value, Mapping) or value.keys() != {"url", "certificates"}:
-        raise FormatError("CONFIG", "expected exactly url and certificates", field="timestamps")
-    if not isinstance(value["url"], str) or _URL.fullmatch(value["url"]) is None:
-        raise FormatError("CONFIG", "expected an address of http or https", field="timestamps.url")
-    if not isinstance(value["certificates"], str) or not value["certificates"]:
-        raise FormatError("CONFIG", "expected a file of certificates", field="timestamps.certificates")
-    return StampSettings(url=value["url"], certificates=value["certificates"])
 
 
 def read_anchor(data: bytes) -> tuple[Certificate, ...]:

@@ -1,0 +1,1 @@
+"""Time stamps of a third party on published checkpoints (RFC 3161; record-format.md §5)."""
