@@ -5,7 +5,7 @@ what the log holds: the key's name is made from the key. So of a commit of many 
 first are handed to a process of its own, which answers in order:
 
     to it      count u32, then count times: key 32 bytes · signature 64 bytes · length u32 · PAE
-    from it    one byte each: 1 it holds, 0 anything else
+    from it    one byte when it is ready, then one byte each: 1 it holds, 0 anything else
 
 Only a 1 counts. For whatever else, a 0, another algorithm, a key that the log learns in the same commit, or a
 process that is gone, the statement's signatures are checked where it is judged, as always. Who must sign is
@@ -19,6 +19,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -39,6 +40,7 @@ FEWEST: Final = 4
 MOST: Final = 32_768
 """So many are handed over at once: their answers fit into a pipe, so nobody waits for a reader."""
 _PIPE_BYTES: Final = 1 << 20
+_READY: Final = b"\2"
 _POINT, _SIGNATURE, _NUMBER = 32, 64, 4
 
 Check = tuple[bytes, bytes, bytes]
@@ -46,10 +48,14 @@ Check = tuple[bytes, bytes, bytes]
 
 
 class Checker:
-    """The process beside; started with the first statements that are worth it. One user at a time."""
+    """The process beside; started with the first statements that are worth it. One user at a time.
+
+    Nobody waits for it to come up: until it is ready nothing is handed over.
+    """
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
+        self._ready = False
         self._asked = 0
         self._answered = 0
         self._alone = (os.cpu_count() or 1) < 2
@@ -60,11 +66,17 @@ class Checker:
             return None
         if self._asked - self._answered >= MOST:
             self.close()  # commits that failed left so many answers that the pipe might fill
+        if not self._is_ready(0):
+            return None
         ahead = [None, *(_ahead(authority, submission) for submission in submissions[1:MOST])]
         checks = [check for check in ahead if check is not None]
         if len(checks) < FEWEST or not self._hand_over(checks):
             return None
         return Checks(self, ahead, self._asked - len(checks))
+
+    def start(self, timeout_s: float = 0) -> bool:
+        """Start the process; tell whether it is ready within that time."""
+        return not self._alone and self._is_ready(timeout_s)
 
     def answers(self, first: int) -> bytes:
         """Wait for more answers; return those from number `first` on, none where the process is gone."""
@@ -80,6 +92,7 @@ class Checker:
     def close(self) -> None:
         """End the process; another `begin` starts a new one."""
         process, self._process = self._process, None
+        self._ready = False
         self._asked = self._answered = 0
         if process is None:
             return
@@ -89,9 +102,25 @@ class Checker:
                     pipe.close()
         process.wait()
 
+    def _is_ready(self, timeout_s: float) -> bool:
+        if self._ready:
+            return True
+        try:
+            process = self._process = self._process or _start()
+        except OSError:
+            self._alone = True  # no process is to be had: everything is checked where it is judged
+            return False
+        assert process.stdout is not None  # noqa: S101  it was made with a pipe
+        if select.select([process.stdout], [], [], timeout_s)[0]:
+            self._ready = os.read(process.stdout.fileno(), 1) == _READY
+            if not self._ready:
+                self.close()
+                self._alone = True  # it does not come up: it is not tried again for every commit
+        return self._ready
+
     def _hand_over(self, checks: Sequence[Check]) -> bool:
-        process = self._process = self._process or _start()
-        assert process.stdin is not None  # noqa: S101  it was made with a pipe
+        process = self._process
+        assert process is not None and process.stdin is not None  # noqa: S101, PT018  it is ready
         parts = [len(checks).to_bytes(_NUMBER, "big")]
         for point, signature, message in checks:
             parts += (point, signature, len(message).to_bytes(_NUMBER, "big"), message)
@@ -184,9 +213,10 @@ def _holds(point: bytes, sig: bytes, message: bytes) -> bool:
 
 def _main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal tells everybody; the end of input ends it
-    with contextlib.suppress(BrokenPipeError):
-        with open(sys.stdin.fileno(), "rb", buffering=1 << 16, closefd=False) as asked:
-            _check_all(asked, sys.stdout.fileno())
+    os.write(sys.stdout.fileno(), _READY)
+    asked = open(sys.stdin.fileno(), "rb", buffering=1 << 16, closefd=False)  # noqa: SIM115  ends with us
+    with contextlib.suppress(BrokenPipeError), asked:
+        _check_all(asked, sys.stdout.fileno())
 
 
 if __name__ == "__main__":

@@ -49,6 +49,8 @@ class Append:
         self._patient = self._library.new_participant(SITE)
         self._raw = _raw_database(directory / "raw.db")
         self._participants = 0
+        self._runner = asyncio.Runner()
+        self._recorder = Recorder(trial.ledger)
 
     @property
     def settings(self) -> dict[str, dict[str, Any]]:
@@ -68,8 +70,10 @@ class Append:
         ]
 
     def close(self) -> None:
-        """Release the raw baseline's file."""
+        """Release the raw baseline's file, and end what the service's row started."""
         self._raw.close()
+        self._recorder.close()
+        self._runner.close()
 
     def _next(self) -> str:
         """Return the participants in turn, so that no stream grows beyond what a trial has."""
@@ -85,11 +89,9 @@ class Append:
         submissions = signed_vital_signs(self._trial, self._next(), PER_BLOCK)
 
         async def clients() -> None:
-            recorder = Recorder(self._trial.ledger)
-            await asyncio.gather(*(recorder.record(submission) for submission in submissions))
-            recorder.close()
+            await asyncio.gather(*map(self._recorder.record, submissions))
 
-        return lambda: asyncio.run(clients())
+        return lambda: self._runner.run(clients())
 
     def _sign(self) -> Work:
         statements = vital_signs(self._trial, self._next(), PER_BLOCK)

@@ -35,6 +35,7 @@ from tests.benchmarks.trial import NURSE, measured, open_trial, participant_id, 
 from tests.ledger.small_ledger import SITE, SmallLedger, seed
 
 PAGE: Final = 1_000
+PATIENCE_S: Final = 60.0
 PER_PARTICIPANT: Final = 200
 PROFILED: Final = 10
 """One page in so many is timed by stage; the others are what the rate is taken from."""
@@ -113,6 +114,7 @@ def save_events(directory: Path, events: int) -> float:
 
 def _import(trial: SmallLedger, pipe: Connection, pages: int, profiled: int) -> Imported:
     imported, checker, ledger = Imported(), Checker(), trial.ledger
+    checker.start(PATIENCE_S)
     stages = Stages()
     for number in range(pages):
         bodies = pipe.recv()

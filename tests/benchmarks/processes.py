@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 _PROC: Final = Path("/proc")
-COUNTED: Final = (_PROC / "self" / "stat").is_file()
+COUNTED: Final = (_PROC / "self" / "task" / str(os.getpid()) / "children").is_file()
 _TICK_S: Final = 1 / os.sysconf("SC_CLK_TCK")
 
 
@@ -21,34 +21,29 @@ def tree_cpu_s(pid: int | None = None) -> float:
 
     Exact for this process; of others in the system's ticks, a hundredth of a second as a rule.
     """
-    own = os.getpid() if pid is None else pid
     if not COUNTED:
         return time.process_time()
-    parents = dict(_parents())
-    tree = {own}
-    while more := {child for child, parent in parents.items() if parent in tree} - tree:
-        tree |= more
-    if pid is None:
-        return time.process_time() + sum(map(_cpu_s, tree - {own}))
-    return sum(map(_cpu_s, tree))
+    own = os.getpid() if pid is None else pid
+    below = sum(map(_cpu_s, _below(own)))
+    return below + (time.process_time() if pid is None else _cpu_s(own))
 
 
-def _parents() -> Iterator[tuple[int, int]]:
-    for path in _PROC.iterdir():
-        if path.name.isdigit():
-            fields = _stat(int(path.name))
-            if fields:
-                yield int(path.name), int(fields[1])
+def _below(pid: int) -> Iterator[int]:
+    """Yield the processes that a process started, and those that they did."""
+    for path in (_PROC / str(pid) / "task").glob("*/children"):
+        try:
+            children = path.read_text().split()
+        except OSError:
+            continue  # a thread that is gone
+        for child in map(int, children):
+            yield child
+            yield from _below(child)
 
 
 def _cpu_s(pid: int) -> float:
-    fields = _stat(pid)
-    return (int(fields[11]) + int(fields[12])) * _TICK_S if fields else 0.0
-
-
-def _stat(pid: int) -> list[str]:
-    """Return the fields after the command's name, which may hold anything; none of a process that is gone."""
     try:
-        return (_PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()
+        # The fields after the command's name, which may hold anything.
+        fields = (_PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()
     except OSError:
-        return []
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) * _TICK_S

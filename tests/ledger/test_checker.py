@@ -17,6 +17,7 @@ from tests.ledger.small_ledger import SITE, SmallLedger
 from tests.ledger.write_path import by_root, check_recorded, check_whole, key_of, register, signed, vitals
 
 COUNT = 8
+PATIENCE_S = 60.0
 
 
 @pytest.fixture
@@ -24,6 +25,7 @@ def checker() -> Iterator[Checker]:
     """A checker with a process of its own, also where the machine has one processor."""
     made: Any = Checker()
     made._alone = False
+    assert made.start(PATIENCE_S)
     yield made
     made.close()
 
@@ -119,9 +121,12 @@ def test_a_checker_that_is_gone_changes_nothing(small: SmallLedger, checker: Che
     check_whole(small)
 
 
-def test_few_statements_are_not_handed_over(small: SmallLedger, checker: Checker) -> None:
-    """For one statement no process is started."""
+def test_few_statements_and_the_first_wait_for_nothing(small: SmallLedger, checker: Checker) -> None:
+    """For one statement, and for a first page, nobody waits until a process is up."""
     submissions = one_each(small)
+    checker.close()
+    assert checker.begin(small.ledger.fold.authority, submissions[:1]) is None
     made: Any = checker
-    small.ledger.record_all(submissions[:1], checker=checker)
     assert made._process is None
+    assert codes(small.ledger.record_all(submissions, checker=checker)) == [None] * COUNT
+    assert checker.start(PATIENCE_S)
