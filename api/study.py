@@ -50,9 +50,9 @@ class ServedStudy:
         self.tailer = Tailer(opened.ledger, address)
         self.reading = Reading(opened.ledger.store)
         self.judges = ThreadPoolExecutor(max_workers=1, thread_name_prefix="verify")
+        self.attempts = Attempts()
         self.heads = Heads(opened.ledger)
         self.people = People(opened.config, opened.ledger, self.heads, opened.accounts)
-        self.attempts = Attempts()
         self.unpublished: str | None = None
         self.folded = threading.Event()
         self.inspected: dict[str, ServedStudy] = {}  # as of each open inspection, by its event

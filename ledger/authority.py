@@ -360,3 +360,6 @@ _FOLDS: Final = {
     "key.rotated": _rotated,
     "key.revoked": _key_revoked,
 }
+
+TYPES: Final = frozenset(_FOLDS)
+"""Every type that changes who may sign what."""

@@ -108,6 +108,7 @@ TABLE: Final[Mapping[str, Row]] = MappingProxyType(
         "projection": Row(roles=STAFF, reach="records"),
         "event": Row(roles=_READERS, reach="records"),
         "proof": Row(roles=_READERS, reach="log"),
+        "dossier": Row(roles=STAFF, reach="records"),
         "stream": Row(roles=_READERS, reach="records"),
         "leaf-tile": Row(roles=_READERS, reach="log"),
         "entries": Row(roles=_READERS, reach="log"),

@@ -26,6 +26,7 @@ from ledger.roles import ROLES
 from ledger.store.port import Snapshot
 from projections.audit_trail import MAX_LIMIT, TrailFilter, trail
 from projections.desk import Desk
+from projections.dossier import COLUMNS, dossier, rows
 from projections.participant import participant_view
 from projections.reader import Reader
 from projections.render import print_table, print_view, to_csv, to_json, to_xlsx
@@ -56,6 +57,7 @@ def register(app: typer.Typer) -> None:
     app.command()(replay)
     app.command("trail")(print_trail)
     app.command("report")(print_report)
+    app.command("dossier")(print_dossier)
     app.command()(rebuild)
 
 
@@ -111,6 +113,36 @@ def print_trail(
             _write(to_json(lines))
         case Format.XLSX:
             _write_workbook(to_xlsx(lines))
+
+
+def print_dossier(
+    directory: Directory,
+    what: Annotated[str, typer.Argument(metavar="INDEX|EVENT-HASH", help="Which statement.")],
+    role: Role = "auditor",
+    as_json: AsJson = False,
+) -> None:
+    """Print all that stands behind the signatures of one statement, and what came after."""
+    reader = _reader(role)
+    with _snapshot(directory) as reads:
+        index = int(what) if what.isdecimal() and len(what) < 16 else reads.index_of_event(what)
+        stored = None if index is None else reads.entry(index)
+        sees = stored is not None and reader.sees(stored.stream, stored.type, orjson.loads(stored.statement))
+        found = dossier(reads, stored.index) if stored is not None and sees else None
+    if found is None:
+        raise RefusedError("INDEX", "no such statement is known, or not to this role")
+    if as_json:
+        _write(orjson.dumps(found, option=orjson.OPT_SORT_KEYS) + b"\n")
+        return
+    printed = found["printed"]
+    print(f"{found['index']}  {found['type']}  {found['event']}")
+    print(found["says"])
+    print(f"Signed by {printed['name']} ({printed['role']}, {printed['organisation']}), {printed['meaning']}")
+    print(f"Signed {printed['signed_at']} by the signer's clock, recorded {found['recorded_at']}")
+    for signature in found["signatures"]:
+        holds = "holds" if signature["holds"] else "DOES NOT HOLD"
+        print(f"Key {signature['key']} of {signature['person']}")
+        print(f"  {signature['alg']}, {signature['grade']}: {holds}")
+    print_rows(COLUMNS[1:-1], rows(found), _console())
 
 
 def print_report(

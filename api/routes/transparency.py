@@ -46,7 +46,7 @@ def event(call: Call) -> Response:
     """Answer one entry: statement, leaf, signatures with printed names and meaning, what is opened here."""
     ledger = call.study.ledger
     with ledger.store.snapshot() as reads:
-        entry = _find(reads, call.path("event"))
+        entry = find_entry(reads, call.path("event"))
         head = reads.head()
         looked = Looked(scope=_scope_of(entry), projection="event", size=head.size)
         value, noted = openings.read(
@@ -63,7 +63,7 @@ def event(call: Call) -> Response:
 def proof(call: Call) -> Response:
     """Answer the receipt of an entry: a tlog-proof with the leaf in it."""
     with call.study.ledger.store.snapshot() as reads:
-        entry = _find(reads, call.path("event"))
+        entry = find_entry(reads, call.path("event"))
         receipt, head = receipt_of(reads, entry.index), reads.head()
     headers = {**PRIVATE, **head_header(head)}
     if call.twin == "json":
@@ -157,7 +157,7 @@ def _pieces(file: BinaryIO) -> Iterator[bytes]:
             yield piece
 
 
-def _find(reads: Reads, name: str) -> StoredEntry:
+def find_entry(reads: Reads, name: str) -> StoredEntry:
     index: int | None = None
     if _EVENT.fullmatch(name):
         index = reads.index_of_event(name)
