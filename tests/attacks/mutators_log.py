@@ -15,7 +15,9 @@ from ledger import canonical
 from ledger.canonical import Keys
 from ledger.envelope import event_hash
 from ledger.keys import SigningKey
+from ledger.leaf import stream_tag
 from ledger.verify.report import Report
+from tests.attacks.mutators_signatures import entry
 from tests.ledger.forgery import Forgery, key_of
 from tests.ledger.small_ledger import SmallLedger
 
@@ -146,8 +148,6 @@ def _renamed(text: str, names: dict[str, str]) -> str:
 
 def sign_again(forged: Forgery, at: int, signers: Sequence[SigningKey]) -> None:
     """Put signatures by these keys over the statement of an index as it stands there."""
-    from tests.attacks.mutators_signatures import entry
-
     forged.set_leaf(at, sigs=[entry(key, forged.payloads[at]) for key in signers])
 
 
@@ -189,6 +189,4 @@ def set_streams(forged: Forgery, salts: dict[str, str]) -> None:
 
 
 def _tag(stream: str, salt: str) -> str:
-    from ledger.leaf import stream_tag
-
     return stream_tag(stream, bytes.fromhex(salt))
