@@ -44,7 +44,7 @@ from ledger.study.lists import (
 )
 from ledger.verify.bundle import Bundle, open_bundle
 from ledger.verify.findings import Finding
-from ledger.verify.integrity import parse_entry, read_payloads
+from ledger.verify.form import parse_entry, read_payloads
 from ledger.verify.tree import Roots, check_tree, chunks, read_leaves
 
 CODE: Final = "RANDOMIZATION_LIST"

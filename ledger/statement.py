@@ -14,9 +14,12 @@ Both judge form only: whether the signer may sign is `authority`, whether the ca
 from __future__ import annotations
 
 import re
+from binascii import a2b_base64
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
+
+import orjson
 
 from ledger import canonical
 from ledger.envelope import EventHash, event_hash
@@ -139,6 +142,38 @@ def parse_statement(body: bytes) -> Statement:
     if not isinstance(value, dict):
         raise FormatError("STATEMENT", "a statement is an object")
     return _statement(value, body)
+
+
+def load_statement(body: bytes, event: EventHash) -> Statement:
+    """Read exact bytes that `parse_statement` has taken before, without checking them again."""
+    value = orjson.loads(body)
+    reason, originator, seen = value.get("reason"), value.get("originator"), value["seen"]
+    return Statement(
+        log=value["log"],
+        id=value["id"],
+        type=value["type"],
+        schema=value["schema"],
+        cls=value["class"],
+        stream=value["stream"],
+        tag=value["tag"],
+        seq=value["seq"],
+        prev=value["prev"],
+        site=value.get("site"),
+        protocol=value.get("protocol"),
+        occurred_at=value["occurred_at"],
+        signed_at=value["signed_at"],
+        actor=Actor(**value["actor"]),
+        originator=None if originator is None else Originator(**{"source": None, **originator}),
+        key=KeyRef(**value["key"]),
+        with_=tuple(KeyRef(**each) for each in value.get("with", ())),
+        meaning=value["meaning"],
+        reason_code=None if reason is None else reason["code"],
+        seen=Seen(root=a2b_base64(seen["root"]), size=seen["size"]),
+        data=value["data"],
+        sealed=value.get("sealed", {}),
+        body=body,
+        event=event,
+    )
 
 
 def make_statement(value: Mapping[str, Any]) -> Statement:

@@ -44,7 +44,7 @@ from ledger.subscriber.events import (
     Wanted,
     check_outside,
 )
-from ledger.verify.integrity import check_set, parse_entry
+from ledger.verify.form import check_set, parse_entry
 
 ROOTS: Final = 65_536
 """Roots of so many sizes are kept, for checkpoints that come late and for what signers had `seen`."""

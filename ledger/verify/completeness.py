@@ -18,7 +18,7 @@ from ledger.sealing import check_disclosure, is_digest
 from ledger.statement import Statement
 from ledger.verify.bundle import Bundle
 from ledger.verify.findings import finding
-from ledger.verify.integrity import ParsedEntry
+from ledger.verify.form import ParsedEntry
 from ledger.verify.options import Scope
 from ledger.verify.sidecars import disclosure_lines, withheld_lines
 from ledger.verify.tables import KeyTable

@@ -4,7 +4,7 @@
         [--role auditor] [--previous CHECKPOINT] [--outbox DIR] [--strict-conduct] [--classical]
         [--post-quantum] [--tsa FILE] [--workers N] [--json]
 
-Exit codes: 0 verified, 1 findings, 2 usage, 3 unusable input or unpinned.
+Exit codes: 0 verified, 1 findings, 2 usage, 3 unusable input or unpinned; 130 interrupted, nothing judged.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from ledger.errors import FormatError, LedgerError
 from ledger.note import MAX_NOTE_BYTES
 from ledger.policy import MAX_POLICY_BYTES, parse_policy
 from ledger.roles import ROLES
-from ledger.verify.judge import verify
 from ledger.verify.options import Options, parse_scope
-from ledger.verify.report import EXIT_UNUSABLE, EXIT_USAGE, as_json, as_text
+from ledger.verify.progress import progress_line
+from ledger.verify.report import EXIT_INTERRUPTED, EXIT_UNUSABLE, EXIT_USAGE, Report, as_json, as_text
 
 MAX_WORKERS: Final = 64
 MAX_ANCHOR_BYTES: Final = 100_000
@@ -48,13 +48,27 @@ def main(argv: Sequence[str]) -> int:
     except LedgerError as error:
         print(f"trial-ledger verify: {error}", file=sys.stderr)
         return EXIT_UNUSABLE
-    report = verify(arguments.bundle, options)
+    try:
+        report = _verify(arguments, options)
+    except KeyboardInterrupt:
+        print("trial-ledger verify: interrupted, nothing is judged", file=sys.stderr)
+        return EXIT_INTERRUPTED
     text = as_json(report) + "\n" if arguments.json else as_text(report)
     # A terminal of another encoding than UTF-8 must not stop a verdict.
     sys.stdout.write(
         text.encode(sys.stdout.encoding or "utf-8", "replace").decode(sys.stdout.encoding or "utf-8")
     )
     return report.exit_code
+
+
+def _verify(arguments: argparse.Namespace, options: Options) -> Report:
+    # The catalogue of actions is most of what is imported: neither help nor a wrong option waits for it.
+    from ledger.verify.judge import verify
+
+    if arguments.json or not sys.stderr.isatty():
+        return verify(arguments.bundle, options)
+    with progress_line(sys.stderr) as progress:
+        return verify(arguments.bundle, options, progress)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -106,7 +120,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="certificates of the time-stamping authority that the auditor trusts, its own first",
     )
-    add("--workers", type=int, default=1, metavar="N", help="threads that check signatures (default 1)")
+    add("--workers", type=int, default=1, metavar="N", help="processes that examine entries (default 1)")
     add("--json", action="store_true", help="print one JSON object")
     return parser
 

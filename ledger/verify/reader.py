@@ -20,7 +20,7 @@ from ledger.statement import Statement
 from ledger.tiles import payload_path
 from ledger.verify.bundle import Bundle
 from ledger.verify.files import AttachmentsJudge
-from ledger.verify.integrity import MAX_PAYLOADS_BYTES, parse_entry
+from ledger.verify.form import MAX_PAYLOADS_BYTES, parse_entry
 from ledger.verify.tables import KeyTable
 from ledger.verify.tree import TILE_WIDTH, read_leaves
 

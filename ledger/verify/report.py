@@ -19,6 +19,7 @@ EXIT_HOLDS: Final = 0
 EXIT_FINDINGS: Final = 1
 EXIT_USAGE: Final = 2
 EXIT_UNUSABLE: Final = 3
+EXIT_INTERRUPTED: Final = 130
 
 _JUDGED: Final = (Verdict.INTEGRITY, Verdict.COMPLETENESS, Verdict.CONDUCT)
 _STRICT: Final = frozenset({"RECORDED_BREACH", "NOT_JUDGED"})

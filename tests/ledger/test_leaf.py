@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from ledger import canonical
 from ledger.errors import FormatError
 from ledger.keys import KeyId, KeySignature
-from ledger.leaf import ZERO_SALT, Leaf, encode_leaf, is_salted, parse_leaf, stream_tag
+from ledger.leaf import ZERO_SALT, Leaf, encode_leaf, is_salted, load_leaf, parse_leaf, stream_tag
 from ledger.tiles import decode_entries
 from tests.shared import VECTORS
 
@@ -100,7 +100,7 @@ def test_every_leaf_is_canonical_and_read_back(leaf: Leaf) -> None:
     data = encode_leaf(leaf)
     value = orjson.loads(data)
     assert data == rfc8785.dumps(value) == canonical.encode(value)
-    assert parse_leaf(data) == leaf
+    assert parse_leaf(data) == load_leaf(data) == leaf
 
 
 def test_a_webauthn_signature_has_its_two_blobs() -> None:

@@ -18,6 +18,7 @@ from ledger.statement import (
     ZERO_HASH,
     build_statement,
     class_of,
+    load_statement,
     parse_statement,
 )
 from tests.shared import VECTORS
@@ -100,6 +101,31 @@ def test_what_is_built_is_what_is_parsed() -> None:
     assert (parsed.seen.size, parsed.seen.root) == (7, bytes(32))
     assert parsed.sealed == {"/reason/text": DIGEST, "/data/arm": DIGEST}
     assert parsed.event == event_hash(body)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"originator": {"id": "pump-7", "kind": "device", "source": "rs232"}, "protocol": "2.0"},
+        {
+            "originator": {"id": "p", "kind": "person"},
+            "with_": [{"alg": "es256", "id": "sha256:" + "01" * 32}],
+        },
+        {"reason": {"code": "transcription"}, "sealed": {"/reason/text": DIGEST}},
+    ],
+)
+def test_what_was_checked_is_read_again_without_checking(changes: dict[str, Any]) -> None:
+    """Bytes that were parsed once give the same statement where their form is taken as known."""
+    body = build_statement(statement(**changes))
+    assert load_statement(body, event_hash(body)) == parse_statement(body)
+
+
+def test_published_statements_are_read_again() -> None:
+    """The same holds for the statements of the public vectors."""
+    for event in published():
+        body = event["statement"].encode()
+        assert load_statement(body, event["event"]) == parse_statement(body)
 
 
 @pytest.mark.parametrize(

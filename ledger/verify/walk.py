@@ -1,0 +1,223 @@
+"""The second pass over a bundle: every entry in index order, then what can be said only at the end (§10).
+
+    leaf, statement, labels, seq and prev, `seen`, fold and signature set, disclosures, withheld, rules,
+    randomization
+
+Each judge has its own module; here is the order, and which of them an entry with a finding still reaches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Final
+
+from ledger.actions.registry import parse_action
+from ledger.authority import Authority
+from ledger.checkpoint import Checkpoint
+from ledger.errors import FormatError
+from ledger.note import format_vkey
+from ledger.problem import Problem
+from ledger.statement import Statement
+from ledger.verify.bundle import Bundle
+from ledger.verify.completeness import CompletenessJudge, scopes_of
+from ledger.verify.conduct import ConductJudge
+from ledger.verify.files import AttachmentsJudge
+from ledger.verify.findings import Finding, finding
+from ledger.verify.form import Examined, read_payloads
+from ledger.verify.integrity import IntegrityJudge, JudgedEntry
+from ledger.verify.options import Options
+from ledger.verify.outbox import check_outbox
+from ledger.verify.randomization import RandomizationJudge
+from ledger.verify.reader import BundleReader
+from ledger.verify.sidecars import read_streams
+from ledger.verify.tree import TILE_WIDTH, Reporter, Roots, chunks, read_leaves
+from ledger.verify.workers import Chunk, Examiner
+
+_CHANGES: Final = ("correction.made", "correction.proposed")
+
+Progress = Callable[[int, int], None]
+"""Told how many entries of how many are judged."""
+
+
+class Walk:
+    """Every entry, in index order."""
+
+    def __init__(
+        self,
+        bundle: Bundle,
+        checkpoint: Checkpoint,
+        roots: Roots,
+        options: Options,
+        report: Reporter,
+    ) -> None:
+        """Begin before index 0; `roots` are of the tree that the first pass found."""
+        self._bundle = bundle
+        self._checkpoint = checkpoint
+        self._roots = roots
+        self._options = options
+        self._report = report
+        try:
+            tags = read_streams(bundle)
+        except FormatError as error:
+            report(finding(error.code, error.message, file="streams.json"))
+            tags = {}
+        self._attachments = AttachmentsJudge(bundle, report)
+        self._integrity = IntegrityJudge(checkpoint.origin, roots, report)
+        self._completeness = CompletenessJudge(bundle, options.scope, options.role, tags, report)
+        self._reader = BundleReader(bundle, checkpoint.size, self._integrity.events, self._attachments)
+        self._conduct = ConductJudge(self._reader, report)
+        self._randomization = RandomizationJudge(checkpoint.origin, roots, report)
+        self._unread: dict[int, list[Finding]] = {}
+
+    def run(self, examine: Examiner, progress: Progress) -> None:
+        """Judge every entry, in index order."""
+        size, done = self._checkpoint.size, 0
+        for chunk, found in examine(self._chunks(), lambda: self._integrity.authority):
+            if chunk.start > done:
+                self._integrity.skip(chunk.start - 1)
+            for each in self._unread.pop(chunk.start, ()):
+                self._report(each)
+            for index, examined in enumerate(found, start=chunk.start):
+                if isinstance(examined, Problem):
+                    self._report(finding("LEAF", examined.message, index=index))
+                    self._integrity.skip(index)
+                else:
+                    self._entry(examined)
+            done = chunk.start + len(chunk.leaves)
+            progress(done, size)
+
+    def finish(self, counts: dict[str, int]) -> None:
+        """Judge what can be said only at the end, and count."""
+        self._completeness.finish(self._checkpoint.size)
+        self._attachments.finish()
+        self._conduct.finish()
+        self._randomization.finish()
+        check_outbox(self._options, self._checkpoint, self._roots, self._integrity.events, self._report)
+        self._count(counts)
+
+    def _chunks(self) -> Iterator[Chunk]:
+        """Read entry bundles, maybe ahead: what is found in reading one is reported when it is judged."""
+        for number, width in chunks(self._checkpoint.size):
+            start = number * TILE_WIDTH
+            try:
+                leaves = read_leaves(self._bundle, number, width)
+            except FormatError:
+                continue  # reported by the tree
+            unread: list[Finding] = []
+            payloads = read_payloads(self._bundle, number, width, unread.append)
+            if unread:
+                self._unread[start] = unread
+            yield Chunk(start=start, leaves=leaves, payloads=payloads)
+
+    def _entry(self, examined: Examined) -> None:
+        parsed = examined.parsed
+        judged = self._integrity.judge(examined)
+        statement = parsed.statement
+        before = self._integrity.authority
+        opened = self._completeness.judge(parsed, self._scopes(judged))
+        if statement is not None and judged.formed:
+            self._attachments.judge(parsed.index, statement)
+            if parsed.index == 0:
+                self._genesis(statement.data.get("log_keys"))
+        formed = opened and judged.formed and statement is not None
+        if formed and statement is not None and self._has_form(parsed.index, statement, opened):
+            self._reader.open(statement, opened)
+        if not parsed.shown:
+            self._conduct.withhold(parsed.leaf)
+            self._randomization.withhold(parsed.leaf)
+        folds = judged.counts and self._conduct.judge(judged, before)
+        if judged.counts:
+            # A step that its rule refuses is part of the story all the same, and has a code of its own here.
+            self._randomization.judge(judged.entry, opened, before)
+        if folds:
+            self._reader.add(judged.entry)
+        self._integrity.advance(judged, folds=folds)
+        if folds or statement is None:
+            self._conduct.evolve(judged, before)
+
+    def _has_form(self, index: int, statement: Statement, opened: Mapping[str, object]) -> bool:
+        """Tell whether opened values have the form that their type gives them."""
+        try:
+            parse_action(statement, opened)
+        except FormatError as error:
+            self._report(
+                finding("DISCLOSURE", f"an opened value is not of its form: {error.code}", index=index)
+            )
+            return False
+        return True
+
+    def _scopes(self, judged: JudgedEntry) -> dict[str, str]:
+        """Return the scope of each sealed path; a sealed change's values have their target's."""
+        statement = judged.entry.statement
+        if statement is None or not statement.sealed:
+            return {}
+        scopes = scopes_of(statement)
+        if statement.type in _CHANGES and judged.counts:
+            target = self._integrity.events.get(bytes.fromhex(statement.data["statement"]))
+            named = None if target is None else self._reader.entry_at(target)
+            if named is not None and named.statement is not None:
+                scope = scopes_of(named.statement).get(statement.data["path"])
+                scopes.update({path: scope for path in ("/data/new", "/data/old") if scope is not None})
+        return scopes
+
+    def _genesis(self, log_keys: object) -> None:
+        expected = {format_vkey(key) for key in self._options.policy.keys_of(self._checkpoint.origin)}
+        if not isinstance(log_keys, list) or {str(key) for key in log_keys} != expected:
+            self._report(finding("LOG_KEYS", "leaf 0 names other log keys than the policy", index=0))
+
+    def _count(self, counts: dict[str, int]) -> None:
+        authority = self._integrity.authority
+        counts["statements shown"] = self._completeness.shown
+        counts["statements withheld"] = self._completeness.withheld
+        for grade, number in sorted(self._integrity.grades.items()):
+            counts[f"statements resting on a {grade} key"] = number
+        counts["sealed values"] = self._completeness.sealed
+        counts["sealed values opened here"] = self._completeness.opened
+        counts["breaches recorded"] = self._conduct.recorded
+        counts["allocations"] = self._randomization.allocations
+        for key_id, key in authority.keys.items():
+            since = key.suspect_from
+            if since is not None:
+                suspect = {index for index in self._integrity.signed.get(key_id, ()) if index >= since}
+                suspect -= self._reaffirmed()
+                if suspect:
+                    detail = f"{len(suspect)} statements by {key_id} since the compromise at {since}"
+                    self._report(finding("SUSPECT", detail, index=since))
+        self._erasures()
+        one_sided = _one_sided(authority)
+        if one_sided:
+            detail = f"{len(one_sided)} persons, all of whose keys one organisation endorsed"
+            self._report(finding("ONE_SIDED_IDENTITY", detail))
+        if self._randomization.allocations:
+            detail = "nothing in the log shows that allocations are kept from the operator"
+            self._report(finding("OPERATOR_UNBLINDED", detail))
+
+    def _index(self, event: str) -> int | None:
+        return self._integrity.events.get(bytes.fromhex(event))
+
+    def _reaffirmed(self) -> set[int | None]:
+        return {self._index(event) for event in self._conduct.people.reaffirmed}
+
+    def _erasures(self) -> None:
+        """Say what was erased on whose approvals, and which backups still hold it (§7)."""
+        people, size = self._conduct.people, self._checkpoint.size
+        for erasure in people.erasures:
+            index = self._index(erasure.statement)
+            by = " and ".join(erasure.approved_by)
+            detail = f"{len(erasure.digests)} sealed values of index {index}, approved by {by}"
+            self._report(finding("ERASED", detail, index=erasure.index))
+            for _, backup in people.backups_between(index or 0, erasure.index, size):
+                detail = f"backup {backup.backup} of size {backup.size} may hold what was erased"
+                self._report(finding("ERASURE_PENDING", detail, index=erasure.index))
+
+
+def _one_sided(authority: Authority) -> set[str]:
+    """Return the persons all of whose keys one organisation endorsed, and no earlier key of theirs."""
+    endorsers: dict[str, set[str]] = {}
+    for key in authority.keys.values():
+        if key.endorsed_by is not None and key.person in authority.persons:
+            sources = endorsers.setdefault(key.person, set())
+            sources.add(key.endorsed_by)
+            if key.confirmed_at is not None:
+                sources.add("the holder")
+    return {person for person, sources in endorsers.items() if len(sources) == 1}
