@@ -13,6 +13,7 @@ from typing import Final
 import typer
 
 from ledger.cli import (
+    backup,
     doctor,
     erasing,
     importing,
@@ -59,6 +60,7 @@ def build() -> typer.Typer:
     keys.register(app)
     people.register(app)
     keeping.register(app)
+    backup.register(app)
     doctor.register(app)
     erasing.register(app)
     transparency.register(app)

@@ -1,0 +1,69 @@
+"""Copy files while others write to them: SQLite's through its online backup, the rest byte by byte.
+
+A copy is one moment of its file: the whole of it is copied in one read transaction, so a commit is in it or
+not. Writers of a file in write-ahead mode go on meanwhile; those of the small files wait for milliseconds.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import Final
+
+from ledger.errors import StoreError
+from ledger.store.sqlite_errors import translate
+from ledger.store.sqlite_files import claim
+
+BUSY_TIMEOUT_S: Final = 5.0
+
+
+def copy_database(source: Path, target: Path) -> None:
+    """Copy a SQLite file as it is at one moment to a new file, durably.
+
+    Raises:
+        StoreError: STORE_MISSING, STORE_EXISTS, STORE_CORRUPT, STORE_BUSY, STORE_FULL, STORE_IO.
+    """
+    if not source.is_file():
+        raise StoreError("STORE_MISSING", f"expected {source.name}, found no such file")
+    claim(target)
+    try:
+        with (
+            closing(
+                sqlite3.connect(f"{source.absolute().as_uri()}?mode=rw", uri=True, timeout=BUSY_TIMEOUT_S)
+            ) as read,
+            closing(sqlite3.connect(target)) as written,
+        ):
+            read.backup(written, pages=-1)
+    except sqlite3.Error as error:
+        raise translate(error) from error
+    sync(target)
+
+
+def copy_bytes(source: Path, target: Path) -> None:
+    """Copy a small file that nobody writes to, durably, for its owner alone.
+
+    Raises:
+        StoreError: STORE_EXISTS, STORE_MISSING for its directory, STORE_IO.
+    """
+    write_bytes(target, source.read_bytes())
+
+
+def write_bytes(target: Path, data: bytes) -> None:
+    """Write a new file, durably, for its owner alone.
+
+    Raises:
+        StoreError: as `copy_bytes`.
+    """
+    claim(target)
+    with target.open("r+b") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def sync(path: Path) -> None:
+    """Make a file's bytes durable."""
+    with path.open("r+b") as file:
+        os.fsync(file.fileno())
