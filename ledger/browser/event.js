@@ -73,6 +73,7 @@ async function showEvent(index) {
     const payload = await payloadOf(report, index);
     const statement = payload === null ? null : JSON.parse(decodeUtf8(payload, "STATEMENT"));
     body.append(...said(statement, leaf), ...(await signed(report, index, leaf)));
+    if (statement !== null) body.append(...stated(statement));
     if (statement !== null) body.append(...(await opened(report, index, statement)));
     body.append(...exact("Statement, as signed", statement), ...exact("Leaf, as committed", leaf));
   } catch (error) {
@@ -98,6 +99,17 @@ function said(statement, leaf) {
     ["Reason", statement.reason?.code], ["Event hash", leaf.statement],
   ]);
   return [element("p", by, "said"), list];
+}
+
+/* What the statement says, value by value, by the path at which it stands. */
+function stated(statement) {
+  const rows = [];
+  const walk = (path, value) => {
+    if (value === null || typeof value !== "object") rows.push([path, value === null ? "none" : value]);
+    else for (const [key, member] of Object.entries(value)) walk(`${path}/${key}`, member);
+  };
+  walk("", statement.data);
+  return rows.length === 0 ? [] : [element("h3", "What it says"), describe(element("dl"), rows)];
 }
 
 async function signed(report, index, leaf) {
@@ -129,7 +141,7 @@ async function opened(report, index, statement) {
     if (Object.hasOwn(open, path)) {
       try {
         const value = await openDisclosure(open[path], statement, path);
-        text = typeof value === "string" ? value : JSON.stringify(value);
+        text = typeof value === "string" ? value : value === null ? "sealed as holding nothing" : JSON.stringify(value);
       } catch {
         text = "an opening that is not what was signed";
       }
