@@ -26,6 +26,7 @@ STAMP: Final = "checkpoint.tsr"
 
 _ATTACHMENT = re.compile(r"attachments/([0-9a-f]{64})")
 _CONSISTENCY = re.compile(r"consistency/([1-9][0-9]{0,15})")
+_NAMES: Final = b'"media_type":'
 _UNJUDGED: Final = ("shown/",)
 _FORK = re.compile(r"forks/([0-9a-f]{64})")
 
@@ -120,6 +121,8 @@ class AttachmentsJudge:
 
     def judge(self, index: int, statement: Statement) -> None:
         """Check what one statement names."""
+        if _NAMES not in statement.body:  # most name nothing, and looking through all data takes its time
+            return
         for each in attachments(statement.data):
             digest, size = each["sha256"], each["size"]
             name = f"attachments/{digest}"
