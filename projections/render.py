@@ -14,6 +14,7 @@ import csv
 import io
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any, Final
 
 import orjson
@@ -109,13 +110,18 @@ def to_csv(lines: Iterable[Line]) -> str:
     return out.getvalue()
 
 
-def to_xlsx(lines: Iterable[Line]) -> bytes:
+def to_xlsx(lines: Iterable[Line], *, created: datetime | None = None) -> bytes:
     """Write a workbook of the trail, one row for each changed field."""
-    return workbook("audit trail", [name for name, _ in COLUMNS], rows(lines))
+    return workbook("audit trail", [name for name, _ in COLUMNS], rows(lines), created=created)
 
 
-def workbook(title: str, columns: Sequence[str], cells: Iterable[Sequence[Any]]) -> bytes:
-    """Write a workbook with one filterable sheet; whole numbers are numbers, every other cell is text."""
+def workbook(
+    title: str, columns: Sequence[str], cells: Iterable[Sequence[Any]], *, created: datetime | None = None
+) -> bytes:
+    """Write a workbook with one filterable sheet; whole numbers are numbers, every other cell is text.
+
+    With `created` the same cells are the same bytes.
+    """
     out = io.BytesIO()
     book = xlsxwriter.Workbook(
         out,
@@ -126,6 +132,8 @@ def workbook(title: str, columns: Sequence[str], cells: Iterable[Sequence[Any]])
             "strings_to_urls": False,
         },
     )
+    if created is not None:
+        book.set_properties({"created": created})
     sheet = book.add_worksheet(title)
     bold, wrapped = book.add_format({"bold": True}), book.add_format({"text_wrap": True})
     sheet.write_row(0, 0, columns, bold)

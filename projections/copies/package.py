@@ -1,0 +1,35 @@
+"""A certified copy in one zip: the readable copy, bundle, ODM, listing, workbook, and their hashes.
+
+Stored, in byte order of names, time 1980-01-01, mode 0644, as bundles are: the same bytes for the same parts.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import stat
+import zipfile
+from collections.abc import Iterable
+from typing import Final
+
+from ledger.export import FILE_MODE, ZIP_DATE
+from projections.copies.document import Attached
+
+PDF: Final = "certified-copy.pdf"
+WORKBOOK: Final = "audit-trail.xlsx"
+SUMS: Final = "SHA256SUMS"
+
+
+def pack(pdf: bytes, attached: Iterable[Attached], workbook: bytes) -> bytes:
+    """Return the zip, with a list of hashes as `sha256sum -c` reads it."""
+    parts = {PDF: pdf, WORKBOOK: workbook, **{each.name: each.data for each in attached}}
+    sums = "".join(f"{hashlib.sha256(parts[name]).hexdigest()}  {name}\n" for name in sorted(parts))
+    parts[SUMS] = sums.encode()
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as archive:
+        for name in sorted(parts):
+            info = zipfile.ZipInfo(name, ZIP_DATE)
+            info.create_system = 3
+            info.external_attr = (stat.S_IFREG | FILE_MODE) << 16
+            archive.writestr(info, parts[name])
+    return out.getvalue()

@@ -1,0 +1,210 @@
+"""Sign the readable copy: PAdES baseline B-B, by the P-256 key of documents (ETSI EN 319 142-1).
+
+    keys/document.json   the key, encrypted as every key file, or the address of a token in `[signers]`
+    keys/document.crt    its certificate, PEM; self-signed where it was made here
+
+Readers of PDF know no Ed25519, so that this key is apart from the log's, and its signature says one thing
+only: these are the bytes that the ledger's operator issued. What the records are worth rests on the people's
+signatures in the attached bundle. An organisation that has an authority of its own puts the certificate
+that it issued for the same key in the place of the self-signed one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+from asn1crypto import algos, core, keys, pem, x509  # type: ignore[import-untyped]
+from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
+from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
+from pyhanko.sign import fields, signers
+from pyhanko_certvalidator.registry import SimpleCertificateStore
+
+from ledger.errors import FormatError, StoreError
+from ledger.keyfile import Holder, KeyMaterial, write_key
+from ledger.keys import ES256
+from ledger.signing.holding import DOCUMENT, open_signer
+from ledger.signing.port import Signer, spki_of
+from ledger.sources import Sources
+
+CERTIFICATE: Final = "document.crt"
+FIELD: Final = "CertifiedCopy"
+YEARS: Final = 10
+_ALGORITHM: Final = "sha256_ecdsa"
+_RESERVED_BYTES: Final = 16_384  # for the signature in the file, certificate included
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DocumentSigner:
+    """The key of documents with its certificate."""
+
+    signer: Signer
+    certificate: x509.Certificate
+
+    @property
+    def fingerprint(self) -> str:
+        """Return the SHA-256 of the certificate, hex."""
+        return hashlib.sha256(self.certificate.dump()).hexdigest()
+
+
+def open_document_signer(
+    keys_directory: Path, held: Mapping[str, str], passphrase: str | None
+) -> DocumentSigner:
+    """Open the key of documents where it is held, and its certificate.
+
+    Raises:
+        StoreError: `DOCUMENT_KEY` where none was made; what the key raises.
+        FormatError: `CERTIFICATE` for one that is not of this key.
+    """
+    path = keys_directory / CERTIFICATE
+    if not path.exists():
+        raise StoreError("DOCUMENT_KEY", "no key of documents yet: make one with `trial-ledger copy-key`")
+    signer = open_signer(DOCUMENT, held, keys_directory, passphrase)
+    certificate = _parse(path.read_bytes())
+    if certificate.public_key.dump() != spki_of(signer.alg, signer.public):
+        raise FormatError("CERTIFICATE", "expected a certificate of the key of documents", field=CERTIFICATE)
+    return DocumentSigner(signer=signer, certificate=certificate)
+
+
+def make_document_key(
+    keys_directory: Path,
+    held: Mapping[str, str],
+    passphrase: str | None,
+    sources: Sources,
+    *,
+    organisation: str,
+    origin: str,
+) -> DocumentSigner:
+    """Make the key of documents, unless a token holds it, and a self-signed certificate.
+
+    Raises:
+        StoreError: `KEY_FILE_EXISTS`; what the token raises.
+    """
+    if (keys_directory / CERTIFICATE).exists():
+        raise StoreError("KEY_FILE_EXISTS", "the key of documents has a certificate already")
+    if DOCUMENT not in held:
+        holder = Holder(organisation=organisation, origin=origin, label="documents")
+        key = KeyMaterial(alg=ES256, secret=_scalar(sources), holder=holder)
+        write_key(keys_directory / f"{DOCUMENT}.json", key, passphrase, random_bytes=sources.random_bytes)
+    signer = open_signer(DOCUMENT, held, keys_directory, passphrase)
+    now = datetime.fromtimestamp(sources.now_us() // 1_000_000, UTC)
+    serial = int.from_bytes(sources.random_bytes(16), "big") >> 1
+    certificate = certify(signer, organisation=organisation, origin=origin, now=now, serial=serial)
+    (keys_directory / CERTIFICATE).write_bytes(pem.armor("CERTIFICATE", certificate.dump()))
+    return DocumentSigner(signer=signer, certificate=certificate)
+
+
+def certify(
+    signer: Signer, *, organisation: str, origin: str, now: datetime, serial: int
+) -> x509.Certificate:
+    """Return a self-signed certificate for signing documents (RFC 5280), good for ten years."""
+    name = x509.Name.build(
+        {"organization_name": organisation, "common_name": f"Certified copies of {origin}"}
+    )
+    spki = keys.PublicKeyInfo.load(spki_of(signer.alg, signer.public))
+    algorithm = algos.SignedDigestAlgorithm({"algorithm": _ALGORITHM})
+    begins = now.replace(microsecond=0)
+    body = x509.TbsCertificate(
+        {
+            "version": "v3",
+            "serial_number": serial,
+            "signature": algorithm,
+            "issuer": name,
+            "validity": {
+                "not_before": _time(begins - timedelta(minutes=5)),
+                "not_after": _time(begins + timedelta(days=365 * YEARS)),
+            },
+            "subject": name,
+            "subject_public_key_info": spki,
+            "extensions": [
+                _extension("basic_constraints", x509.BasicConstraints({"ca": False}), critical=True),
+                _extension(
+                    "key_usage", x509.KeyUsage({"digital_signature", "non_repudiation"}), critical=True
+                ),
+                _extension("key_identifier", core.OctetString(spki.sha1)),
+            ],
+        }
+    )
+    value = _der(signer.sign(body.dump()))
+    return x509.Certificate(
+        {"tbs_certificate": body, "signature_algorithm": algorithm, "signature_value": value}
+    )
+
+
+def sign_copy(pdf: bytes, document: DocumentSigner, *, reason: str) -> bytes:
+    """Return the PDF with the signature over every byte of it; any later change breaks it."""
+    out = io.BytesIO()
+    metadata = signers.PdfSignatureMetadata(
+        field_name=FIELD,
+        md_algorithm="sha256",
+        subfilter=fields.SigSeedSubFilter.PADES,
+        reason=reason,
+        certify=True,
+        docmdp_permissions=fields.MDPPerm.NO_CHANGES,
+    )
+    made = signers.PdfSigner(metadata, signer=_PortSigner(document))
+    made.sign_pdf(
+        IncrementalPdfFileWriter(io.BytesIO(pdf)),
+        output=out,
+        bytes_reserved=_RESERVED_BYTES,
+    )
+    return out.getvalue()
+
+
+class _PortSigner(signers.Signer):
+    """The port `Signer` as the package wants a signer."""
+
+    def __init__(self, document: DocumentSigner) -> None:
+        self._port = document.signer
+        super().__init__(
+            signing_cert=document.certificate,
+            cert_registry=SimpleCertificateStore(),  # type: ignore[no-untyped-call]
+            signature_mechanism=algos.SignedDigestAlgorithm({"algorithm": _ALGORITHM}),
+        )
+
+    async def async_sign_raw(self, data: bytes, digest_algorithm: str, dry_run: bool = False) -> bytes:
+        """Return the DER of an ECDSA signature over SHA-256 of the data."""
+        if digest_algorithm != "sha256":
+            raise FormatError("CERTIFICATE", "expected sha256", field="md_algorithm")
+        return bytes(72) if dry_run else _der(self._port.sign(data))
+
+
+def _der(raw: bytes) -> bytes:
+    return encode_dss_signature(int.from_bytes(raw[:32], "big"), int.from_bytes(raw[32:], "big"))
+
+
+def _time(at: datetime) -> x509.Time:
+    """Return a time as RFC 5280 §4.1.2.5 writes it: of two digits' years up to 2049."""
+    return x509.Time({"utc_time" if at.year < 2050 else "general_time": at})
+
+
+def _extension(name: str, value: Any, *, critical: bool = False) -> dict[str, Any]:
+    return {"extn_id": name, "critical": critical, "extn_value": value}
+
+
+def _scalar(sources: Sources) -> bytes:
+    """Return a private scalar; one in 2^32 is past the order, and then another is drawn."""
+    while True:
+        secret = sources.random_bytes(32)
+        if 0 < int.from_bytes(secret, "big") < _ORDER:
+            return secret
+
+
+_ORDER: Final = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551  # of P-256, FIPS 186-5
+
+
+def _parse(data: bytes) -> x509.Certificate:
+    try:
+        kind, _, der = pem.unarmor(data)
+        found = x509.Certificate.load(der, strict=True)
+        found.public_key.dump()
+    except (ValueError, TypeError) as error:
+        raise FormatError("CERTIFICATE", "expected a certificate, PEM", field=CERTIFICATE) from error
+    if kind != "CERTIFICATE":
+        raise FormatError("CERTIFICATE", "expected a certificate, PEM", field=CERTIFICATE)
+    return found
