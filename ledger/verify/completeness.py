@@ -14,7 +14,7 @@ from ledger.actions.registry import spec
 from ledger.errors import LedgerError
 from ledger.leaf import Leaf, is_salted
 from ledger.roles import SIGHTS, sees_scope, sees_stream
-from ledger.sealing import check_disclosure, is_digest
+from ledger.sealing import check_disclosure
 from ledger.statement import Statement
 from ledger.verify.bundle import Bundle
 from ledger.verify.findings import finding
@@ -52,7 +52,6 @@ class CompletenessJudge:
         self._cut: set[str] = set()
         self._hidden: dict[str, str] = {}
         self._unopened: dict[str, int] = {}
-        self._erased: set[str] = set()
         self._shown = KeyTable(43)
 
     def judge(self, parsed: ParsedEntry, authorised_scopes: Mapping[str, str]) -> dict[str, Any]:
@@ -79,8 +78,8 @@ class CompletenessJudge:
             parsed.index, statement, opening["open"] if opening else {}, authorised_scopes
         )
 
-    def finish(self, size: int) -> None:
-        """Judge what can be said only at the end of the log."""
+    def finish(self, size: int, erased: frozenset[str]) -> None:
+        """Judge what can be said only at the end of the log; `erased` are digests erased on approval."""
         self._withheld_lines.finish(size)
         self._disclosures.finish(size)
         kind, name = self._scope.kind, f"participant/{self._scope.id}"
@@ -91,11 +90,11 @@ class CompletenessJudge:
             # Of a participant who was transferred, a site's bundle holds a part, and so no salt.
             if tag not in self._cut:
                 self._find("SALT_MISSING", f"the salt of {stream} is not given", index)
-        missing = [index for digest, index in self._unopened.items() if digest not in self._erased]
+        missing = [index for digest, index in self._unopened.items() if digest not in erased]
         if missing:
             detail = f"{len(missing)} sealed values that the role {self._role} sees are not opened"
             self._find("OPENING_MISSING", detail, missing[0])
-        for digest in sorted(self._erased):
+        for digest in sorted(erased):
             shown = self._shown.get(digest.encode("ascii"))
             if shown is not None:
                 self._find("ERASED_SHOWN", "a value is opened that was erased on approval", shown)
@@ -191,10 +190,6 @@ class CompletenessJudge:
     def _judge_openings(
         self, index: int, statement: Statement, opened: Mapping[str, str], scopes: Mapping[str, str]
     ) -> dict[str, Any]:
-        if statement.type == "personal_data.erased":
-            self._erased.update(
-                each for each in statement.data["digests"] if isinstance(each, str) and is_digest(each)
-            )
         for path, digest in statement.sealed.items():
             self.sealed += 1
             if path not in opened and (scope := scopes.get(path)) and sees_scope(self._role, scope):

@@ -15,6 +15,7 @@ from ledger.actions.registry import parse_action
 from ledger.authority import Authority
 from ledger.checkpoint import Checkpoint
 from ledger.errors import FormatError
+from ledger.leaf import Leaf
 from ledger.note import format_vkey
 from ledger.problem import Problem
 from ledger.statement import Statement
@@ -88,11 +89,21 @@ class Walk:
 
     def finish(self, counts: dict[str, int]) -> None:
         """Judge what can be said only at the end, and count."""
-        self._completeness.finish(self._checkpoint.size)
+        erasures = self._conduct.people.erasures
+        erased = frozenset(digest for each in erasures for digest in each.digests)
+        self._completeness.finish(self._checkpoint.size, erased)
         self._attachments.finish()
         self._conduct.finish()
         self._randomization.finish()
-        check_outbox(self._options, self._checkpoint, self._roots, self._integrity.events, self._report)
+        check_outbox(
+            self._options,
+            self._checkpoint,
+            self._roots,
+            self._integrity.events,
+            self._leaf_at,
+            self._integrity.chain.tags,
+            self._report,
+        )
         self._count(counts)
 
     def _chunks(self) -> Iterator[Chunk]:
@@ -108,6 +119,10 @@ class Walk:
             if unread:
                 self._unread[start] = unread
             yield Chunk(start=start, leaves=leaves, payloads=payloads)
+
+    def _leaf_at(self, index: int) -> Leaf | None:
+        entry = self._reader.entry_at(index)
+        return None if entry is None else entry.leaf
 
     def _entry(self, examined: Examined) -> None:
         parsed = examined.parsed
