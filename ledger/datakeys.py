@@ -156,6 +156,15 @@ class DataKeys:
             self._live.pop((stream, scope), None)
             return self._rows.destroy(stream, scope)
 
+    def is_live(self, stream: str, scope: str) -> bool:
+        """Tell whether there is a live key of a stream and scope; never makes one.
+
+        Raises:
+            StoreError: STORE_BUSY, STORE_IO, STORE_CORRUPT.
+        """
+        with self._lock:
+            return self._find(stream, scope) is not None
+
     def close(self) -> None:
         """Release the place and forget the keys; closing twice is allowed."""
         with self._lock:

@@ -34,7 +34,7 @@ from collections.abc import Collection, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import NamedTuple, Protocol, Self
+from typing import NamedTuple, Protocol, Self, runtime_checkable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -244,6 +244,17 @@ class Reads(Protocol):
 
     def count_slots(self, list_name: str) -> int:
         """Return how many slots of a list are there."""
+
+
+@runtime_checkable
+class Counted(Protocol):
+    """What a store and its snapshots can say besides, and a view of a part of the log cannot."""
+
+    def counts(self) -> dict[str, int]:
+        """Return how many rows there are of events, tile_hashes, guards, disclosures and slots.
+
+        Those that were erased do not count.
+        """
 
 
 class Snapshot(Reads, Protocol):

@@ -79,6 +79,10 @@ FROM slots WHERE list = %s::text AND stratum = %s::text AND idx > %s::int8 AND N
 -- name: count_slots
 SELECT count(*) FROM slots WHERE list = %s::text AND NOT erased
 
+-- name: counts
+SELECT (SELECT count(*) FROM events), (SELECT count(*) FROM tile_hashes), (SELECT count(*) FROM guards),
+    (SELECT count(*) FROM disclosures WHERE NOT erased), (SELECT count(*) FROM slots WHERE NOT erased)
+
 -- name: append
 WITH
 new_streams AS (

@@ -76,6 +76,10 @@ FROM slots WHERE list = ? AND stratum = ? AND idx > ? AND NOT erased ORDER BY id
 -- name: count_slots
 SELECT count(*) FROM slots WHERE list = ? AND NOT erased
 
+-- name: counts
+SELECT (SELECT count(*) FROM events), (SELECT count(*) FROM tile_hashes), (SELECT count(*) FROM guards),
+    (SELECT count(*) FROM disclosures WHERE NOT erased), (SELECT count(*) FROM slots WHERE NOT erased)
+
 -- name: insert_event
 INSERT INTO events (idx, at, stream, seq, type, schema, id, event, statement, leaf)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)

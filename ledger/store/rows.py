@@ -140,6 +140,10 @@ class RowReads(ABC):
     def count_slots(self, list_name: str) -> int:
         return self._first("count_slots", (list_name,)) or 0
 
+    def counts(self) -> dict[str, int]:
+        tables = ("events", "tile_hashes", "guards", "disclosures", "slots")
+        return dict(zip(tables, self._rows("counts")[0], strict=True))
+
     def _first(self, name: str, parameters: Sequence[object]) -> int | None:
         rows = self._rows(name, parameters)
         return rows[0][0] if rows else None

@@ -76,6 +76,11 @@ class Cosignatures:
             found = dict(rows.fetchall())
         return tuple(found[_name(key)] for key in keys if _name(key) in found)
 
+    def all_lines(self) -> tuple[tuple[int, str, str], ...]:
+        """Return size, name of the key and line of everything that witnesses gave, by size."""
+        with self._reading() as connection:
+            return tuple(connection.execute("SELECT size, key, line FROM cosignatures ORDER BY size, key"))
+
     def cosigned(self, note: bytes, keys: Sequence[VerifierKey]) -> bytes:
         """Return a published checkpoint with the lines that these witnesses gave for its size."""
         parsed = parse_note(note)

@@ -5,19 +5,25 @@ from __future__ import annotations
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ledger.checkpoint import Checkpoint, publish, sign_head
+from ledger.checkpoint import Checkpoint, format_body, publish, sign_head
 from ledger.datakeys import DataKeys
-from ledger.fsck import CODES, Checker, Damage, fsck
+from ledger.erasing import erase
+from ledger.fsck import CODES, Checker, Damage, check_storage, fsck
+from ledger.note import Ed25519Cosigner, format_vkey
+from ledger.reread.walk import Walk
 from ledger.store.checkpoints import CheckpointStore
 from ledger.store.port import Reads
 from ledger.store.sqlite import SqliteStore
+from ledger.witness.keeping import Cosignatures
 from tests.ledger.small_ledger import SmallLedger, make, seed
+from tests.ledger.test_erasing import approve, named
 
 FILES = ("ledger.db", "checkpoints.db", "datakeys.db")
 
@@ -271,3 +277,119 @@ def test_further_checkers_see_the_same_snapshot(place: Path, sound: tuple[Path, 
         return [Damage(code="PROJECTION", index=reads.head().size - 1, where="timeline", detail="differs")]
 
     assert codes(check(place, sound[1], [checker])) == {("PROJECTION", sound[1].at["pump"])}
+
+
+@pytest.mark.parametrize(
+    ("sql", "table"),
+    [
+        ("INSERT INTO guards VALUES ('another', 'SA-01-999', 3)", "guards"),
+        ("INSERT INTO tile_hashes VALUES (1, 0, zeroblob(32))", "tile_hashes"),
+        (
+            (
+                "INSERT INTO disclosures (event, path, scope, stream, erased, nonce, ciphertext)"
+                " VALUES (zeroblob(32), '/data/sex', 'freetext', 'study', 0, zeroblob(12), zeroblob(272))"
+            ),
+            "disclosures",
+        ),
+        (
+            (
+                "INSERT INTO slots (list, idx, stratum, commitment, proof, erased, nonce, ciphertext)"
+                " VALUES ('l', 0, 's', zeroblob(32), x'', 0, x'', x'')"
+            ),
+            "slots",
+        ),
+    ],
+)
+def test_rows_that_belong_to_nothing(
+    place: Path, sound: tuple[Path, SmallLedger], sql: str, table: str
+) -> None:
+    """A row that no entry of the log accounts for is found by its table."""
+    change(place, sql)
+    [damage] = check(place, sound[1])
+    assert (damage.code, damage.where) == ("STRAY", table)
+
+
+def test_a_pass_in_steps_finds_the_same(place: Path, sound: tuple[Path, SmallLedger]) -> None:
+    """Read a few entries at a time, each time in another snapshot, the same damage is found."""
+    at = sound[1].at["vitals SA-01-007"]
+    change(place, "UPDATE events SET type = 'visit.missed' WHERE idx = ?", at)
+    change(place, "DELETE FROM guards WHERE kind = 'participant' AND key = 'SA-01-003'")
+    change(place, "UPDATE tile_hashes SET hash = zeroblob(32) WHERE level = 0 AND position = 40")
+    store = SqliteStore.open(place / "ledger.db")
+    checkpoints = CheckpointStore.open(place / "checkpoints.db")
+    with DataKeys(place / "datakeys.db", seed("kek"), bytes) as data_keys:
+        walk = Walk(data_keys, sound[1].ledger.signers.verifier_keys, checkpoints)
+        while walk.size < store.head().size:
+            with store.snapshot() as reads:
+                walk.step(reads, min(walk.size + 7, reads.size))
+        with store.snapshot() as reads:
+            damage = walk.finish(reads, checkpoints.latest())
+    store.close()
+    checkpoints.close()
+    assert len(damage) == 3
+    assert sorted(map(str, damage)) == sorted(map(str, check(place, sound[1])))
+
+
+def test_a_pass_while_the_log_grows(tmp_path: Path) -> None:
+    """What is recorded between two steps is read in the same pass, and nothing is found."""
+    made = make(tmp_path / "d", participants=1)
+    ledger = made.ledger
+    walk = Walk(ledger.data_keys, ledger.signers.verifier_keys, ledger.checkpoints)
+    for number in range(3):
+        with ledger.store.snapshot() as reads:
+            walk.step(reads, reads.size)
+        data = {"date": "2024-06-04", "person": "bchan", "topic": f"pump {number}"}
+        made.say("pump", "root", "root", "verification", "training.recorded", "person/bchan", data)
+        made.publish()
+    published = ledger.checkpoints.latest()
+    with ledger.store.snapshot() as reads:
+        assert walk.finish(reads, published) == []
+    assert walk.size == ledger.store.head().size
+
+
+def cosigned(
+    place: Path, made: SmallLedger, size: int, root: bytes, witness: Ed25519Cosigner
+) -> Cosignatures:
+    """Return lines of a witness over a tree."""
+    text = format_body(Checkpoint(origin=made.ledger.origin, size=size, root=root))
+    kept = Cosignatures.create(place / "witnessed.db")
+    kept.put(size, witness.key, witness.sign(text, 1_717_400_000))
+    return kept
+
+
+@pytest.mark.parametrize(
+    ("beyond", "other_root", "expected"),
+    [(0, False, set()), (0, True, {"WITNESSED"}), (5, False, {"WITNESSED"})],
+)
+def test_lines_of_witnesses(tmp_path: Path, beyond: int, other_root: bool, expected: set[str]) -> None:
+    """A witness's line is over this log's tree of its size; one of a larger log shows an older copy."""
+    made = make(tmp_path / "d", participants=0)
+    witness = Ed25519Cosigner("witness.example/w", seed("witness"))
+    policy = f"witness W1 {format_vkey(witness.key)} http://127.0.0.1:9/\nquorum none\n"
+    made.say("witnesses", "root", "root", "approval", "policy.changed", "study", {"witness_policy": policy})
+    head = made.ledger.store.head()
+    with closing(
+        cosigned(tmp_path, made, head.size + beyond, bytes(32) if other_root else head.root, witness)
+    ) as kept:
+        damage = fsck(
+            made.ledger.store,
+            made.ledger.checkpoints,
+            made.ledger.data_keys,
+            made.ledger.signers.verifier_keys,
+            witnessed=kept,
+        )
+    assert {each.code for each in damage} == expected
+
+
+def test_a_live_key_after_its_last_value_was_erased(tmp_path: Path) -> None:
+    """A key that would open old copies is named until somebody asks for the erasure again."""
+    made = make(tmp_path / "d", participants=1)
+    statement = named(made, "correction SA-01-001")
+    approvals = approve(made, statement, "/reason/text")
+    erased = erase(made.ledger, approvals)
+    assert check_storage(made.ledger) == []
+    made.ledger.data_keys.key_for(*erased.keys[0])
+    [damage] = check_storage(made.ledger)
+    assert (damage.code, damage.index, damage.where) == ("ERASURE_UNDONE", erased.index, "data keys")
+    erase(made.ledger, approvals)
+    assert check_storage(made.ledger) == []
