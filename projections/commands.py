@@ -25,6 +25,7 @@ from ledger.fold import LogFold, StoreReader
 from ledger.roles import ROLES
 from ledger.store.port import Snapshot
 from projections.audit_trail import MAX_LIMIT, TrailFilter, trail
+from projections.copies import commands as copying
 from projections.desk import Desk
 from projections.dossier import COLUMNS, dossier, rows
 from projections.participant import participant_view
@@ -59,6 +60,7 @@ def register(app: typer.Typer) -> None:
     app.command("report")(print_report)
     app.command("dossier")(print_dossier)
     app.command()(rebuild)
+    copying.register(app)
 
 
 def replay(
