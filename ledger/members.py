@@ -11,6 +11,7 @@ import binascii
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final
 
 from ledger.errors import FormatError
@@ -124,6 +125,14 @@ _REASON: Final = frozenset({"code"})
 def read_actor(value: Any) -> Actor:
     """Read who signs."""
     actor = _closed(value, _ACTOR, _NONE, "/actor")
+    texts = actor["id"], actor["name"], actor["organisation"], actor["role"]
+    # Few people sign often. Only texts can be looked up; anything else is refused without.
+    return _actor(*texts) if all(type(text) is str for text in texts) else _actor.__wrapped__(*texts)
+
+
+@lru_cache(maxsize=1024)
+def _actor(id_: Any, name: Any, organisation: Any, role: Any) -> Actor:
+    actor = {"id": id_, "name": name, "organisation": organisation, "role": role}
     return Actor(
         id=read_text(actor, "id", "/actor"),
         name=read_text(actor, "name", "/actor"),
@@ -146,9 +155,16 @@ def read_originator(value: Any) -> Originator:
 def read_key(value: Any, at: str) -> KeyRef:
     """Read a key that must sign."""
     key = _closed(value, _KEY, _NONE, at)
-    if not isinstance(key["alg"], str) or key["alg"] not in ALGORITHMS:
+    alg, name = key["alg"], key["id"]
+    is_text = type(alg) is str and type(name) is str
+    return _key_ref(alg, name, at) if is_text else _key_ref.__wrapped__(alg, name, at)
+
+
+@lru_cache(maxsize=1024)
+def _key_ref(alg: Any, name: Any, at: str) -> KeyRef:
+    if not isinstance(alg, str) or alg not in ALGORITHMS:
         raise FormatError("STATEMENT", "expected a signature algorithm of this format", field=f"{at}/alg")
-    return KeyRef(alg=key["alg"], id=read_match(key, "id", _KEY_ID, "a key id", at))
+    return KeyRef(alg=alg, id=read_match({"id": name}, "id", _KEY_ID, "a key id", at))
 
 
 def read_with(value: Mapping[str, Any]) -> tuple[KeyRef, ...]:

@@ -17,6 +17,7 @@ import re
 from binascii import a2b_base64
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final
 
 import orjson
@@ -105,6 +106,7 @@ class Statement:
     event: EventHash
 
 
+@lru_cache(maxsize=1024)
 def class_of(type_: str, stream: str) -> str:
     """Derive the class that a type has in a stream: `control`, `restricted` or `open`.
 

@@ -71,6 +71,7 @@ def format_instant(us: int) -> str:
         raise FormatError(CODE, "expected a time in the years 1 to 9999") from None
 
 
+@lru_cache(maxsize=1024)  # what is measured together has one time, and is judged more than once
 def check_clinical(text: str) -> None:
     """Refuse what isn't a clinical time.
 

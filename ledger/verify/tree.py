@@ -1,18 +1,19 @@
 """The first pass over a bundle: every leaf hashes to the signed root, and every tile agrees.
 
 Only bytes are hashed here; what a leaf says is read in the second pass, once the tree is known to hold
-(record-format.md §10). Of each level at most one unfinished tile is in memory; of the past, the root at every
-size is kept (32 bytes a leaf), because every statement names one in `seen`.
+(record-format.md §10). Of each level at most one unfinished tile is in memory; of the past, the hash of every
+leaf is kept (32 bytes), because every statement names a root in `seen`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from typing import Final
 
 from ledger.checkpoint import Checkpoint
 from ledger.errors import FormatError
-from ledger.merkle import EMPTY_ROOT, Frontier, leaf_hash, tree_root
+from ledger.merkle import Frontier, leaf_hash, tree_root
 from ledger.tiles import decode_entries, entries_path, tile_path
 from ledger.verify.bundle import Bundle
 from ledger.verify.findings import Finding, finding
@@ -20,30 +21,54 @@ from ledger.verify.findings import Finding, finding
 TILE_WIDTH: Final = 256
 HASH_BYTES: Final = 32
 MAX_LEAF_BYTES: Final = 65_535
+KEPT_SPANS: Final = 512
 MAX_ENTRIES_BYTES: Final = TILE_WIDTH * (MAX_LEAF_BYTES + 2)
 
 Reporter = Callable[[Finding], None]
 
 
 class Roots:
-    """The root at every size from 0 to the size of the tree."""
+    """The root at every size from 0 to the size of the tree, computed where it is asked for.
+
+    Of each leaf its hash is kept, and the tree's right edge at every 256th; roots of the sizes between are
+    computed together, and those that were asked for lately stay.
+    """
 
     def __init__(self) -> None:
         """Begin with the empty tree."""
-        self._roots = bytearray(EMPTY_ROOT)
+        self._hashes = bytearray()
+        self._frontier = Frontier()
+        self._edges = [self._frontier.copy()]
+        self._roots_from = lru_cache(maxsize=KEPT_SPANS)(self._compute)
 
-    def append(self, root: bytes) -> None:
-        """Add the root of the next size."""
-        self._roots += root
+    def append(self, value: bytes) -> None:
+        """Add the hash of the next leaf."""
+        self._hashes += value
+        self._frontier.append(value)
+        if self._frontier.size % TILE_WIDTH == 0:
+            self._edges.append(self._frontier.copy())
 
     def at(self, size: int) -> bytes:
-        """Return the root of the first `size` leaves."""
-        return bytes(self._roots[size * HASH_BYTES : (size + 1) * HASH_BYTES])
+        """Return the root of the first `size` leaves, from 0 to the size of the tree."""
+        if size == self._frontier.size:
+            return self._frontier.root()
+        within = size % TILE_WIDTH * HASH_BYTES
+        return self._roots_from(size // TILE_WIDTH)[within : within + HASH_BYTES]
 
     @property
     def size(self) -> int:
         """The largest size whose root is known."""
-        return len(self._roots) // HASH_BYTES - 1
+        return self._frontier.size
+
+    def _compute(self, span: int) -> bytes:
+        """Return the roots of the 256 sizes from a multiple of 256 on, as far as there are leaves."""
+        edge, start = self._edges[span].copy(), span * TILE_WIDTH * HASH_BYTES
+        roots = [edge.root()]
+        hashes = self._hashes[start : start + (TILE_WIDTH - 1) * HASH_BYTES]
+        for at in range(0, len(hashes), HASH_BYTES):
+            edge.append(bytes(hashes[at : at + HASH_BYTES]))
+            roots.append(edge.root())
+        return b"".join(roots)
 
 
 def chunks(size: int) -> Iterator[tuple[int, int]]:
@@ -85,7 +110,7 @@ class _Walk:
         self._closed: dict[int, int] = {}
 
     def run(self, *, prefer_tiles: bool) -> Roots:
-        roots, frontier = Roots(), Frontier()
+        roots = Roots()
         for number, width in chunks(self._size):
             tile = self._tile(0, number, width)
             hashes = self._leaf_hashes(number, width, tile)
@@ -93,8 +118,7 @@ class _Walk:
             if prefer_tiles and tile is not None:
                 hashes = tile
             for value in hashes:
-                frontier.append(value)
-                roots.append(frontier.root())
+                roots.append(value)
             if width == TILE_WIDTH:
                 self._rise(1, tree_root(hashes))
         for level, hashes in enumerate(self._pending, start=1):
