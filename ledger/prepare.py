@@ -59,6 +59,8 @@ def prepare(
     fold = ledger.refresh()
     head = ledger.store.head()
     row = ledger.stream(stream)
+    if not isinstance(action.get("type"), str):
+        raise FormatError("ACTION", "expected a type", field="/type")
     last = fold.chain.head(row.tag)
     digests, disclosures = seal_values(ledger.sources, statement_id, opened)
     value = {

@@ -17,6 +17,7 @@ from api.call import Call
 from api.operations import Operation, path
 from api.problems import ProblemError, problem_members
 from api.recorder import Settled
+from ledger.actions.registry import parse_action
 from ledger.attachments import MAX_ATTACHMENT_BYTES
 from ledger.committer import Ledger
 from ledger.errors import ConflictError, FormatError, FrozenError, LedgerError
@@ -165,6 +166,7 @@ def _prepare(call: Call, body: Mapping[str, Any]) -> Response:
     if not may_prepare(call.reader, action, ledger):
         raise ProblemError("FORBIDDEN", 403, field="/action/stream")
     prepared = prepare(ledger, action, opened, have)
+    parse_action(prepared.statement, opened)  # what can't be recorded for its form is not offered for signing
     return answer(call, _prepared(prepared), ledger.store.head())
 
 

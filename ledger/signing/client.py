@@ -13,6 +13,7 @@ a signed head and that the leaf's labels and signatures are those that were hand
 The directory keeps, for `verify --outbox` and for the next signature (interfaces.md, `statements:prepare`):
 
     <event>.json          exact bytes of a statement, written before it is handed in
+    <event>.refused       the same, once the service has refused it: it is not expected in the log
     <event>.leaf          the leaf that the service answered
     <event>.tlog-proof    its receipt
     head                  the newest head that was checked
@@ -56,6 +57,8 @@ MAX_ANSWER_BYTES: Final = 1 << 20
 TIMEOUT_S: Final = 30.0
 HEAD: Final = "head"
 JSON: Final = "application/json"
+NOT_FINAL: Final = frozenset({408, 429})
+"""Answers below 500 after which the same bytes may still be recorded."""
 
 
 class AnsweredError(LedgerError):
@@ -97,6 +100,10 @@ class Keep:
             file.flush()
             os.fsync(file.fileno())
         Path(temporary).replace(self.directory / name)
+
+    def refused(self, event: str) -> None:
+        """Set a statement apart that was refused, so that nobody looks for it in the log."""
+        (self.directory / f"{event}.json").replace(self.directory / f"{event}.refused")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -202,7 +209,12 @@ class Client:
         """
         statement = submission.statement
         self._keep.put(f"{statement.event}.json", statement.body)
-        answer = self._post("/statements", format_submission(submission))
+        try:
+            answer = self._post("/statements", format_submission(submission))
+        except AnsweredError as error:
+            if error.status < 500 and error.status not in NOT_FINAL:
+                self._keep.refused(statement.event)
+            raise
         leaf, receipt = _bytes(answer, "leaf"), _text(answer, "receipt").encode()
         index = check_recorded(submission, leaf, receipt, self._policy)
         self._keep.put(f"{statement.event}.leaf", leaf)

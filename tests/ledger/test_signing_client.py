@@ -77,6 +77,33 @@ def test_a_refusal_is_told_by_its_code(served: Served, tmp_path: Path) -> None:
     assert not list(tmp_path.glob("*.tlog-proof"))
 
 
+def test_a_refused_statement_is_not_looked_for_in_the_log(served: Served, tmp_path: Path) -> None:
+    """It is set apart in the outbox, and the outbox agrees with an export."""
+    with client_of(served, tmp_path / "outbox") as client, pytest.raises(AnsweredError):
+        client.record(served.made.people["bchan"], {**ACTION, "role": "investigator"}, OPENED)
+    assert [path.suffix for path in (tmp_path / "outbox").iterdir() if path.name != "head"] == [".refused"]
+    export_ledger(served.made.ledger, tmp_path / "bundle", scope=Scope(kind="study"), role="auditor")
+    assert judge(tmp_path / "bundle", served.made.policy, outbox=tmp_path / "outbox").exit_code == 0
+
+
+def test_what_has_another_form_is_refused_before_it_is_signed(served: Served, tmp_path: Path) -> None:
+    """By the member that is wrong; nothing of it is kept."""
+    with client_of(served, tmp_path) as client, pytest.raises(AnsweredError) as caught:
+        client.record(
+            served.made.people["bchan"], {**ACTION, "data": {**VITALS, "position": "upright"}}, OPENED
+        )
+    assert (caught.value.code, caught.value.field) == ("DATA", "/data/position")
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_action_without_a_type_is_told_so(served: Served, tmp_path: Path) -> None:
+    """Not by a member that follows from the type."""
+    action = {name: each for name, each in ACTION.items() if name != "type"}
+    with client_of(served, tmp_path) as client, pytest.raises(AnsweredError) as caught:
+        client.record(served.made.people["bchan"], action, OPENED)
+    assert (caught.value.code, caught.value.field) == ("ACTION", "/type")
+
+
 def test_a_service_that_is_not_there_is_told(served: Served, tmp_path: Path) -> None:
     """One line; what was to be signed is not."""
     made = served.made
