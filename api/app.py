@@ -36,6 +36,7 @@ from api.routes import (
     asyncapi,
     authorization,
     catalogue,
+    copies,
     docs,
     dossier,
     health,
@@ -64,6 +65,7 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
     *actions.OPERATIONS,
     *signing_pages.OPERATIONS,
     *regimen.OPERATIONS,
+    *copies.OPERATIONS,  # before a participant, whose id may have a dot
     *participants.OPERATIONS,
     *trail.OPERATIONS,
     *dossier.OPERATIONS,

@@ -15,7 +15,7 @@ import typer
 
 from ledger.cli import relaying, witness
 from ledger.cli.terminal import opened, settings
-from ledger.directory import ACCOUNTS, read_config
+from ledger.directory import ACCOUNTS, KEYS, read_config
 from ledger.errors import FormatError
 from ledger.identity.database import AccountsDatabase
 from ledger.settings import Settings, parse_addresses
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from api.logs import Lines
     from api.operating import Operating
     from ledger.relay.sources import Entries
+    from projections.copies.signing import DocumentSigner
 
 
 def register(app: typer.Typer) -> None:
@@ -83,6 +84,7 @@ def serve_ledgers(
                 ledger=stack.enter_context(opened(directory)),
                 directory=directory,
                 accounts=_accounts(stack, directory),
+                documents=_documents(directory),
                 reach=reach_of(configured.webhook_networks, configured.webhook_ports),
             )
             for directory in directories
@@ -121,6 +123,14 @@ def _accounts(stack: contextlib.ExitStack, directory: Path) -> AccountsDatabase 
     """Open the file of accounts until the stack ends; None where the ledger has none yet."""
     path = directory / ACCOUNTS
     return stack.enter_context(AccountsDatabase(path)) if path.exists() else None
+
+
+def _documents(directory: Path) -> DocumentSigner | None:
+    """Open the key that signs certified copies; None where none was made."""
+    from projections.copies.commands import document_of
+    from projections.copies.signing import CERTIFICATE
+
+    return document_of(directory) if (directory / KEYS / CERTIFICATE).exists() else None
 
 
 def _operating(configured: Settings, lines: Lines) -> Operating:

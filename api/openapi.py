@@ -21,7 +21,13 @@ from ledger.statement import ALGORITHMS
 VERSION: Final = "1"
 _STUDY: Final = path("study", "id of the study")
 _CONVERTER = re.compile(r":[a-z]+}")
-_TWINS: Final = {"json": "application/json", "csv": "text/csv", "jsonl": "application/jsonl"}
+_TWINS: Final = {
+    "json": "application/json",
+    "csv": "text/csv",
+    "jsonl": "application/jsonl",
+    "pdf": "application/pdf",
+    "zip": "application/zip",
+}
 _TEXT: Final = {"type": "string"}
 _HASH: Final = {
     "type": "string",

@@ -22,6 +22,7 @@ from ledger.directory import Config
 from ledger.errors import LedgerError
 from ledger.identity.database import AccountsDatabase
 from ledger.identity.reach import Heads
+from projections.copies.signing import DocumentSigner
 
 PUBLISH_EVERY_S: Final = 1.0
 
@@ -38,6 +39,7 @@ class OpenStudy:
     directory: Path | None = None
     reach: Reach = PUBLIC
     accounts: AccountsDatabase | None = None
+    documents: DocumentSigner | None = None  # without it no certified copies are issued
 
 
 class ServedStudy:
@@ -46,6 +48,7 @@ class ServedStudy:
     def __init__(self, opened: OpenStudy, address: str) -> None:
         self.config = opened.config
         self.ledger = opened.ledger
+        self.documents = opened.documents
         self.recorder = Recorder(opened.ledger)
         self.tailer = Tailer(opened.ledger, address)
         self.reading = Reading(opened.ledger.store)

@@ -157,6 +157,8 @@ TREE_RANGE            the tree sizes are not of this log
 SCOPE                 expected study, site:S or participant:P
 EXPORT_ROLE           no bundle is made for this role and scope
 EXPORT_SIZE           the bundle is too large for a zip
+DOCUMENT_KEY          this service has no key of documents: the operator makes it with copy-key
+GLYPH_MISSING         a character of these records has no glyph on this machine: nothing was issued
 TILE_PATH             there is no such tile
 LOG_BEHIND_CHECKPOINT the log is behind its published checkpoint: writing is stopped
 LOG_INCONSISTENT      the log does not continue its published checkpoint: writing is stopped

@@ -113,6 +113,8 @@ TABLE: Final[Mapping[str, Row]] = MappingProxyType(
         "leaf-tile": Row(roles=_READERS, reach="log"),
         "entries": Row(roles=_READERS, reach="log"),
         "export": Row(roles=_WHOLE, reach="bundle"),
+        "participant-copy": Row(roles=_WHOLE, reach="bundle"),
+        "certified-copy": Row(roles=_WHOLE & STAFF, reach="bundle"),
         "verify": Row(roles=STAFF, reach="service"),
         "authorization": Row(roles=_READERS, reach="service"),
         "attempts": Row(roles=_ACCESS - {INSPECTOR}, reach="service"),
