@@ -68,6 +68,7 @@ def serve_ledgers(
     from api.serve import Door, inherited, listen, serve
     from api.study import OpenStudy
     from ledger.delivery.addresses import reach_of
+    from projections.check import checker
 
     configured = settings()
     door = Door(
@@ -86,6 +87,9 @@ def serve_ledgers(
                 accounts=_accounts(stack, directory),
                 documents=_documents(directory),
                 reach=reach_of(configured.webhook_networks, configured.webhook_ports),
+                audit_every_s=configured.audit_hours * 3600.0 or None,
+                checkers=(checker(directory),),
+                clock_limit_ms=configured.clock_limit_ms,
             )
             for directory in directories
         ]

@@ -44,6 +44,9 @@ OF_STUDIES: Final[Mapping[str, str]] = {
     "checkpoint_age_seconds": "since the newest checkpoint was published",
     "stream_subscribers": "subscribers of the stream in this process",
     "tailer_lag_entries": "entries that subscribers of this process were not told of yet",
+    "audit_entries": "entries that the running or last pass over the storage has read",
+    "audit_damage": "findings of the newest whole pass over the storage; 0 too before the first",
+    "audit_passed_timestamp_seconds": "when the newest whole pass over the storage ended; 0 before the first",
     "fold_lag_entries": "entries that the fold for readers in this process has yet to take in",
 }
 """Gauges of each study, read at the scrape."""
@@ -147,11 +150,21 @@ class _AtScrape(Collector):
         yield from families.values()
 
 
+def _of_audit(served: ServedStudy) -> dict[str, float]:
+    audit = served.audit
+    return {
+        "audit_entries": 0 if audit is None else audit.entries,
+        "audit_damage": 0 if audit is None else len(audit.damage),
+        "audit_passed_timestamp_seconds": 0 if audit is None or audit.passed is None else audit.passed.at_s,
+    }
+
+
 def _of(served: ServedStudy) -> dict[str, float]:
     """Return the gauges of a study; those that its store would have to answer are left out when it can't."""
     values: dict[str, float] = {
         "frozen": served.ledger.startup.frozen,
         "stream_subscribers": served.tailer.subscribers,
+        **_of_audit(served),
     }
     try:
         size = served.ledger.store.head().size

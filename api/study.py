@@ -12,6 +12,8 @@ from typing import Final
 
 from api.accounts import People
 from api.attempts import Attempts
+from api.audit import Audit
+from api.drift import Drift
 from api.reading import Reading
 from api.recorder import Recorder
 from api.tailer import Tailer
@@ -20,6 +22,7 @@ from ledger.committer import Ledger
 from ledger.delivery.addresses import PUBLIC, Reach
 from ledger.directory import Config
 from ledger.errors import LedgerError
+from ledger.fsck import Checker
 from ledger.identity.database import AccountsDatabase
 from ledger.identity.reach import Heads
 from projections.copies.signing import DocumentSigner
@@ -31,7 +34,9 @@ PUBLISH_EVERY_S: Final = 1.0
 class OpenStudy:
     """An open ledger with what its directory says. Whoever opened it closes it.
 
-    Webhooks need the directory, to keep where they are; `reach` says where they may go.
+    Webhooks need the directory, to keep where they are; `reach` says where they may go. The storage is read
+    again once in `audit_every_s`, with `checkers`, and steps of the clock beyond `clock_limit_ms` are
+    recorded; without them neither is done.
     """
 
     config: Config
@@ -40,6 +45,9 @@ class OpenStudy:
     reach: Reach = PUBLIC
     accounts: AccountsDatabase | None = None
     documents: DocumentSigner | None = None  # without it no certified copies are issued
+    audit_every_s: float | None = None
+    checkers: tuple[Checker, ...] = ()
+    clock_limit_ms: int | None = None
 
 
 class ServedStudy:
@@ -60,6 +68,9 @@ class ServedStudy:
         self.folded = threading.Event()
         self.inspected: dict[str, ServedStudy] = {}  # as of each open inspection, by its event
         self._publisher: asyncio.Task[None] | None = None
+        study, every_s, limit_ms = self.config.study, opened.audit_every_s, opened.clock_limit_ms
+        self.audit = None if every_s is None else Audit(study, self.ledger, every_s, opened.checkers)
+        self.drift = None if limit_ms is None else Drift(study, self.ledger, limit_ms)
         self.webhooks: Webhooks | None = None
         if opened.directory is not None:
             self.webhooks = Webhooks(
@@ -70,11 +81,19 @@ class ServedStudy:
         """Begin to publish checkpoints, and fold the log before the first request asks for it."""
         threading.Thread(target=self._fold, name="fold", daemon=True).start()
         self._publisher = asyncio.create_task(self._publish_often())
+        if self.audit is not None:
+            self.audit.start(self.folded)
+        if self.drift is not None:
+            self.drift.start()
         if self.webhooks is not None:
             self.webhooks.start()
 
     async def stop(self) -> None:
         """End the workers, and publish what was recorded."""
+        if self.drift is not None:
+            await self.drift.stop()
+        if self.audit is not None:
+            await asyncio.to_thread(self.audit.stop)
         if self.webhooks is not None:
             await self.webhooks.stop()
         if self._publisher is not None:

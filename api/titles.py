@@ -56,6 +56,7 @@ WEBHOOK_URL           webhooks don't go there
 WEBHOOK_UNKNOWN       the study has no such endpoint
 WEBHOOKS_OFF          this service sends no webhooks
 CHECKPOINT_FAILED     the newest head could not be published
+STORAGE_DAMAGED       the newest reading of the whole storage found damage
 BATCH                 a batch has at least one line, and no more than the documented number
 QUERY                 a query parameter is unknown, given twice or malformed
 KNOWN                 known is an index of the log or a time

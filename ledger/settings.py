@@ -26,6 +26,7 @@ DEFAULT_HOST: Final = "127.0.0.1"
 DEFAULT_PORT: Final = 8417
 LOG_LEVELS: Final = ("debug", "info", "warning", "error")
 MOST: Final = 1_000_000
+MOST_HOURS: Final = 8_760
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +46,8 @@ class Settings:
     max_requests: int = 1024
     rate_per_s: int = 200
     anonymous_rate_per_s: int = 100
+    audit_hours: int = 24
+    clock_limit_ms: int = 1000
     webhook_networks: tuple[str, ...] = ()
     webhook_ports: tuple[int, ...] = ()
 
@@ -154,6 +157,12 @@ def _count(text: str) -> int:
     return int(text)
 
 
+def _hours(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) <= 4 and int(text) <= MOST_HOURS):
+        raise ValueError(f"expected a number from 0 to {MOST_HOURS}")
+    return int(text)
+
+
 def _switch(text: str) -> bool:
     if text not in ("on", "off"):
         raise ValueError("expected on or off")
@@ -184,6 +193,8 @@ SETTINGS: Final = (
     _setting("MAX_REQUESTS", _count, "requests answered at once; a quarter is kept for recording"),
     _setting("RATE_PER_S", _count, "requests a second of one reader, lasting"),
     _setting("ANONYMOUS_RATE_PER_S", _count, "requests a second of one address without a reader, lasting"),
+    _setting("AUDIT_HOURS", _hours, "the whole storage is read again once in so many hours; 0 never"),
+    _setting("CLOCK_LIMIT_MS", _count, "a step of the clock beyond this is recorded"),
     _setting("WEBHOOK_NETWORKS", parse_addresses, "networks of your own that webhooks may go to"),
     _setting("WEBHOOK_PORTS", _ports, "ports that webhooks may go to beside 443"),
 )

@@ -59,7 +59,7 @@ def check_ready(study: ServedStudy) -> Head:
 
     Raises:
         ProblemError: with the reason, where it can't be written to or read: DRAINING, FOLDING, what froze it
-            at start-up, CHECKPOINT_FAILED, or what its store says.
+            at start-up, CHECKPOINT_FAILED, STORAGE_DAMAGED, or what its store says.
     """
     if study.tailer.draining:
         raise ProblemError("DRAINING", 503)
@@ -68,6 +68,8 @@ def check_ready(study: ServedStudy) -> Head:
         raise ProblemError(startup.code or "FROZEN", 503)
     if study.unpublished is not None:
         raise ProblemError("CHECKPOINT_FAILED", 503)
+    if study.audit is not None and study.audit.damage:
+        raise ProblemError("STORAGE_DAMAGED", 503)
     if not study.folded.wait(FOLD_WAIT_S):
         raise ProblemError("FOLDING", 503)
     try:
