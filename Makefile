@@ -4,7 +4,7 @@ BIN := .venv/bin
 SEED ?= 1
 DEMO ?= demo
 
-.PHONY: witness soak-stream demo test test-postgresql check fuzz-http bench cdisc sbom generated lock clean soak soak-relay million revoking
+.PHONY: fuzz witness soak-stream demo test test-postgresql check fuzz-http bench cdisc sbom generated lock clean soak soak-relay million revoking
 
 .venv/made: requirements.lock pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed" if sys.version_info < (3, 11) else 0)'
@@ -32,6 +32,14 @@ check: .venv/made
 # Requests made from the OpenAPI document by schemathesis, as three roles, against a real server; some minutes.
 fuzz-http: .venv/made
 	$(BIN)/python -m tests.fuzz_http
+
+# Whole bundles mutated, then each parser by coverage under atheris, which is installed beside the rest: 10 minutes.
+FUZZ_SECONDS ?= 20
+fuzz: .venv/made
+	test -d .venv-fuzz || $(PYTHON) -m venv .venv-fuzz
+	.venv-fuzz/bin/python -m pip install --quiet --disable-pip-version-check atheris==3.0.0
+	$(BIN)/python -m tests.fuzz.bundle --seconds $$(($(FUZZ_SECONDS) * 10))
+	PYTHONPATH=.:$$(echo .venv/lib/python3*/site-packages) .venv-fuzz/bin/python -m tests.fuzz.guided --seconds $(FUZZ_SECONDS)
 
 bench: .venv/made
 	$(BIN)/python -m tests.benchmarks

@@ -1,0 +1,1 @@
+"""Fuzzers: of whole bundles by mutation, of each parser guided by coverage."""
