@@ -150,11 +150,10 @@ class Batch:
         entry = self._fold.reader.added(event)
         if entry is not None:
             return entry
-        index = self.tx.index_of_event(event)
-        stored = None if index is None else self.tx.entry(index)
-        if stored is None:
-            raise StoreError("STORE_CORRUPT", "a statement that was folded in is not in the store")
-        return load_entry(stored)
+        index = self._fold.reader.index_of(event)
+        if index is not None:
+            return self.entry_at(index)
+        raise StoreError("STORE_CORRUPT", "a statement that was folded in is not in the store")
 
     def entry_at(self, index: int) -> Entry:
         """Return an entry of the log or of this batch by its index."""

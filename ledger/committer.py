@@ -73,6 +73,7 @@ class Ledger:
         self.startup = startup
         self.gathering: Gathering | None = None
         self.observe: Callable[[int, float, float], None] = _nobody
+        self.stopped: Callable[[], Startup | None] = _goes_on
         self._lock = threading.RLock()
         self._closed = False
         self._limited = Limited()
@@ -290,6 +291,7 @@ class Ledger:
         return {path: open_disclosure(disclosure).value for path, disclosure in opened.items()}
 
     def _require_writing(self) -> None:
+        self.startup = self.stopped() or self.startup
         if self.startup.frozen:
             raise FrozenError(self.startup.code or "FROZEN", self.startup.message)
 
@@ -330,6 +332,7 @@ class Ledger:
         try:
             with self.store.write() as tx:
                 held, waited_s = True, time.perf_counter() - began
+                self._require_writing()  # once more: it may have been frozen for good meanwhile
                 head = tx.head()
                 fold.catch_up(tx, head.size)
                 batch = Batch(tx, head, fold, self.sources, self.signers.head, self._roots)
@@ -380,6 +383,11 @@ class Ledger:
         # Nobody else has the outcome yet; it is frozen for everyone to whom it is given.
         object.__setattr__(outcome, "receipt", receipt)
         return outcome
+
+
+def _goes_on() -> Startup | None:
+    """Stand for a ledger that nobody can freeze while it is open: one without a directory."""
+    return None
 
 
 def _nobody(entries: int, waited_s: float, took_s: float) -> None:

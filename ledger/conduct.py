@@ -21,6 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Final
 
 from ledger import guards as unique
@@ -37,7 +38,7 @@ from ledger.rules.codes import RULES, Effect, Rule, codes
 from ledger.rules.eligibility import criteria_digest
 from ledger.rules.record import Record, record_of
 from ledger.rules.rule_versions import in_force
-from ledger.standing import Reader, Standing
+from ledger.standing import PARTICIPANT, Reader, Standing
 from ledger.studystate import StudyState
 
 __all__ = ["Conduct", "Effect", "Guard", "Reader", "Rule", "Violation", "codes", "criteria_digest"]
@@ -133,6 +134,21 @@ class Conduct:
             if breach.event == event and breach.rule == rule and breach.recorded is None:
                 return breach.found
         return None
+
+    def begin_log(self) -> None:
+        """Begin a new log where older epochs were folded in.
+
+        What they owed they were judged by: statements there name positions of their own log, which stand
+        elsewhere here. Reviews of their trails do, too, and cover nothing of this one.
+        """
+        standing = self._standing
+        for stream in {*standing.others, *(PARTICIPANT + name for name in standing.participants)}:
+            kept_breaches = tuple(b for b in standing.breaches_of(stream) if b.recorded is not None)
+            standing.set_breaches(stream, kept_breaches)
+        kept = {s: replace(own, reviews=()) for s, own in standing.study.assurance.items()}
+        if kept:
+            standing.study = replace(standing.study, assurance=MappingProxyType(kept))
+        self._judged = None
 
     def unrecorded(self) -> tuple[Breach, ...]:
         """Return the breaches that the log owes as `breach.detected` and does not have, by index."""

@@ -7,6 +7,7 @@
     unblindings.db    emergency unblindings of this host that wait to be recorded
     witnessed.db      witnesses' lines, time stamps and proofs of forks
     accounts.db       what identifies people to the service of this host
+    frozen.json       where it is: this epoch is frozen for good
     keys/             log.json, log-pq.json, service.json, kek.json, and one file per person made here
 
 `create` is the only thing that makes one, and refuses a place that is not empty. `open_ledger` composes the
@@ -26,6 +27,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from ledger.committer import Ledger
+from ledger.epochs import EarlierStore, check_continues, stopped
 from ledger.errors import FormatError, StoreError
 from ledger.identity.database import FILE, AccountsDatabase
 from ledger.identity.settings import IdentitySettings, OidcSettings, format_identity, read_identity, read_oidc
@@ -71,6 +73,7 @@ KEYS: Final = "keys"
 LOG_KEY, LOG_PQ_KEY, SERVICE_KEY, KEK = "log.json", "log-pq.json", "service.json", "kek.json"
 
 _PLACES: Final = ("store", "checkpoints", "data_keys")
+_CONTINUES: Final = frozenset({"directory", "size"})
 _MEMBERS: Final = frozenset(
     {
         "origin",
@@ -82,6 +85,7 @@ _MEMBERS: Final = frozenset(
         "identity",
         "oidc",
         "timestamps",
+        "continues",
         *_PLACES,
     }
 )
@@ -100,6 +104,14 @@ class Token:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Predecessor:
+    """The older epoch that this log goes on from: its directory, and how many of its entries count."""
+
+    directory: Path
+    size: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """What `ledger.toml` says. Store, checkpoints and data keys are files where no URL names a schema."""
 
@@ -112,6 +124,7 @@ class Config:
     identity: IdentitySettings = field(default_factory=IdentitySettings)
     oidc: OidcSettings | None = None
     timestamps: StampSettings | None = None
+    continues: Predecessor | None = None
     store: str = SQLITE
     checkpoints: str = SQLITE
     data_keys: str = SQLITE
@@ -164,6 +177,7 @@ def read_config(directory: Path) -> Config:
         identity=read_identity(value.get("identity", {})),
         oidc=read_oidc(value["oidc"]) if "oidc" in value else None,
         timestamps=read_timestamps(value["timestamps"]) if "timestamps" in value else None,
+        continues=_predecessor(value["continues"]) if "continues" in value else None,
         **{name: _place(name, value.get(name, SQLITE)) for name in _PLACES},
     )
 
@@ -194,6 +208,9 @@ def write_config(directory: Path, config: Config) -> None:
     lines += format_identity(config.identity, config.oidc)
     if config.timestamps is not None:
         lines += format_timestamps(config.timestamps)
+    if config.continues is not None:
+        place = _quoted(str(config.continues.directory))
+        lines += ["", "[continues]", f"directory = {place}", f"size = {config.continues.size}"]
     (directory / CONFIG).write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
@@ -248,7 +265,20 @@ def open_store(directory: Path) -> Store:
     Raises:
         StoreError, FormatError: what is missing or unreadable.
     """
-    return open_url(read_config(directory).store, directory / DATABASE)
+    return _open_store(directory, read_config(directory))
+
+
+def _open_store(directory: Path, config: Config) -> Store:
+    """Open a store together with those of the older epochs that it goes on from."""
+    store = open_url(config.store, directory / DATABASE)
+    if config.continues is not None:
+        with ExitStack() as opened:
+            opened.enter_context(closing(store))
+            older = opened.enter_context(closing(open_store(directory / config.continues.directory)))
+            store.earlier = EarlierStore(older, config.continues.size)
+            check_continues(store)
+            opened.pop_all()
+    return store
 
 
 def open_ledger(directory: Path, passphrase: str | None, sources: Sources) -> Ledger:
@@ -268,7 +298,7 @@ def open_ledger(directory: Path, passphrase: str | None, sources: Sources) -> Le
         published=(CosignatureSigner(config.origin, keys[LOG_PQ_KEY].secret),),
     )
     with ExitStack() as opened:
-        store = opened.enter_context(closing(open_url(config.store, directory / DATABASE)))
+        store = opened.enter_context(closing(_open_store(directory, config)))
         check_apart(config.store, (config.checkpoints, config.data_keys))
         checkpoints = opened.enter_context(
             closing(open_checkpoints(config.checkpoints, directory / CHECKPOINTS))
@@ -285,8 +315,9 @@ def open_ledger(directory: Path, passphrase: str | None, sources: Sources) -> Le
             service=Service(HeldKey(held[SERVICE]), kek),
             data_keys=data_keys,
             sources=sources,
-            startup=check_startup(store, checkpoints, signers.verifier_keys),
+            startup=stopped(directory) or check_startup(store, checkpoints, signers.verifier_keys),
         )
+        ledger.stopped = partial(stopped, directory)
         kept = opened.enter_context(closing(_witnessed(directory / WITNESSED)))
         ledger.gathering = Gathering(store, kept, HttpPost(), partial(_witness_policy, ledger, kept))
         if config.timestamps is not None:
@@ -323,6 +354,15 @@ def _witnessed(path: Path) -> Cosignatures:
     with suppress(StoreError):  # another process made it meanwhile
         return Cosignatures.create(path)
     return Cosignatures(path)
+
+
+def _predecessor(value: Any) -> Predecessor:
+    if not isinstance(value, Mapping) or value.keys() != _CONTINUES:
+        raise FormatError("CONFIG", "expected exactly directory and size", field="continues")
+    directory, size = value["directory"], value["size"]
+    if not isinstance(directory, str) or type(size) is not int or size < 1:
+        raise FormatError("CONFIG", "expected a directory and a size of 1 at least", field="continues")
+    return Predecessor(directory=Path(directory), size=size)
 
 
 def _place(name: str, value: Any) -> str:

@@ -13,6 +13,7 @@ from ledger.authority import INITIAL, Authority
 from ledger.authority import evolve as evolve_authority
 from ledger.chain import Chain
 from ledger.conduct import Conduct, Violation
+from ledger.earlier import fold_earlier
 from ledger.entry import Entry, Index
 from ledger.envelope import EventHash
 from ledger.errors import StoreError
@@ -74,15 +75,19 @@ class StoreReader:
         stored = self._recent.entries(
             stream, lambda known: map(load_entry, self.reads.stream_entries(stream, known + 1))
         )
-        return stored + [e for e in self.pending if e.statement is not None and e.statement.stream == stream]
+        pending = [e for e in self.pending if e.statement is not None and e.statement.stream == stream]
+        return [*self.reads.earlier.entries_of(stream), *stored, *pending]
 
     def index_of(self, event: str) -> int | None:
         """Return the index of an event, those of the open batch included."""
         added = self._added.get(event)
-        return added.index if added is not None else self.reads.index_of_event(event)
+        index = added.index if added is not None else self.reads.index_of_event(event)
+        return self.reads.earlier.index_of(event) if index is None else index
 
     def entry_at(self, index: int) -> Entry | None:
-        """Return the entry of an index, those of the open batch included."""
+        """Return the entry of an index, those of the open batch and of an older epoch included."""
+        if index < 0:
+            return self.reads.earlier.entry_at(index)
         if self.pending and index >= self.pending[0].index:
             at = index - self.pending[0].index
             return self.pending[at] if at < len(self.pending) else None
@@ -92,7 +97,7 @@ class StoreReader:
     def attachment(self, sha256: str) -> bytes | None:
         """Return an attachment's bytes."""
         found = self.reads.attachment(sha256)
-        return None if found is None else found.data
+        return self.reads.earlier.attachment(sha256) if found is None else found.data
 
     def opened(self, event: str) -> Mapping[str, Any] | None:
         """Return the values of a statement's sealed paths; None where they are closed here."""
@@ -115,6 +120,7 @@ class LogFold:
         self.chain = Chain()
         self.conduct = Conduct(reader)
         self.refusals = Refusals()
+        fold_earlier(reader.reads.earlier, self.conduct)
 
     @property
     def size(self) -> int:

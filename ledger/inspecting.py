@@ -18,6 +18,7 @@ from typing import Any, Final
 
 from ledger.checkpoint import Checkpoint, publish, sign_head
 from ledger.committer import Ledger
+from ledger.earlier import Earlier
 from ledger.merkle import read_frontier
 from ledger.state.people import Inspection
 from ledger.store.checkpoints import CheckpointStore
@@ -54,6 +55,11 @@ class UpTo:
     def size(self) -> int:
         """Size of the log in these reads."""
         return self._head.size
+
+    @property
+    def earlier(self) -> Earlier:
+        """What the log goes on from."""
+        return self._reads.earlier
 
     def head(self) -> Head:
         """Return the head of this size."""

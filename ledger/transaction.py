@@ -185,7 +185,8 @@ class Transaction:
         data = {"rule": violation.rule, "statement": violation.statement}
         followed.rules.append(violation.rule)
         # The site of the stream as it is now: since the statement the participant may have been transferred.
-        site = self.fold.chain.head(named.tag).site
+        head = self.fold.chain.head_of(named.stream)
+        site = head.site if head.seq else self._site_before(named)
         self.attest(followed, "breach.detected", named.stream, data, site=site)
 
     def detect_all(self, last: Deferred, outcomes: Sequence[Outcome]) -> None:
@@ -208,6 +209,12 @@ class Transaction:
         person = authority.persons.get(SERVICE)
         key_id = self.means.service.key_id
         return person is not None and person.active and authority.live(key_id, self.batch.size)
+
+    def _site_before(self, named: Statement) -> str | None:
+        """Return the site of a stream that has nothing in this epoch yet."""
+        kind, _, name = named.stream.partition("/")
+        participant = self.fold.conduct.state(name) if kind == "participant" else None
+        return named.site if participant is None else participant.site
 
     def _known(self, statement: Statement) -> Entry | None:
         """Return the entry of a statement that the log or this batch has already (R5)."""

@@ -15,6 +15,7 @@ import typer
 from ledger.cli import (
     backup,
     doctor,
+    epochs,
     erasing,
     importing,
     keeping,
@@ -62,6 +63,7 @@ def build() -> typer.Typer:
     keeping.register(app)
     backup.register(app)
     doctor.register(app)
+    epochs.register(app)
     erasing.register(app)
     transparency.register(app)
     page.register(app)

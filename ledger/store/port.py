@@ -36,6 +36,8 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import NamedTuple, Protocol, Self, runtime_checkable
 
+from ledger.earlier import Earlier
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewEvent:
@@ -171,8 +173,12 @@ class Reads(Protocol):
     """What can be asked of a store, of a snapshot of it, and inside a write transaction.
 
     Ranges are half open. Asked of the store itself each answer is consistent in itself; for answers that must
-    fit each other take a snapshot.
+    fit each other take a snapshot. `earlier` is what the log goes on from, where it continues another.
     """
+
+    @property
+    def earlier(self) -> Earlier:
+        """What the log goes on from."""
 
     def head(self) -> Head:
         """Return the newest head."""
@@ -297,6 +303,8 @@ class WriteTransaction(Reads, Protocol):
 
 class Store(Reads, Protocol):
     """A ledger's durable storage, shared by threads and processes."""
+
+    earlier: Earlier
 
     def write(self) -> WriteTransaction:
         """Return a write transaction; entering it takes the write lock.

@@ -30,6 +30,7 @@ import psycopg
 from psycopg.pq import TransactionStatus
 from psycopg_pool import ConnectionPool
 
+from ledger.earlier import Earlier
 from ledger.errors import StoreError
 from ledger.store.port import Commit, Slot
 from ledger.store.postgres_append import append, columns
@@ -61,10 +62,11 @@ HEARING_POLL_S: Final = 0.5  # and while it is
 class PostgresTransaction(RowReads):
     """A held write lock. Made by `PostgresStore.write`, used once, by one thread."""
 
-    __slots__ = ("_connection", "_failed", "_heads", "_store", "_written")
+    __slots__ = ("_connection", "_failed", "_heads", "_store", "_written", "earlier")
 
     def __init__(self, store: PostgresStore) -> None:
         self._store = store
+        self.earlier = store.earlier
         self._connection: Connection | None = None
         self._heads: list[Row] | None = None
         self._written = False
@@ -140,10 +142,11 @@ class PostgresTransaction(RowReads):
 class PostgresSnapshot(RowReads):
     """Reads of one connection inside one read transaction."""
 
-    __slots__ = ("_connection", "size")
+    __slots__ = ("_connection", "earlier", "size")
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, earlier: Earlier) -> None:
         self._connection = connection
+        self.earlier = earlier
         self.size: int = self._first("size", ()) or 0  # the first read fixes what all others see
 
     def _rows(self, name: str, parameters: Sequence[object] = ()) -> list[Row]:
@@ -207,7 +210,7 @@ class PostgresStore(RowReads):
         with self._reader() as connection:
             _run(connection, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
             try:
-                yield PostgresSnapshot(connection)
+                yield PostgresSnapshot(connection, self.earlier)
             finally:
                 _roll_back(connection)
 
@@ -241,6 +244,7 @@ class PostgresStore(RowReads):
             if self._closed:
                 return
             self._closed = True
+            self.earlier.close()
             self._news.close()
             self._readers.close()
             self._writer.close()

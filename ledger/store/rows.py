@@ -12,6 +12,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Collection, Sequence
 from typing import Any, Final
 
+from ledger.earlier import NONE, Earlier
 from ledger.errors import StoreError
 from ledger.merkle import EMPTY_ROOT, Frontier
 from ledger.store.port import (
@@ -44,6 +45,7 @@ class RowReads(ABC):
     """Implements the port's `Reads` over `_rows`."""
 
     __slots__ = ()
+    earlier: Earlier = NONE
 
     @abstractmethod
     def _rows(self, name: str, parameters: Sequence[object] = ()) -> list[Row]:

@@ -25,6 +25,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
+from ledger.earlier import Earlier
 from ledger.errors import StoreError
 from ledger.store.port import Commit, Slot
 from ledger.store.rows import Row, RowReads, Statements, commit_rows, digest_bytes, slot_rows
@@ -48,10 +49,11 @@ POLL_S: Final = 0.01  # how soon another process's commit is seen
 class SqliteTransaction(RowReads):
     """A held write lock. Made by `SqliteStore.write`, used once, by one thread."""
 
-    __slots__ = ("_connection", "_failed", "_store", "_written")
+    __slots__ = ("_connection", "_failed", "_store", "_written", "earlier")
 
     def __init__(self, store: SqliteStore) -> None:
         self._store = store
+        self.earlier = store.earlier
         self._connection: sqlite3.Connection | None = None
         self._written = False
         self._failed = False
@@ -114,10 +116,11 @@ class SqliteTransaction(RowReads):
 class SqliteSnapshot(RowReads):
     """Reads of one connection inside one read transaction."""
 
-    __slots__ = ("_connection", "size")
+    __slots__ = ("_connection", "earlier", "size")
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, earlier: Earlier) -> None:
         self._connection = connection
+        self.earlier = earlier
         self.size: int = self._first("size", ()) or 0  # the first read fixes what all others see
 
     def _rows(self, name: str, parameters: Sequence[object] = ()) -> list[Row]:
@@ -165,7 +168,7 @@ class SqliteStore(RowReads):
         with self._reader() as connection:
             connection.execute("BEGIN")
             try:
-                yield SqliteSnapshot(connection)
+                yield SqliteSnapshot(connection, self.earlier)
             finally:
                 connection.execute("ROLLBACK")
 
@@ -201,6 +204,7 @@ class SqliteStore(RowReads):
             if self._closed:
                 return
             self._closed = True
+            self.earlier.close()
             self._close_readers()
             # Left busy by a reader in another process, the log is emptied by whoever closes last.
             with contextlib.suppress(sqlite3.Error):
