@@ -56,6 +56,8 @@ KEY_FILES: Final = (LOG_KEY, LOG_PQ_KEY, SERVICE_KEY, KEK)
 """Keys of log and service; those of persons, where some lie beside them, are their owners' to keep."""
 TRIES: Final = 5
 ERASED: Final = ("personal_data.erased",)
+FROZEN_FOR_GOOD: Final = "frozen.json"
+"""Ends an epoch: without it the copy of one would be written to again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,7 +151,9 @@ def _copy(ledger: Ledger, directory: Path, partial: Path, apart: Path) -> tuple[
     _copy_databases(BEFORE, directory, partial)
     head = _copy_events(ledger, directory, partial, apart)
     _copy_databases(AFTER, directory, partial)
-    copy_bytes(directory / CONFIG, partial / CONFIG)
+    for name in (CONFIG, FROZEN_FOR_GOOD):
+        if (directory / name).exists():
+            copy_bytes(directory / name, partial / name)
     for name in KEY_FILES:
         if (directory / KEYS / name).exists():  # a key in a token is nowhere here
             copy_bytes(directory / KEYS / name, partial / KEYS / name)

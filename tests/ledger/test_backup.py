@@ -22,7 +22,7 @@ import pytest
 
 from ledger.backup.manifest import FILE, differences, read
 from ledger.backup.restoring import restore
-from ledger.backup.taking import PARTIAL, Taken, data_keys_beside, take
+from ledger.backup.taking import FROZEN_FOR_GOOD, PARTIAL, Taken, data_keys_beside, take
 from ledger.backup.trying import Tried, try_restore
 from ledger.cli.app import run
 from ledger.committer import Ledger
@@ -211,6 +211,15 @@ def test_a_frozen_ledger_is_backed_up_and_not_written_to(directory: Path, tmp_pa
     made = taken(directory, tmp_path / "b2")
     assert made.index is None
     assert read(tmp_path / "b2")[0] == made.manifest
+
+
+def test_the_end_of_an_epoch_is_restored_with_it(directory: Path, tmp_path: Path) -> None:
+    """What was frozen for good stays so in every copy."""
+    (directory / FROZEN_FOR_GOOD).write_text("{}")
+    with opened(directory) as ledger:
+        take(ledger, directory, tmp_path / "b")
+    restore(tmp_path / "b", tmp_path / "r", data_keys=data_keys_beside(tmp_path / "b"), checkpoints=None)
+    assert (tmp_path / "r" / FROZEN_FOR_GOOD).read_text() == "{}"
 
 
 @pytest.mark.parametrize("name", [DATABASE, CONFIG, "keys/log.json", "checkpoint", "datakeys.db"])
