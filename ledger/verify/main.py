@@ -10,6 +10,7 @@ Exit codes: 0 verified, 1 findings, 2 usage, 3 unusable input or unpinned; 130 i
 from __future__ import annotations
 
 import argparse
+import gc
 import re
 import sys
 from collections.abc import Sequence
@@ -25,6 +26,7 @@ from ledger.verify.progress import progress_line
 from ledger.verify.report import EXIT_INTERRUPTED, EXIT_UNUSABLE, EXIT_USAGE, Report, as_json, as_text
 
 MAX_WORKERS: Final = 64
+COLLECT_AFTER: Final = 100_000
 MAX_ANCHOR_BYTES: Final = 100_000
 _LEDGER_ID = re.compile(r"[0-9a-f]{64}")
 
@@ -65,10 +67,20 @@ def _verify(arguments: argparse.Namespace, options: Options) -> Report:
     # The catalogue of actions is most of what is imported: neither help nor a wrong option waits for it.
     from ledger.verify.judge import verify
 
+    settle()
     if arguments.json or not sys.stderr.isatty():
         return verify(arguments.bundle, options)
     with progress_line(sys.stderr) as progress:
         return verify(arguments.bundle, options, progress)
+
+
+def settle() -> None:
+    """Let the collector of cycles look seldom, and never at what was imported: it takes a tenth of the time.
+
+    Hardly anything here refers to itself: only what an error leaves behind.
+    """
+    gc.freeze()
+    gc.set_threshold(COLLECT_AFTER)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -27,7 +27,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="few rounds over a small log")
     parser.add_argument("--only", action="append", choices=GROUPS, metavar="GROUP", help=", ".join(GROUPS))
-    parser.add_argument("--events", type=int, help="how many events the bulk import has")
+    parser.add_argument("--events", type=int, help="how many events are imported in bulk, and verified")
     parser.add_argument("--directory", type=Path, help="where the files go (default: the system's choice)")
     arguments = parser.parse_args()
     plan = QUICK if arguments.quick else FULL

@@ -64,7 +64,8 @@ def test_verifying_runs(template: SmallLedger, tmp_path: Path) -> None:
     """A bundle verifies, its signatures hold one by one, and its entries are judged."""
     bundle = growing.export(template, tmp_path / "bundle")
     policy = template.write_policy(tmp_path / "policy")
-    once(verifying.Verifying(template.ledger, bundle, policy).contenders())
+    once(verifying.Verifying(bundle, policy).contenders())
+    once([verifying.Rules(template.ledger).contender()])
 
 
 def test_peak_memory_is_of_a_verification(tmp_path: Path) -> None:
