@@ -24,6 +24,7 @@ from ledger.errors import FormatError, RefusedError
 from ledger.fold import LogFold, StoreReader
 from ledger.roles import ROLES
 from ledger.store.port import Snapshot
+from projections import archiving
 from projections.audit_trail import MAX_LIMIT, TrailFilter, trail
 from projections.copies import commands as copying
 from projections.desk import Desk
@@ -61,6 +62,7 @@ def register(app: typer.Typer) -> None:
     app.command("dossier")(print_dossier)
     app.command()(rebuild)
     copying.register(app)
+    archiving.register(app)
 
 
 def replay(

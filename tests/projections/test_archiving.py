@@ -1,0 +1,126 @@
+"""A study laid down in one file: verified, and asked everything, without the service that made it."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+import zipfile
+from pathlib import Path
+
+import orjson
+import pytest
+
+from ledger.archive import unpack
+from ledger.cli.app import run
+from ledger.errors import FormatError
+from ledger.keyfile import KeyMaterial, write_key
+from ledger.statement import parse_statement
+from ledger.store.sqlite import SqliteStore
+from projections.archiving import read_back
+from tests.api.client import write_directory
+from tests.ledger.small_ledger import seed
+from tests.ledger.write_path import refused
+from tests.shared import ROOT
+
+
+@pytest.fixture(scope="module")
+def sealed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A place with a ledger, a policy kept by an auditor, an administrator's key, and the archive."""
+    place = tmp_path_factory.mktemp("archive")
+    made = write_directory(place / "ledger")
+    made.write_policy(place / "mine")
+    made.ledger.close()
+    write_key(place / "admin.json", KeyMaterial(alg="ed25519", secret=seed("admin")), None)
+    signed = ["--key", str(place / "admin.json"), "--role", "sponsor_administrator"]
+    where = ["--medium", "tape", "--place", "vault"]
+    code = run(["archive", "seal", str(place / "ledger"), str(place / "a.zip"), *where, *signed])
+    assert code == 0
+    return place
+
+
+def newest(ledger: Path, type_: str) -> tuple[str, dict[str, object]]:
+    """Return event and data of the newest statement of a type."""
+    store = SqliteStore.open(ledger / "ledger.db")
+    entry = store.entries(0, store.head().size, [type_])[-1]
+    store.close()
+    return entry.event, dict(parse_statement(entry.statement).data)
+
+
+def test_an_archive_is_sealed_with_its_hash(sealed: Path) -> None:
+    """`archive.sealed` is signed by a person and names hash, tree, medium and place."""
+    _, data = newest(sealed / "ledger", "archive.sealed")
+    done = read_back(sealed / "a.zip", sealed / "once", (sealed / "mine").read_bytes())
+    assert (data["sha256"], data["medium"], data["place"]) == (done.sha256, "tape", "vault")
+    assert done.problems == ()
+    assert done.counts["participants"] == 2
+    assert done.counts["trail"] > 40
+
+
+def test_no_key_and_no_token_is_in_it(sealed: Path, tmp_path: Path) -> None:
+    """What closes sealed values stays where it is, and so do the tokens that open the service."""
+    unpack(sealed / "a.zip", tmp_path)
+    names = {path.name for path in tmp_path.rglob("*") if path.is_file()}
+    assert not names & {"kek.json", "log.json", "service.json", "datakeys.db", "accounts.db"}
+    assert "sha256" not in (tmp_path / "ledger" / "ledger.toml").read_text()
+
+
+def test_every_reading_command_works_on_it(
+    sealed: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """On an empty machine: verify, trail, replay as known then, a report."""
+    unpack(sealed / "a.zip", tmp_path)
+    ledger = str(tmp_path / "ledger")
+    assert run(["archive", "check", str(sealed / "a.zip"), "--policy", str(sealed / "mine")]) == 0
+    capsys.readouterr()
+    assert run(["trail", ledger, "--participant", "SA-01-001", "--json"]) == 0
+    assert orjson.loads(capsys.readouterr().out)
+    assert run(["replay", ledger, "SA-01-001", "--known", "40", "--json"]) == 0
+    assert run(["report", ledger, "visits", "--json"]) == 0
+
+
+def test_reading_back_is_recorded(sealed: Path, tmp_path: Path) -> None:
+    """`archive.restored_and_read` says what came back; another file is recorded as one that differs."""
+    shutil.copytree(sealed / "ledger", tmp_path / "ledger")
+    event, _ = newest(tmp_path / "ledger", "archive.sealed")
+    words = ["--policy", str(sealed / "mine"), "--ledger", str(tmp_path / "ledger"), "--sealed", event]
+    words += ["--key", str(sealed / "admin.json"), "--role", "sponsor_administrator"]
+    assert run(["archive", "check", str(sealed / "a.zip"), *words]) == 0
+    _, read = newest(tmp_path / "ledger", "archive.restored_and_read")
+    assert (read["statement"], read["readable"]) == (event, True)
+    data = bytearray((sealed / "a.zip").read_bytes())
+    data[len(data) // 2] ^= 1
+    (tmp_path / "changed.zip").write_bytes(data)
+    assert run(["archive", "check", str(tmp_path / "changed.zip"), *words]) == 1
+    _, told = newest(tmp_path / "ledger", "breach.detected")
+    assert told["rule"] == "ARCHIVE_DIFFERS"
+
+
+@pytest.mark.parametrize(
+    ("name", "compressed"),
+    [("../out", False), ("bundle/../../out", False), ("/out", False), ("other", False), ("policy", True)],
+)
+def test_what_is_no_archive_is_not_unpacked(tmp_path: Path, name: str, compressed: bool) -> None:
+    """Members elsewhere, unknown ones, and compressed ones, whose size nobody knows before."""
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as packed:
+        packed.writestr(name, b"x", zipfile.ZIP_DEFLATED if compressed else zipfile.ZIP_STORED)
+    with refused("ARCHIVE", FormatError):
+        unpack(tmp_path / "a.zip", tmp_path / "place")
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_page_does_what_it_says(
+    sealed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The commands of docs/archive.md, in their order."""
+    shutil.copytree(sealed / "ledger", tmp_path / "ledger")
+    shutil.copy(sealed / "mine", tmp_path / "mine")
+    shutil.copy(sealed / "admin.json", tmp_path / "administrator.json")
+    monkeypatch.chdir(tmp_path)
+    page = (ROOT / "docs" / "archive.md").read_text(encoding="utf-8")
+    lines = [line for block in re.findall(r"(?ms)^```sh\n(.*?)^```", page) for line in block.splitlines()]
+    for program, *words in map(shlex.split, lines):
+        if words[0] == "trail":
+            unpack(Path("study.zip"), Path("unpacked"))
+        assert (program, run(words)) == ("trial-ledger", 0)
+    assert "vital_signs.recorded" in capsys.readouterr().out
