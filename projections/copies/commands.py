@@ -36,7 +36,7 @@ def make_key(
     organisation: Annotated[str, typer.Option(help="Who issues the copies, as the certificate says.")],
     as_json: AsJson = False,
 ) -> None:
-    """Make the key that signs certified copies, P-256, with a self-signed certificate."""
+    """Make the key that signs certified copies, P-256, with its certificate and the anchor of that."""
     from projections.copies.signing import CERTIFICATE, make_document_key
 
     config = read_config(directory)
@@ -48,7 +48,7 @@ def make_key(
         organisation=organisation,
         origin=config.origin,
     )
-    show({"certificate": str(directory / KEYS / CERTIFICATE), "sha256": made.fingerprint}, as_json)
+    show({"certificate": str(directory / KEYS / CERTIFICATE), "anchor_sha256": made.fingerprint}, as_json)
 
 
 def copy(

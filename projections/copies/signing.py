@@ -1,12 +1,16 @@
 """Sign the readable copy: PAdES baseline B-B, by the P-256 key of documents (ETSI EN 319 142-1).
 
     keys/document.json   the key, encrypted as every key file, or the address of a token in `[signers]`
-    keys/document.crt    its certificate, PEM; self-signed where it was made here
+    keys/document.crt    its certificate, PEM, and after it those above, the anchor last
 
 Readers of PDF know no Ed25519, so that this key is apart from the log's, and its signature says one thing
 only: these are the bytes that the ledger's operator issued. What the records are worth rests on the people's
 signatures in the attached bundle. An organisation that has an authority of its own puts the certificate
-that it issued for the same key in the place of the self-signed one.
+that it issued for the same key in the place of the one that was made here.
+
+Readers of PDF take no certificate for an anchor that is not an authority's. So the one made here is issued by
+an authority that exists for this one signature: its key is forgotten at once, and trusting it is trusting the
+key of documents and nothing else.
 """
 
 from __future__ import annotations
@@ -29,7 +33,7 @@ from ledger.errors import FormatError, StoreError
 from ledger.keyfile import Holder, KeyMaterial, write_key
 from ledger.keys import ES256
 from ledger.signing.holding import DOCUMENT, open_signer
-from ledger.signing.port import Signer, spki_of
+from ledger.signing.port import FileSigner, Signer, spki_of
 from ledger.sources import Sources
 
 CERTIFICATE: Final = "document.crt"
@@ -41,15 +45,21 @@ _RESERVED_BYTES: Final = 16_384  # for the signature in the file, certificate in
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DocumentSigner:
-    """The key of documents with its certificate."""
+    """The key of documents with its certificate and those above it, the anchor last."""
 
     signer: Signer
     certificate: x509.Certificate
+    above: tuple[x509.Certificate, ...]
+
+    @property
+    def anchor(self) -> x509.Certificate:
+        """Return the certificate that a reader of PDF is told to trust."""
+        return self.above[-1] if self.above else self.certificate
 
     @property
     def fingerprint(self) -> str:
-        """Return the SHA-256 of the certificate, hex."""
-        return hashlib.sha256(self.certificate.dump()).hexdigest()
+        """Return the SHA-256 of the anchor, hex."""
+        return hashlib.sha256(self.anchor.dump()).hexdigest()
 
 
 def open_document_signer(
@@ -65,10 +75,10 @@ def open_document_signer(
     if not path.exists():
         raise StoreError("DOCUMENT_KEY", "no key of documents yet: make one with `trial-ledger copy-key`")
     signer = open_signer(DOCUMENT, held, keys_directory, passphrase)
-    certificate = _parse(path.read_bytes())
+    certificate, *above = _parse(path.read_bytes())
     if certificate.public_key.dump() != spki_of(signer.alg, signer.public):
         raise FormatError("CERTIFICATE", "expected a certificate of the key of documents", field=CERTIFICATE)
-    return DocumentSigner(signer=signer, certificate=certificate)
+    return DocumentSigner(signer=signer, certificate=certificate, above=tuple(above))
 
 
 def make_document_key(
@@ -80,7 +90,7 @@ def make_document_key(
     organisation: str,
     origin: str,
 ) -> DocumentSigner:
-    """Make the key of documents, unless a token holds it, and a self-signed certificate.
+    """Make the key of documents, unless a token holds it, and its certificate, good for ten years.
 
     Raises:
         StoreError: `KEY_FILE_EXISTS`; what the token raises.
@@ -92,29 +102,34 @@ def make_document_key(
         key = KeyMaterial(alg=ES256, secret=_scalar(sources), holder=holder)
         write_key(keys_directory / f"{DOCUMENT}.json", key, passphrase, random_bytes=sources.random_bytes)
     signer = open_signer(DOCUMENT, held, keys_directory, passphrase)
-    now = datetime.fromtimestamp(sources.now_us() // 1_000_000, UTC)
-    serial = int.from_bytes(sources.random_bytes(16), "big") >> 1
-    certificate = certify(signer, organisation=organisation, origin=origin, now=now, serial=serial)
-    (keys_directory / CERTIFICATE).write_bytes(pem.armor("CERTIFICATE", certificate.dump()))
-    return DocumentSigner(signer=signer, certificate=certificate)
-
-
-def certify(
-    signer: Signer, *, organisation: str, origin: str, now: datetime, serial: int
-) -> x509.Certificate:
-    """Return a self-signed certificate for signing documents (RFC 5280), good for ten years."""
+    authority = FileSigner(KeyMaterial(alg=ES256, secret=_scalar(sources)))  # forgotten when this returns
+    above = x509.Name.build({"organization_name": organisation, "common_name": f"Authority of {origin}"})
     name = x509.Name.build(
         {"organization_name": organisation, "common_name": f"Certified copies of {origin}"}
     )
-    spki = keys.PublicKeyInfo.load(spki_of(signer.alg, signer.public))
+    certificate = _certificate(authority, above, signer, name, sources, authority=False)
+    anchor = _certificate(authority, above, authority, above, sources, authority=True)
+    chain = b"".join(pem.armor("CERTIFICATE", each.dump()) for each in (certificate, anchor))
+    (keys_directory / CERTIFICATE).write_bytes(chain)
+    return DocumentSigner(signer=signer, certificate=certificate, above=(anchor,))
+
+
+def _certificate(
+    issuer: Signer, issuer_name: x509.Name, of: Signer, name: x509.Name, sources: Sources, *, authority: bool
+) -> x509.Certificate:
+    """Return a certificate of a key (RFC 5280 §4.1)."""
+    begins = datetime.fromtimestamp(sources.now_us() // 1_000_000, UTC)
+    spki, issuing = _key_info(of), _key_info(issuer)
+    usage = {"key_cert_sign"} if authority else {"digital_signature", "non_repudiation"}
+    constraints = {"ca": True, "path_len_constraint": 0} if authority else {"ca": False}
     algorithm = algos.SignedDigestAlgorithm({"algorithm": _ALGORITHM})
-    begins = now.replace(microsecond=0)
+    above = x509.AuthorityKeyIdentifier({"key_identifier": issuing.sha1})
     body = x509.TbsCertificate(
         {
             "version": "v3",
-            "serial_number": serial,
+            "serial_number": int.from_bytes(sources.random_bytes(16), "big") >> 1,
             "signature": algorithm,
-            "issuer": name,
+            "issuer": issuer_name,
             "validity": {
                 "not_before": _time(begins - timedelta(minutes=5)),
                 "not_after": _time(begins + timedelta(days=365 * YEARS)),
@@ -122,18 +137,21 @@ def certify(
             "subject": name,
             "subject_public_key_info": spki,
             "extensions": [
-                _extension("basic_constraints", x509.BasicConstraints({"ca": False}), critical=True),
-                _extension(
-                    "key_usage", x509.KeyUsage({"digital_signature", "non_repudiation"}), critical=True
-                ),
+                _extension("basic_constraints", x509.BasicConstraints(constraints), critical=True),
+                _extension("key_usage", x509.KeyUsage(usage), critical=True),
                 _extension("key_identifier", core.OctetString(spki.sha1)),
+                _extension("authority_key_identifier", above),
             ],
         }
     )
-    value = _der(signer.sign(body.dump()))
+    value = _der(issuer.sign(body.dump()))
     return x509.Certificate(
         {"tbs_certificate": body, "signature_algorithm": algorithm, "signature_value": value}
     )
+
+
+def _key_info(signer: Signer) -> keys.PublicKeyInfo:
+    return keys.PublicKeyInfo.load(spki_of(signer.alg, signer.public))
 
 
 def sign_copy(pdf: bytes, document: DocumentSigner, *, reason: str) -> bytes:
@@ -161,9 +179,11 @@ class _PortSigner(signers.Signer):
 
     def __init__(self, document: DocumentSigner) -> None:
         self._port = document.signer
+        chain = SimpleCertificateStore()  # type: ignore[no-untyped-call]
+        chain.register_multiple(document.above)
         super().__init__(
             signing_cert=document.certificate,
-            cert_registry=SimpleCertificateStore(),  # type: ignore[no-untyped-call]
+            cert_registry=chain,
             signature_mechanism=algos.SignedDigestAlgorithm({"algorithm": _ALGORITHM}),
         )
 
@@ -198,13 +218,12 @@ def _scalar(sources: Sources) -> bytes:
 _ORDER: Final = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551  # of P-256, FIPS 186-5
 
 
-def _parse(data: bytes) -> x509.Certificate:
+def _parse(data: bytes) -> list[x509.Certificate]:
+    """Read certificates, the key's own first; at least one."""
     try:
-        kind, _, der = pem.unarmor(data)
-        found = x509.Certificate.load(der, strict=True)
-        found.public_key.dump()
+        found = [x509.Certificate.load(der, strict=True) for _, _, der in pem.unarmor(data, multiple=True)]
+        for each in found:
+            each.public_key.dump()
     except (ValueError, TypeError) as error:
-        raise FormatError("CERTIFICATE", "expected a certificate, PEM", field=CERTIFICATE) from error
-    if kind != "CERTIFICATE":
-        raise FormatError("CERTIFICATE", "expected a certificate, PEM", field=CERTIFICATE)
+        raise FormatError("CERTIFICATE", "expected certificates, PEM", field=CERTIFICATE) from error
     return found

@@ -38,6 +38,7 @@ from tests.projections.copying import (
     squeezed,
     words_of,
 )
+from tests.projections.nss import trust
 
 ODM = "{http://www.cdisc.org/ns/odm/v1.3}"
 poppler = pytest.mark.skipif(shutil.which("pdfsig") is None, reason="poppler is not installed here")
@@ -180,6 +181,15 @@ def test_pdfsig_calls_the_signature_valid(copies: Copies, tmp_path: Path) -> Non
 
 
 @poppler
+def test_pdfsig_trusts_who_issued_it(copies: Copies, tmp_path: Path) -> None:
+    """With the anchor of `document.crt` trusted, and nothing else, the certificate is trusted."""
+    if not trust(tmp_path, copies.key.anchor.dump()):
+        pytest.skip("the library of NSS is not installed here")
+    assert "Certificate is Trusted" in _pdfsig(copies.pdf, "-nssdir", str(tmp_path))
+    assert "Certificate is Trusted" not in _pdfsig(copies.pdf)
+
+
+@poppler
 def test_no_page_is_cut_off(copies: Copies, tmp_path: Path) -> None:
     """No page of the copy, looked at as a picture, has ink in its margins."""
     command = ["pdftoppm", "-r", "36", "-gray", copies.pdf, tmp_path / "page"]
@@ -298,8 +308,8 @@ def _attached_of(copies: Copies) -> list[Any]:
     return found
 
 
-def _pdfsig(path: Path) -> str:
-    done = subprocess.run(["pdfsig", path], capture_output=True, text=True, check=False)
+def _pdfsig(path: Path, *options: str) -> str:
+    done = subprocess.run(["pdfsig", *options, path], capture_output=True, text=True, check=False)
     return done.stdout
 
 
