@@ -24,7 +24,7 @@ BY_STATUS: Final = {
 }
 
 _TABLE: Final = """
-UNAUTHENTICATED       a session or a token of this study is needed
+UNAUTHENTICATED       not let in: a session or token of this study is needed, or an id with its own secret
 SESSION_EXPIRED       the session is over: log in again
 LOCKED                the login is locked for a while after too many failures
 TOO_MANY_ATTEMPTS     too many attempts from there: wait
