@@ -13,7 +13,7 @@ from tests.fuzz.mutation import mutate
 from tests.fuzz.parsers import TARGETS, attempt
 from tests.ledger.verifying import judge
 
-CASES = 60
+CASES = 48
 CHUNKS = 6
 
 
@@ -52,7 +52,7 @@ def test_some_seed_is_taken(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", TARGETS)
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(data=st.data())
 def test_parser_takes_or_refuses_by_its_own_errors(name: str, data: st.DataObject) -> None:
     """Whatever comes in, nothing leaves a parser but an error of the project's family."""
