@@ -10,6 +10,7 @@ authority begin anew with each log. What stands past `size` there is void, and n
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, Protocol
@@ -20,6 +21,17 @@ from ledger.entry import Entry, Index
 
 if TYPE_CHECKING:
     from ledger.conduct import Conduct
+
+
+_EPOCH = re.compile(r"(.+)/e([1-9][0-9]{0,5})")
+
+
+def next_origin(origin: str) -> str:
+    """Return the origin of the epoch that follows: `<origin>/e2`, after that `<origin>/e3`."""
+    match = _EPOCH.fullmatch(origin)
+    if match is None:
+        return f"{origin}/e2"
+    return f"{match[1]}/e{int(match[2]) + 1}"
 
 
 class Earlier(Protocol):

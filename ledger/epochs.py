@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -23,7 +22,7 @@ from ledger.actions.ledger_policy import Continues, RootKey
 from ledger.authority import INITIAL, Authority
 from ledger.authority import evolve as evolve_authority
 from ledger.committer import Ledger
-from ledger.earlier import shifted
+from ledger.earlier import next_origin, shifted
 from ledger.entry import Entry
 from ledger.errors import FormatError, RefusedError, StoreError
 from ledger.fold import PAGE, StoreReader, load_entry
@@ -31,7 +30,7 @@ from ledger.genesis import key_of
 from ledger.keys import SigningKey
 from ledger.lines import encode_base64
 from ledger.merkle import leaf_hash, read_frontier
-from ledger.note import format_vkey
+from ledger.note import VerifierKey, format_vkey, parse_vkey
 from ledger.prepare import Signer
 from ledger.publishing import newest_held, publish_newest
 from ledger.store.port import Reads, Store
@@ -42,8 +41,6 @@ from ledger.times import format_instant
 MARKER: Final = "frozen.json"
 FROZEN: Final = "EPOCH_FROZEN"
 
-_EPOCH = re.compile(r"(.+)/e([1-9][0-9]{0,5})")
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Frozen:
@@ -52,14 +49,6 @@ class Frozen:
     at: str
     size: int
     why: str
-
-
-def next_origin(origin: str) -> str:
-    """Return the origin of the epoch that follows: `<origin>/e2`, after that `<origin>/e3`."""
-    match = _EPOCH.fullmatch(origin)
-    if match is None:
-        return f"{origin}/e2"
-    return f"{match[1]}/e{int(match[2]) + 1}"
 
 
 def read_marker(directory: Path) -> Frozen | None:
@@ -134,6 +123,15 @@ class EarlierStore:
         """The old log's id."""
         first = self._store.entry(0)
         return "" if first is None else leaf_hash(first.leaf).hex()
+
+    def log_keys(self) -> Iterator[VerifierKey]:
+        """Yield the log keys of the old log and of still older ones, as each names them at index 0."""
+        if isinstance(self._store.earlier, EarlierStore):
+            yield from self._store.earlier.log_keys()
+        first = self._store.entry(0)
+        statement = None if first is None else load_entry(first).statement
+        if statement is not None:
+            yield from map(parse_vkey, statement.data["log_keys"])
 
     def entries(self) -> Iterator[Entry]:
         """Yield every entry that counts, those of still older epochs first."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ledger.committer import Ledger
+from ledger.epochs import EarlierStore
 from ledger.errors import StoreError
 from ledger.merkle import leaf_hash
 from ledger.policy import TrustPolicy
@@ -21,14 +22,16 @@ def ledger_id(ledger: Ledger) -> str:
 
 
 def trust_policy(ledger: Ledger) -> TrustPolicy:
-    """Return the policy: ledger id, every log key, and the witnesses that the log itself asks for.
+    """Return the policy: ledger id, log keys, older epochs' too, and the witnesses that the log asks for.
 
     Whoever pins it decides: an auditor may ask for other witnesses, or for more.
     """
     policy = None if ledger.gathering is None else ledger.gathering.policy
+    earlier = ledger.store.earlier
+    older = tuple(earlier.log_keys()) if isinstance(earlier, EarlierStore) else ()
     return TrustPolicy(
         ledger_id=ledger_id(ledger),
-        log_keys=ledger.signers.verifier_keys,
+        log_keys=(*ledger.signers.verifier_keys, *older),
         witnesses=() if policy is None else policy.witnesses,
         groups=() if policy is None else policy.groups,
         quorum=None if policy is None else policy.quorum,

@@ -13,6 +13,7 @@ from ledger.actions.registry import Effect as Kind
 from ledger.actions.registry import spec
 from ledger.authority import Authority
 from ledger.conduct import Conduct, Effect, Violation
+from ledger.earlier import fold_earlier
 from ledger.leaf import Leaf
 from ledger.participant import Breach
 from ledger.state.people import People
@@ -29,10 +30,12 @@ BREACH: Final = "breach.detected"
 class ConductJudge:
     """The fold of conduct, and the breaches that it finds and the log records."""
 
-    def __init__(self, reader: BundleReader, report: Reporter) -> None:
-        """Begin before index 0."""
+    def __init__(self, reader: BundleReader, report: Reporter, *, judged: bool = True) -> None:
+        """Begin before index 0, where an older epoch ended; without it nothing is judged (`judged`)."""
         self.recorded = 0
+        self._judged = judged
         self._conduct = Conduct(reader)
+        fold_earlier(reader.earlier, self._conduct)
         self._reader = reader
         self._report = report
         self._withheld: dict[str, int] = {}
@@ -46,7 +49,7 @@ class ConductJudge:
     def judge(self, judged: JudgedEntry, authority: Authority) -> bool:
         """Judge an entry that counts; return whether it may be folded."""
         statement = judged.entry.statement
-        if statement is None:
+        if statement is None or not self._judged:
             return True
         refused = [
             violation
@@ -63,7 +66,8 @@ class ConductJudge:
 
     def evolve(self, judged: JudgedEntry, authority: Authority) -> None:
         """Fold one entry in, with the authority as it was before it."""
-        self._conduct.evolve(judged.entry, authority)
+        if self._judged:
+            self._conduct.evolve(judged.entry, authority)
 
     @property
     def people(self) -> People:
@@ -72,6 +76,8 @@ class ConductJudge:
 
     def finish(self) -> None:
         """Report every breach that the rules find and the log does not name."""
+        if not self._judged:
+            self._report(finding("NOT_JUDGED", "all rules: they rest on an older epoch that is not given"))
         for breach in self._conduct.unrecorded():
             if self._may_be_recorded(breach):
                 detail = f"{breach.rule} is broken; whether it is recorded is withheld"
@@ -88,7 +94,7 @@ class ConductJudge:
 
     def _may_be_recorded(self, breach: Breach) -> bool:
         """Tell whether the breach's record, which stands in the same stream, may be among the withheld."""
-        entry = self._reader.entry_at(breach.index)
+        entry = self._reader.entry_at(breach.index) if breach.index >= 0 else None
         return entry is not None and self._withheld.get(entry.leaf.stream, -1) > breach.index
 
     def _settle(self, statement: Statement, index: int) -> None:

@@ -83,6 +83,13 @@ LEAF|integrity|4|a leaf is not of the closed canonical form
 INDEX|integrity|4|an index is not the position in the log, or lies in the future
 AT|integrity|4|a leaf is timed before the leaf that it follows
 
+EPOCH_OLD|integrity|6|the older epoch that was given does not verify
+EPOCH_LEDGER|integrity|6|leaf 0 continues another log than the one given, or its origin does not follow
+EPOCH_ROOT|integrity|6|the older log never had the root that leaf 0 continues at that size
+EPOCH_SIGNERS|integrity|6|leaf 0 is not signed by root keys of the older log, as its threshold asks
+EPOCH_KEYS|integrity|6|a log key of the older epoch is used again
+EPOCH_TWICE|integrity|6|two logs continue the same one, both signed by its root keys
+
 PAYLOAD_LINES|integrity|9|a payload file does not have one line for each leaf
 STATEMENT_HASH|integrity|4|a statement is not the one that its leaf commits to
 STATEMENT|integrity|2|a statement is not of the closed canonical form
@@ -147,6 +154,7 @@ ATTACHMENT|integrity|4|an attachment is not of the hash or size that names it
 CONTROL_WITHHELD|integrity|9|a control statement is withheld
 WITHHELD_FORM|integrity|9|the list of withheld statements does not match the empty lines
 
+EPOCH_MISSING|completeness|6|the log continues an older one that was not given
 SCOPE_MISMATCH|completeness|9|the bundle names another scope, role or size than the auditor
 SCOPE_EMPTY|completeness|10|nothing in the log bears the labels of the stated scope
 WITHHELD_BLINDED|completeness|9|withheld as blinded although the role sees it or the class is not restricted
@@ -161,6 +169,7 @@ ERASED_SHOWN|completeness|7|a value is opened that was erased on approval
 OUTBOX_MISSING|completeness|10|a statement that the auditor holds was never recorded
 OUTBOX_FORM|completeness|10|a file of the outbox is neither a statement nor a receipt of this log
 
+EPOCH_CONDUCT|conduct|6|conduct of the older epoch that was given does not hold
 UNRECORDED_BREACH|conduct|10|a rule of the catalogue is broken and no breach is recorded
 REFUSABLE|conduct|10|a gate stands in the log that its rule refuses; it changes nothing in the fold
 RULES_UNKNOWN|conduct|10|a release puts a version of the rules to use that this verifier cannot judge by
@@ -193,6 +202,8 @@ OPENING_MISSING|note|7|sealed values that the role sees are neither opened here 
 ERASED|note|7|sealed values were erased, on whose approvals
 ERASURE_PENDING|note|7|a backup that holds an erased value has not been destroyed
 OPERATOR_UNBLINDED|note|7|nothing in the log shows that allocations are kept from the operator
+
+EPOCH_VOID|note|6|statements of the older epoch past the size that is continued: they count for nothing
 
 CLASSICAL|note|5|the post-quantum signature of the log was waived
 NO_QUORUM|note|5|the policy asks for no witness: nobody but the log vouches that there is one history

@@ -14,6 +14,7 @@ from ledger.authorisation import judge
 from ledger.authority import INITIAL, Authority
 from ledger.authority import evolve as evolve_authority
 from ledger.chain import Chain
+from ledger.earlier import NONE, Earlier
 from ledger.entry import Entry, Index
 from ledger.envelope import EventHash
 from ledger.errors import LedgerError
@@ -38,8 +39,9 @@ class JudgedEntry:
 class IntegrityJudge:
     """The folds of order, identity and authority, and the checks against them."""
 
-    def __init__(self, origin: str, roots: Roots, report: Reporter) -> None:
-        """Begin before index 0."""
+    def __init__(self, origin: str, roots: Roots, report: Reporter, earlier: Earlier = NONE) -> None:
+        """Begin before index 0; statements may name what the log goes on from."""
+        self._earlier = earlier
         self.authority: Authority = INITIAL
         self.chain = Chain()
         self.events = KeyTable(32)
@@ -119,7 +121,7 @@ class IntegrityJudge:
 
     def _references(self, entry: Entry, examined: Examined) -> None:
         for name, event in examined.names:
-            if self.events.get(bytes.fromhex(event)) is None:
+            if self.events.get(bytes.fromhex(event)) is None and self._earlier.index_of(event) is None:
                 self._bad("REFERENCE", f"/data/{name} does not name an earlier statement", entry.index)
 
     def _withheld_keys(self, index: int, leaf: Leaf) -> None:

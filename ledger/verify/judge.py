@@ -10,6 +10,7 @@ Nothing after the note is read until the signatures of the log hold.
 from __future__ import annotations
 
 import base64
+from contextlib import closing
 from pathlib import Path
 from typing import Final
 
@@ -19,6 +20,7 @@ from ledger.merkle import leaf_hash
 from ledger.note import COSIGNATURE_ML_DSA_44, MAX_NOTE_BYTES
 from ledger.policy import TrustPolicy, check_quorum
 from ledger.verify.bundle import Bundle, open_bundle
+from ledger.verify.epochs import link
 from ledger.verify.files import STAMP, check_forks, check_names, check_proofs
 from ledger.verify.findings import Finding, finding
 from ledger.verify.options import Options
@@ -112,10 +114,11 @@ class _Run:
         check_proofs(bundle, checkpoint, note, roots, self.report)
         check_forks(bundle, self._options.policy.log_keys, roots, self.report)
         self._scope(bundle, checkpoint.size)
-        walk = Walk(bundle, checkpoint, roots, self._options, self.report)
-        with examiner(self._options.workers) as examine:
-            walk.run(examine, self._progress)
-        walk.finish(self._counts)
+        with closing(link(bundle, checkpoint, self._options, verify, self.report)) as earlier:
+            walk = Walk(bundle, checkpoint, roots, self._options, self.report, earlier)
+            with examiner(self._options.workers) as examine:
+                walk.run(examine, self._progress)
+            walk.finish(self._counts)
         return self.finish(complete=True)
 
     def _note(self, note: bytes) -> Checkpoint | None:

@@ -132,6 +132,22 @@ def _parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="certificates of the time-stamping authority that the auditor trusts, its own first",
     )
+    add(
+        "--continues",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="BUNDLE",
+        help="the older epoch that this log continues; again for still older ones",
+    )
+    add(
+        "--beside",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="BUNDLE",
+        help="another log that claims to continue the same epoch",
+    )
     add("--workers", type=int, default=1, metavar="N", help="processes that examine entries (default 1)")
     add("--json", action="store_true", help="print one JSON object")
     return parser
@@ -168,6 +184,8 @@ def _options(arguments: argparse.Namespace) -> Options:
         classical=arguments.classical,
         post_quantum=arguments.post_quantum,
         workers=arguments.workers,
+        continues=tuple(arguments.continues),
+        beside=tuple(arguments.beside),
         tsa=None if arguments.tsa is None else _read(arguments.tsa, MAX_ANCHOR_BYTES, "TSA_ANCHOR"),
     )
 

@@ -46,6 +46,8 @@ class Options:
     `classical` waives the post-quantum line of the log. `post_quantum` counts witnesses by their post-quantum
     cosignatures only. `strict_conduct` lets recorded breaches and what can't be judged count against conduct.
     `tsa` are certificates of a time-stamping authority, PEM, its own first; None leaves stamps unjudged.
+    `continues` are bundles of the epochs before this one, the newest first; `beside` are bundles of other
+    logs that claim to continue the same one.
     """
 
     policy: TrustPolicy
@@ -59,3 +61,5 @@ class Options:
     post_quantum: bool
     workers: int
     tsa: bytes | None = None
+    continues: tuple[Path, ...] = ()
+    beside: tuple[Path, ...] = ()

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Final
 
+from ledger.earlier import NONE, Earlier
 from ledger.entry import Entry, Index
 from ledger.envelope import EventHash
 from ledger.errors import LedgerError
@@ -31,8 +32,19 @@ CACHED_ENTRIES: Final = 256
 class BundleReader:
     """Reads back entries that were judged and count."""
 
-    def __init__(self, bundle: Bundle, size: int, events: KeyTable, attachments: AttachmentsJudge) -> None:
-        """Begin with nothing to read back; `events` gives the index of every event so far."""
+    def __init__(
+        self,
+        bundle: Bundle,
+        size: int,
+        events: KeyTable,
+        attachments: AttachmentsJudge,
+        earlier: Earlier = NONE,
+    ) -> None:
+        """Begin with nothing to read back; `events` gives the index of every event so far.
+
+        `earlier` is what the log goes on from: its entries have indexes below 0.
+        """
+        self.earlier = earlier
         self._bundle = bundle
         self._size = size
         self._events = events
@@ -52,19 +64,21 @@ class BundleReader:
         """Return a stream's entries so far, in order."""
         positions = self._positions.get(stream, array("Q"))
         found = self._recent.entries(stream, lambda known: map(self.entry_at, positions[known:]))
-        return [entry for entry in found if entry is not None]
+        return [*self.earlier.entries_of(stream), *(entry for entry in found if entry is not None)]
 
     def entry_at(self, index: int) -> Entry | None:
         """Return one entry, None where it can't be read."""
-        return self._entry(index)
+        return self.earlier.entry_at(index) if index < 0 else self._entry(index)
 
     def index_of(self, event: str) -> int | None:
         """Return the index of an event hash among the entries so far."""
-        return self._events.get(bytes.fromhex(event))
+        index = self._events.get(bytes.fromhex(event))
+        return self.earlier.index_of(event) if index is None else index
 
     def attachment(self, sha256: str) -> bytes | None:
         """Return an attachment's bytes."""
-        return self._attachments.read(sha256)
+        found = self._attachments.read(sha256)
+        return self.earlier.attachment(sha256) if found is None else found
 
     def open(self, statement: Statement, values: Mapping[str, Any]) -> None:
         """Keep what the bundle opens of a statement that rules over sealed values ask for."""

@@ -14,6 +14,7 @@ from typing import Final
 from ledger.actions.registry import parse_action
 from ledger.authority import Authority
 from ledger.checkpoint import Checkpoint
+from ledger.earlier import NONE, Earlier
 from ledger.errors import FormatError
 from ledger.leaf import Leaf
 from ledger.note import format_vkey
@@ -22,6 +23,7 @@ from ledger.statement import Statement
 from ledger.verify.bundle import Bundle
 from ledger.verify.completeness import CompletenessJudge, scopes_of
 from ledger.verify.conduct import ConductJudge
+from ledger.verify.epochs import NOT_GIVEN
 from ledger.verify.files import AttachmentsJudge
 from ledger.verify.findings import Finding, finding
 from ledger.verify.form import Examined, read_payloads
@@ -50,8 +52,12 @@ class Walk:
         roots: Roots,
         options: Options,
         report: Reporter,
+        earlier: Earlier = NONE,
     ) -> None:
-        """Begin before index 0; `roots` are of the tree that the first pass found."""
+        """Begin before index 0; `roots` are of the tree that the first pass found.
+
+        `earlier` is the older epoch that conduct goes on from.
+        """
         self._bundle = bundle
         self._checkpoint = checkpoint
         self._roots = roots
@@ -63,10 +69,12 @@ class Walk:
             report(finding(error.code, error.message, file="streams.json"))
             tags = {}
         self._attachments = AttachmentsJudge(bundle, report)
-        self._integrity = IntegrityJudge(checkpoint.origin, roots, report)
+        self._integrity = IntegrityJudge(checkpoint.origin, roots, report, earlier)
         self._completeness = CompletenessJudge(bundle, options.scope, options.role, tags, report)
-        self._reader = BundleReader(bundle, checkpoint.size, self._integrity.events, self._attachments)
-        self._conduct = ConductJudge(self._reader, report)
+        self._reader = BundleReader(
+            bundle, checkpoint.size, self._integrity.events, self._attachments, earlier
+        )
+        self._conduct = ConductJudge(self._reader, report, judged=earlier is not NOT_GIVEN)
         self._randomization = RandomizationJudge(checkpoint.origin, roots, report)
         self._unread: dict[int, list[Finding]] = {}
 
@@ -168,7 +176,7 @@ class Walk:
             return {}
         scopes = scopes_of(statement)
         if statement.type in _CHANGES and judged.counts:
-            target = self._integrity.events.get(bytes.fromhex(statement.data["statement"]))
+            target = self._reader.index_of(statement.data["statement"])
             named = None if target is None else self._reader.entry_at(target)
             if named is not None and named.statement is not None:
                 scope = scopes_of(named.statement).get(statement.data["path"])

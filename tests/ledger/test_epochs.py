@@ -10,7 +10,8 @@ import orjson
 import pytest
 
 from ledger.directory import open_store
-from ledger.epochs import freeze, hand_over, next_origin, read_marker
+from ledger.earlier import next_origin
+from ledger.epochs import freeze, hand_over, read_marker
 from ledger.errors import FrozenError, RefusedError, StoreError
 from ledger.exports import export_ledger
 from ledger.fsck import check_storage
