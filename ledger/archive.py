@@ -24,6 +24,7 @@ from typing import Final
 
 from ledger.backup.copying import copy_database
 from ledger.backup.manifest import describe
+from ledger.backup.trying import check_alone
 from ledger.committer import Ledger
 from ledger.directory import CONFIG, DATABASE, Config, read_config, write_config
 from ledger.errors import FormatError, StoreError
@@ -59,11 +60,11 @@ def seal(ledger: Ledger, directory: Path, out: Path) -> Sealed:
     """Write the archive of a ledger whose events are in a file.
 
     Raises:
-        StoreError: `ARCHIVE_EXISTS`; `BACKUP_STORE` for events in PostgreSQL; `LEDGER_EMPTY`; what copying
-        and
-            exporting raise. Nothing is left behind then.
+        StoreError: `ARCHIVE_EXISTS`, `LEDGER_EMPTY`; `BACKUP_STORE` for events in PostgreSQL;
+            `BACKUP_CONTINUES`; what copying and exporting raise. Nothing is left behind then.
     """
     config = read_config(directory)
+    check_alone(directory)
     work = out.with_name(f"{out.name}.partial")
     if out.exists() or work.exists():
         raise StoreError("ARCHIVE_EXISTS", f"{out.name} is there already, or what was interrupted")

@@ -41,6 +41,7 @@ from ledger.directory import (
     read_config,
 )
 from ledger.doctor.examine import PROJECTIONS
+from ledger.epochs import MARKER
 from ledger.errors import StoreError
 from ledger.store.port import Head
 from ledger.store.sqlite import SqliteStore
@@ -56,8 +57,6 @@ KEY_FILES: Final = (LOG_KEY, LOG_PQ_KEY, SERVICE_KEY, KEK)
 """Keys of log and service; those of persons, where some lie beside them, are their owners' to keep."""
 TRIES: Final = 5
 ERASED: Final = ("personal_data.erased",)
-FROZEN_FOR_GOOD: Final = "frozen.json"
-"""Ends an epoch: without it the copy of one would be written to again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,7 +150,7 @@ def _copy(ledger: Ledger, directory: Path, partial: Path, apart: Path) -> tuple[
     _copy_databases(BEFORE, directory, partial)
     head = _copy_events(ledger, directory, partial, apart)
     _copy_databases(AFTER, directory, partial)
-    for name in (CONFIG, FROZEN_FOR_GOOD):
+    for name in (CONFIG, MARKER):  # without the marker an epoch that ended would be written to again
         if (directory / name).exists():
             copy_bytes(directory / name, partial / name)
     for name in KEY_FILES:

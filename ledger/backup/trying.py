@@ -20,7 +20,7 @@ from ledger.backup.manifest import CHECKPOINT, Manifest, differences, read
 from ledger.backup.restoring import check_empty, restore
 from ledger.committer import Ledger
 from ledger.datakeys import DataKeys
-from ledger.directory import CHECKPOINTS, DATA_KEYS, DATABASE, KEK, KEYS
+from ledger.directory import CHECKPOINTS, CONFIG, DATA_KEYS, DATABASE, KEK, KEYS, read_config
 from ledger.errors import LedgerError, StoreError
 from ledger.export import export_bundle
 from ledger.fsck import Checker, fsck
@@ -83,9 +83,9 @@ def try_restore(
     ledger.
 
     Raises:
-        StoreError: `BACKUP_MISSING`, `BACKUP_OTHER` for a backup of another ledger or one that the live
-        ledger
-            does not know, `LEDGER_EXISTS` where `work` is not empty.
+        StoreError: `BACKUP_MISSING`, `BACKUP_CONTINUES` for a log that goes on from an older epoch,
+            `BACKUP_OTHER` for a backup of another ledger or one that the live ledger does not know,
+            `LEDGER_EXISTS` where `work` is not empty.
         FormatError: `BACKUP`. What is wrong with the copy itself is a problem of the outcome.
     """
     manifest, sha256 = read(backup)
@@ -95,6 +95,7 @@ def try_restore(
     work.mkdir(parents=True, exist_ok=True)
     check_empty(work)
     if not problems:
+        check_alone(backup)
         restore(backup, work / LEDGER, data_keys=data_keys, checkpoints=None)
         try:
             head, found = _judge(backup, work, manifest, passphrase, checkers, live)
@@ -107,6 +108,19 @@ def try_restore(
     return Tried(
         manifest=manifest, size=head.size, root=head.root, problems=tuple(problems), recorded=recorded
     )
+
+
+def check_alone(directory: Path) -> None:
+    """Check that a log stands by itself: conduct of one that continues another is judged with both.
+
+    Raises:
+        StoreError: `BACKUP_CONTINUES`.
+        FormatError: `CONFIG`.
+    """
+    if (directory / CONFIG).is_file() and read_config(directory).continues is not None:
+        raise StoreError(
+            "BACKUP_CONTINUES", "the log goes on from an older epoch: restore both, then fsck and verify"
+        )
 
 
 def _event(live: Ledger, manifest: Manifest, sha256: str) -> str:

@@ -20,13 +20,15 @@ from pathlib import Path
 import orjson
 import pytest
 
+from ledger.archive import seal
 from ledger.backup.manifest import FILE, differences, read
 from ledger.backup.restoring import restore
-from ledger.backup.taking import FROZEN_FOR_GOOD, PARTIAL, Taken, data_keys_beside, take
+from ledger.backup.taking import PARTIAL, Taken, data_keys_beside, take
 from ledger.backup.trying import Tried, try_restore
 from ledger.cli.app import run
 from ledger.committer import Ledger
 from ledger.directory import CHECKPOINTS, CONFIG, DATA_KEYS, DATABASE, KEYS, open_ledger
+from ledger.epochs import MARKER
 from ledger.errors import FormatError, StoreError
 from ledger.sources import SystemSources
 from ledger.statement import parse_statement
@@ -215,11 +217,25 @@ def test_a_frozen_ledger_is_backed_up_and_not_written_to(directory: Path, tmp_pa
 
 def test_the_end_of_an_epoch_is_restored_with_it(directory: Path, tmp_path: Path) -> None:
     """What was frozen for good stays so in every copy."""
-    (directory / FROZEN_FOR_GOOD).write_text("{}")
+    (directory / MARKER).write_text("{}")
     with opened(directory) as ledger:
         take(ledger, directory, tmp_path / "b")
     restore(tmp_path / "b", tmp_path / "r", data_keys=data_keys_beside(tmp_path / "b"), checkpoints=None)
-    assert (tmp_path / "r" / FROZEN_FOR_GOOD).read_text() == "{}"
+    assert (tmp_path / "r" / MARKER).read_text() == "{}"
+
+
+def test_a_log_that_goes_on_from_another_is_not_tried_alone(directory: Path, tmp_path: Path) -> None:
+    """What it goes on from lies in another directory with backups of its own; nothing is recorded of it."""
+    with opened(directory) as ledger:
+        with (directory / CONFIG).open("a") as file:
+            file.write('\n[continues]\ndirectory = "../old"\nsize = 9\n')
+        take(ledger, directory, tmp_path / "b")
+        size = ledger.store.head().size
+        with refused("BACKUP_CONTINUES", StoreError):
+            tried(tmp_path / "b", tmp_path / "work", ledger)
+        with refused("BACKUP_CONTINUES", StoreError):
+            seal(ledger, directory, tmp_path / "a.zip")
+        assert ledger.store.head().size == size
 
 
 @pytest.mark.parametrize("name", [DATABASE, CONFIG, "keys/log.json", "checkpoint", "datakeys.db"])
