@@ -123,9 +123,9 @@ class Audit:
             if self._rest():
                 return None
         published = ledger.checkpoints.latest()
-        witnessed = None if ledger.gathering is None else ledger.gathering.kept
+        lines = () if ledger.gathering is None else ledger.gathering.kept.all_lines()
         with ledger.store.snapshot() as reads:
-            damage = walk.finish(reads, published, witnessed, [self._slowly(each) for each in self._checkers])
+            damage = walk.finish(reads, published, lines, [self._slowly(each) for each in self._checkers])
         self.entries = walk.size
         return None if self._ended.is_set() else damage
 

@@ -44,12 +44,13 @@ def fsck(
         StoreError: the store can't be read at all.
     """
     published = checkpoints.latest()
+    lines = () if witnessed is None else witnessed.all_lines()
     walk = Walk(data_keys, log_keys, checkpoints)
     with store.snapshot() as reads:
         size = reads.head().size
         while walk.size < size:
             walk.step(reads, min(walk.size + PAGE, size))
-        return walk.finish(reads, published, witnessed, checkers)
+        return walk.finish(reads, published, lines, checkers)
 
 
 def check_storage(ledger: Ledger, checkers: Iterable[Checker] = ()) -> list[Damage]:

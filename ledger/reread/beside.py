@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from ledger.errors import LedgerError
 from ledger.fold import load_entry
@@ -12,7 +12,9 @@ from ledger.note import VerifierKey, check_signature, parse_note
 from ledger.policy import parse_policy
 from ledger.reread.damage import Found
 from ledger.store.port import Counted, Guard, Reads
-from ledger.witness.keeping import Cosignatures
+
+Line = tuple[int, str, str]
+"""A witness's line: size, name of its key, text."""
 
 GUARD_KINDS = ("study", "protocol", "site", "participant", "list", "allocation", "slot", "enrolment")
 
@@ -65,7 +67,11 @@ def check_strays(found: Found, reads: Reads, expected: Mapping[str, int]) -> Non
 
 
 def check_witnessed(
-    found: Found, kept: Cosignatures, origin: str, root_at: Callable[[int], bytes | None], policy: str | None
+    found: Found,
+    lines: Sequence[Line],
+    origin: str,
+    root_at: Callable[[int], bytes | None],
+    policy: str | None,
 ) -> None:
     """Check that every line of a witness is over this log's own tree of its size.
 
@@ -76,7 +82,7 @@ def check_witnessed(
         if policy is None
         else {_key(each.key): each.key for each in parse_policy(policy.encode()).witnesses}
     )
-    for size, name, line in kept.all_lines():
+    for size, name, line in lines:
         root = root_at(size)
         if root is None:
             found.bad(

@@ -20,14 +20,13 @@ from ledger.entry import Entry
 from ledger.errors import LedgerError
 from ledger.fold import LogFold, StoreReader, load_entry
 from ledger.note import VerifierKey
-from ledger.reread.beside import check_guards, check_strays, check_streams, check_witnessed
+from ledger.reread.beside import Line, check_guards, check_strays, check_streams, check_witnessed
 from ledger.reread.damage import Checker, Damage, Found
 from ledger.reread.sealed import SealedCheck
 from ledger.reread.tree import TreeCheck
 from ledger.statement import Statement
 from ledger.store.checkpoints import CheckpointStore
 from ledger.store.port import Reads, StoredEntry
-from ledger.witness.keeping import Cosignatures
 
 
 class Walk:
@@ -76,13 +75,14 @@ class Walk:
         self,
         reads: Reads,
         published: tuple[int, bytes] | None,
-        witnessed: Cosignatures | None = None,
+        lines: Sequence[Line] = (),
         checkers: Iterable[Checker] = (),
     ) -> list[Damage]:
         """Read what is left, compare the tables beside, and return everything that was found.
 
         Args:
-            published: the newest checkpoint as it was before the snapshot was taken.
+            published, lines: the newest checkpoint and the lines of witnesses, as they were before the
+                snapshot was taken: later ones may be of a larger log.
         """
         size = reads.head().size
         if self.size < size or self.size == 0:
@@ -96,9 +96,9 @@ class Walk:
         if published is not None and published[0] > size:
             detail = f"a checkpoint of {published[0]} events was published, {size} are here"
             self.found.bad("CHECKPOINT", None, "checkpoints", detail)
-        if witnessed is not None and self._origin is not None:
+        if self._origin is not None:
             policy = None if self._fold is None else self._fold.authority.witness_policy
-            check_witnessed(self.found, witnessed, self._origin, self._tree.root_at, policy)
+            check_witnessed(self.found, lines, self._origin, self._tree.root_at, policy)
         for checker in checkers:
             self.found.extend(checker(reads))
         return list(self.found)
