@@ -31,7 +31,7 @@ class SealedCheck:
         self._erased: set[str] = set()
         self._erasures: list[tuple[int, str, list[str]]] = []
         self.rows = 0
-        self.lists: dict[str, int] = {}
+        self._lists: dict[str, int] = {}
 
     def check(self, reads: Reads, index: int, statement: Statement) -> None:
         """Check what one statement names."""
@@ -50,6 +50,9 @@ class SealedCheck:
                 self._found.bad(
                     "DISCLOSURE_MISSING", index, "disclosures", f"the sealed value at {path} is gone"
                 )
+        for name, size in self._lists.items():  # of lists not committed yet slots may lie ready
+            if reads.count_slots(name) > size:
+                self._found.bad("STRAY", None, "slots", f"list {name} has more slots than were committed to")
         for index, event, digests in self._erasures:
             self._erasure(reads, index, event, digests)
 
@@ -114,7 +117,7 @@ class SealedCheck:
     def _slots(self, reads: Reads, index: int, statement: Statement) -> None:
         """Check that every slot kept for a list is in the list that was committed."""
         name, size = statement.data["list"], statement.data["size"]
-        self.lists[name] = size
+        self._lists[name] = size
         root = parse_hash(statement.data["root"], what="the list's root", code="SLOT")
         for number in range(size):
             slot = reads.slot(name, number)

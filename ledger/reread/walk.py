@@ -166,6 +166,5 @@ class Walk:
             expected |= {
                 "guards": check_guards(self.found, reads, self._guards),
                 "disclosures": self._sealed.rows,
-                "slots": sum(self._sealed.lists.values()),
             }
         check_strays(self.found, reads, expected)
