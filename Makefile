@@ -4,7 +4,7 @@ BIN := .venv/bin
 SEED ?= 1
 DEMO ?= demo
 
-.PHONY: fuzz witness soak-stream demo test test-postgresql check fuzz-http bench cdisc sbom generated lock clean soak soak-relay million revoking
+.PHONY: mutation fuzz witness soak-stream demo test test-postgresql check fuzz-http bench cdisc sbom generated lock clean soak soak-relay million revoking
 
 .venv/made: requirements.lock pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed" if sys.version_info < (3, 11) else 0)'
@@ -75,6 +75,13 @@ soak-stream: .venv/made
 PYTHON_WITNESS ?= python3.12
 witness: .venv/made
 	$(BIN)/python -m tests.witnesses $(PYTHON_WITNESS)
+
+# Does a test notice when the verifier's core is changed in one place? A sample of the changes; half an hour.
+MUTATION ?= /tmp/trial-ledger-mutation
+mutation: .venv/made
+	$(BIN)/python -m venv $(MUTATION)
+	$(MUTATION)/bin/python -m pip install --quiet --disable-pip-version-check 'mutmut>=3.8,<4'
+	$(BIN)/python -m tests.mutation $(MUTATION)/bin/python
 
 sbom: .venv/made
 	$(BIN)/python -m tests.sbom sbom.cdx.json
