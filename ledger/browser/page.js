@@ -148,6 +148,11 @@ function showReport(report) {
 
 function verdict(title, name) {
   const { report } = state;
+  if (report.findings.some((each) => each.code === "POLICY")) {
+    const box = element("div", "", "verdict open");
+    box.append(element("strong", `${title}: not judged`), element("span", "The trust policy can't be used: see below."));
+    return box;
+  }
   const holds = report.holds(name);
   const without = report.unchecked.size > 0 && name === "integrity" ? "; see what was not checked" : "";
   const box = element("div", "", `verdict ${holds ? "good" : "bad"}`);

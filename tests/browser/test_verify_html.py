@@ -336,6 +336,7 @@ def test_what_is_wrong_with_the_policy_is_said(verify: Verify, forged: Forgery, 
     result = verify(forged.write(tmp_path / "b"), policy="quorum none\nnonsense\n")
     assert not result.holds("integrity")
     assert "line 2" in result.said["findings"][0]["detail"]
+    assert "Integrity: not judged" in result.page.inner_text("#verdicts")
 
 
 def test_log_that_signed_with_one_key_only(
