@@ -23,6 +23,7 @@ from ledger.problem import Problem
 from ledger.statement import Statement, is_restricted
 from ledger.verify.findings import finding
 from ledger.verify.form import Examined, check_set
+from ledger.verify.hidden import is_by_stranger
 from ledger.verify.tables import KeyTable
 from ledger.verify.tree import Reporter, Roots
 
@@ -126,6 +127,8 @@ class IntegrityJudge:
 
     def _withheld_keys(self, index: int, leaf: Leaf) -> None:
         """Check what a leaf alone tells of its signers: what enrols a key is always shown."""
+        if is_by_stranger(self.authority, leaf):
+            self._bad("ROLE_NOT_ALLOWED", "withheld, by somebody who signs nothing of its class", index)
         for sig in leaf.sigs:
             key = self.authority.keys.get(sig.key)
             if key is None:

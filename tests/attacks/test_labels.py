@@ -10,6 +10,7 @@ import pytest
 
 from ledger import canonical
 from ledger.leaf import stream_tag
+from ledger.verify.findings import Verdict
 from ledger.verify.options import Scope
 from tests.attacks.assertions import assert_only
 from tests.attacks.mutators_log import (
@@ -23,7 +24,8 @@ from tests.attacks.mutators_log import (
     training,
     vitals,
 )
-from tests.attacks.mutators_scope import narrow, withhold
+from tests.attacks.mutators_people import control
+from tests.attacks.mutators_scope import narrow, set_withheld, withhold
 from tests.ledger.forgery import Forgery, key_of
 from tests.ledger.small_ledger import SmallLedger
 from tests.ledger.verifying import found, problems
@@ -278,3 +280,39 @@ def test_withheld_leaf_whose_statement_is_another_participants(
     at = made.at["demographics SA-01-002"]
     withhold(forged, at, "blinded", statement="ab" * 32)
     assert "WITHHELD_FORM" in problems(check(forged))
+
+
+# Control statements under another class
+
+
+def _hide_revocation(forged: Forgery, made: SmallLedger, by: str, label: str) -> tuple[int, bytes]:
+    """Revoke the coordinator's key, and withhold that from the auditor as if it were of safety."""
+    data = {"key": key_of("bchan").id, "person": "bchan"}
+    at = control(forged, made, "key.revoked", "person/bchan", data, by=by)
+    body = forged.payloads[at]
+    forged.set_leaf(at, **{"class": label, "stream": "ef" * 32})
+    forged.append(vitals(forged, made), [key_of("bchan")])
+    withhold(forged, at, "blinded")
+    return at, body
+
+
+def test_revocation_by_root_hidden_as_blinded(forged: Forgery, made: SmallLedger, check: Check) -> None:
+    """A root person signs control statements alone: a withheld leaf by root is none of its class."""
+    at, _ = _hide_revocation(forged, made, "root", "restricted")
+    report = check(forged)
+    assert found(report, "ROLE_NOT_ALLOWED") == [at]
+    assert report.verdict(Verdict.INTEGRITY) == "fails"
+
+
+def test_revocation_by_an_administrator_hidden_as_blinded(
+    forged: Forgery, made: SmallLedger, check: Check, tmp_path: Path
+) -> None:
+    """Who signs in that class too is found by the own copy, and by every reader who sees it."""
+    at, body = _hide_revocation(forged, made, "admin", "restricted")
+    assert found(check(forged), "ROLE_NOT_ALLOWED") == []
+    (tmp_path / "outbox").mkdir()
+    (tmp_path / "outbox" / "mine.json").write_bytes(body)
+    assert found(check(forged, outbox=tmp_path / "outbox"), "LABELS") == [at]
+    forged.payloads[at] = body
+    set_withheld(forged, [])
+    assert at in found(check(forged), "LABELS")
