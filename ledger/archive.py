@@ -108,7 +108,7 @@ def unpack(archive: Path, place: Path) -> None:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 with packed.open(member) as source, target.open("xb") as file:
                     shutil.copyfileobj(source, file)
-    except (OSError, zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
+    except (OSError, zipfile.BadZipFile, RuntimeError) as error:
         raise FormatError("ARCHIVE", "expected an archive that can be read to its end") from error
     if not {README, POLICY, f"{LEDGER}/{CONFIG}", f"{LEDGER}/{DATABASE}"} <= names:
         raise FormatError("ARCHIVE", "expected policy, bundle and ledger in it")
