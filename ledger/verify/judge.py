@@ -23,6 +23,7 @@ from ledger.verify.bundle import Bundle, open_bundle
 from ledger.verify.epochs import link
 from ledger.verify.files import STAMP, check_forks, check_names, check_proofs
 from ledger.verify.findings import Finding, finding
+from ledger.verify.identity import Row
 from ledger.verify.options import Options
 from ledger.verify.report import Report
 from ledger.verify.sidecars import read_scope
@@ -64,6 +65,7 @@ class _Run:
         self._findings: list[Finding] = []
         self._facts: dict[str, str | int] = {}
         self._counts: dict[str, int] = {}
+        self._identity: tuple[Row, ...] = ()
         self._ledger_id = options.ledger_id or options.policy.ledger_id
 
     def report(self, found: Finding) -> None:
@@ -81,6 +83,7 @@ class _Run:
             strict_conduct=self._options.strict_conduct,
             facts=self._facts,
             counts=self._counts,
+            identity=self._identity,
         )
 
     def judge(self, bundle: Bundle) -> Report:
@@ -119,6 +122,7 @@ class _Run:
             with examiner(self._options.workers) as examine:
                 walk.run(examine, self._progress)
             walk.finish(self._counts)
+            self._identity = walk.identity()
         return self.finish(complete=True)
 
     def _note(self, note: bytes) -> Checkpoint | None:

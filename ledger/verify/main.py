@@ -55,7 +55,7 @@ def main(argv: Sequence[str]) -> int:
     except KeyboardInterrupt:
         print("trial-ledger verify: interrupted, nothing is judged", file=sys.stderr)
         return EXIT_INTERRUPTED
-    text = as_json(report) + "\n" if arguments.json else as_text(report)
+    text = as_json(report) + "\n" if arguments.json else as_text(report, identity=arguments.identity)
     # A terminal of another encoding than UTF-8 must not stop a verdict.
     sys.stdout.write(
         text.encode(sys.stdout.encoding or "utf-8", "replace").decode(sys.stdout.encoding or "utf-8")
@@ -149,6 +149,7 @@ def _parser() -> argparse.ArgumentParser:
         help="another log that claims to continue the same epoch",
     )
     add("--workers", type=int, default=1, metavar="N", help="processes that examine entries (default 1)")
+    add("--identity", action="store_true", help="list people, their keys, and who endorsed them on what")
     add("--json", action="store_true", help="print one JSON object")
     return parser
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from ledger.verify.findings import CODES, Finding, Verdict
+from ledger.verify.identity import Row, as_lines
 
 HOLDS: Final = "holds"
 FAILS: Final = "fails"
@@ -34,6 +35,7 @@ class Report:
         pinned: a ledger id was given by the auditor.
         facts: origin, size, root and such, in the order to print.
         counts: what was counted on the way.
+        identity: who stands behind each key, a row for each person.
     """
 
     findings: tuple[Finding, ...]
@@ -42,6 +44,7 @@ class Report:
     strict_conduct: bool
     facts: Mapping[str, str | int]
     counts: Mapping[str, int]
+    identity: tuple[Row, ...] = ()
 
     def verdict(self, verdict: Verdict) -> str:
         """Say whether one of the three verdicts holds."""
@@ -88,6 +91,7 @@ def as_json(report: Report) -> str:
         "first_index": report.first_index,
         "facts": dict(report.facts),
         "counts": dict(report.counts),
+        "identity": list(report.identity),
         "findings": [_plain(each) for each in report.problems],
         "notes": [_plain(each) for each in report.notes],
     }
@@ -108,8 +112,8 @@ def _plain(each: Finding) -> dict[str, Any]:
     return row
 
 
-def as_text(report: Report) -> str:
-    """Write the report for people; of each code at most the first few findings."""
+def as_text(report: Report, *, identity: bool = False) -> str:
+    """Write the report for people; of each code at most the first few findings, people where asked for."""
     lines = [f"{name:<14}{value}" for name, value in report.facts.items()]
     lines += ["", *(f"{verdict.value:<14}{report.verdict(verdict)}" for verdict in _JUDGED), ""]
     if report.problems:
@@ -119,6 +123,8 @@ def as_text(report: Report) -> str:
     if report.notes:
         lines += ["notes", *_listed(report.notes), ""]
     lines += [f"{name:<44}{value}" for name, value in report.counts.items()]
+    if identity:
+        lines += ["", "people and their keys", *as_lines(report.identity)]
     lines += ["", _summary(report)]
     return _printable("\n".join(lines)) + "\n"
 

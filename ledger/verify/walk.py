@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
 from ledger.actions.registry import parse_action
-from ledger.authority import Authority
 from ledger.checkpoint import Checkpoint
 from ledger.earlier import NONE, Earlier
 from ledger.errors import FormatError
@@ -27,6 +26,7 @@ from ledger.verify.epochs import NOT_GIVEN
 from ledger.verify.files import AttachmentsJudge
 from ledger.verify.findings import Finding, finding
 from ledger.verify.form import Examined, read_payloads
+from ledger.verify.identity import Row, identity_report, one_sided_persons
 from ledger.verify.integrity import IntegrityJudge, JudgedEntry
 from ledger.verify.options import Options
 from ledger.verify.outbox import check_outbox
@@ -113,6 +113,10 @@ class Walk:
             self._report,
         )
         self._count(counts)
+
+    def identity(self) -> tuple[Row, ...]:
+        """Return who stands behind each key, as of the last entry."""
+        return identity_report(self._integrity.authority)
 
     def _chunks(self) -> Iterator[Chunk]:
         """Read entry bundles, maybe ahead: what is found in reading one is reported when it is judged."""
@@ -207,7 +211,7 @@ class Walk:
                     detail = f"{len(suspect)} statements by {key_id} since the compromise at {since}"
                     self._report(finding("SUSPECT", detail, index=since))
         self._erasures()
-        one_sided = _one_sided(authority)
+        one_sided = one_sided_persons(authority)
         if one_sided:
             detail = f"{len(one_sided)} persons, all of whose keys one organisation endorsed"
             self._report(finding("ONE_SIDED_IDENTITY", detail))
@@ -225,6 +229,8 @@ class Walk:
         """Say what was erased on whose approvals, and which backups still hold it (§7)."""
         people, size = self._conduct.people, self._checkpoint.size
         for erasure in people.erasures:
+            if erasure.index < 0:
+                continue  # said where the older epoch is verified
             index = self._index(erasure.statement)
             by = " and ".join(erasure.approved_by)
             detail = f"{len(erasure.digests)} sealed values of index {index}, approved by {by}"
@@ -232,15 +238,3 @@ class Walk:
             for _, backup in people.backups_between(index or 0, erasure.index, size):
                 detail = f"backup {backup.backup} of size {backup.size} may hold what was erased"
                 self._report(finding("ERASURE_PENDING", detail, index=erasure.index))
-
-
-def _one_sided(authority: Authority) -> set[str]:
-    """Return the persons all of whose keys one organisation endorsed, and no earlier key of theirs."""
-    endorsers: dict[str, set[str]] = {}
-    for key in authority.keys.values():
-        if key.endorsed_by is not None and key.person in authority.persons:
-            sources = endorsers.setdefault(key.person, set())
-            sources.add(key.endorsed_by)
-            if key.confirmed_at is not None:
-                sources.add("the holder")
-    return {person for person, sources in endorsers.items() if len(sources) == 1}
