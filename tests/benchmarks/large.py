@@ -25,9 +25,7 @@ def make_bundle(directory: Path, events: int) -> tuple[Path, Path]:
         import_into(trial, pages * PAGE)
         bundle = directory / "bundle"
         note = trial.publish()
-        export_bundle(
-            ledger.store, ledger.data_keys, note, bundle, scope=Scope(kind="study"), role="auditor"
-        )
+        export_bundle(ledger.store, ledger.data_keys, note, bundle, scope=Scope(kind="study"), role="auditor")
         return bundle, trial.write_policy(directory / "policy")
     finally:
         ledger.close()
