@@ -81,7 +81,7 @@ def test_the_stream_of_a_site_is_whole_and_tells_nothing_of_others(study: OpenSt
     assert foreign
     for entry in entries:
         sent = show([frame(entry, "/v1/studies/x")])
-        assert sent.count(b"id: %d\n\n" % entry.index) == 1
+        assert sent.count(b"\nid: %d\n" % entry.index) == 1
         if entry.stream in foreign:
             assert sent.startswith(b"event: leaf\n")
             assert entry.stream.partition("/")[2].encode() not in sent
