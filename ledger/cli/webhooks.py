@@ -1,7 +1,7 @@
 """`webhooks`: propose endpoints, look at them, and write the actions that put changes in force.
 
-    trial-ledger webhooks propose DIR --url https://receiver.example/h --role auditor --person mc > action.json
-    trial-ledger record DIR --key admin.json action.json
+    webhooks propose DIR --url https://receiver.example/h --role auditor --person mc > action.json
+    record DIR --key admin.json action.json
 
 What `propose`, `rotate`, `replay` and `off` print is an action for an administrator to sign with `record`.
 Until that is in the log nothing changes. The public key that receivers need is told on standard error.

@@ -149,7 +149,7 @@ def test_a_participant_is_registered_once_in_all_epochs(epochs: Epochs) -> None:
     assert caught.value.code == "ID_REUSED"
 
 
-def test_a_record_of_the_old_epoch_is_corrected_in_the_new_one(epochs: Epochs) -> None:
+def test_an_event_of_the_old_epoch_is_earlier_than_all_of_the_new_one(epochs: Epochs) -> None:
     """A statement may name an event of the old epoch, which is earlier than all of the new one."""
     reader = epochs.new.ledger.refresh().reader
     event = epochs.old.ledger.store.stream_entries(PARTICIPANT, 1)[0].event
