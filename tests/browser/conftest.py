@@ -12,9 +12,9 @@ from playwright.sync_api import Browser, sync_playwright
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """A headless browser for all tests."""
+    """A headless browser for the tests of a module: while it is there, an event loop of its own runs."""
     if CHROMIUM is None:
         pytest.skip("no Chromium is installed: pages are not tried in a browser")
     with sync_playwright() as playwright:
