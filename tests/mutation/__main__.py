@@ -35,6 +35,7 @@ APART: Final = ("imports_are_few", "ctrl_c", "every_code_of_the_judges")
 """What asks about a process of its own or reads the source, and would find mutmut there."""
 KILLED: Final = frozenset({1, 3, 24, 36, 152, 255, -24})
 """How mutmut writes down a test that failed, or took far too long: the mutant was noticed."""
+NO_TEST: Final = 33
 
 
 def main() -> int:
@@ -137,14 +138,28 @@ def _is_sentence(node: object) -> bool:
 
 
 def _print(place: Path, names: list[str], drawn: list[str], seed: int, least: float) -> int:
+    """Print what became of each mutant; one that no test reached counts as one that lived on."""
     results = _results(place)
-    outcomes = Counter("killed" if results[name] in KILLED else "survived" for name in drawn)
+    outcomes = Counter(_outcome(results[name]) for name in drawn)
     for name in drawn:
-        if results[name] not in KILLED:
-            print(f"survived ({results[name]}): {name}")
-    score = outcomes["killed"] / max(1, len(drawn))
-    print(f"{len(names)} mutants, a sample of {len(drawn)} drawn by seed {seed}: {score:.1%} killed")
-    return 0 if score >= least else 1
+        if _outcome(results[name]) in ("survived", "no test"):
+            print(f"{_outcome(results[name])}: {name}")
+    tried = len(drawn) - outcomes["not tried"]
+    if not tried:
+        print("no mutant was tried: the run of the tests without a mutant failed, see above")
+        return 1
+    score = outcomes["killed"] / tried
+    counted = ", ".join(f"{count} {outcome}" for outcome, count in sorted(outcomes.items()))
+    print(
+        f"{len(names)} mutants, {len(drawn)} drawn by seed {seed}: {counted}; {score:.1%} of those tried killed"
+    )
+    return 0 if score >= least and not outcomes["not tried"] else 1
+
+
+def _outcome(code: int | None) -> str:
+    if code is None:
+        return "not tried"
+    return "killed" if code in KILLED else "no test" if code == NO_TEST else "survived"
 
 
 if __name__ == "__main__":
