@@ -150,9 +150,8 @@ def _print(place: Path, names: list[str], drawn: list[str], seed: int, least: fl
         return 1
     score = outcomes["killed"] / tried
     counted = ", ".join(f"{count} {outcome}" for outcome, count in sorted(outcomes.items()))
-    print(
-        f"{len(names)} mutants, {len(drawn)} drawn by seed {seed}: {counted}; {score:.1%} of those tried killed"
-    )
+    print(f"{len(names)} mutants, {len(drawn)} drawn by seed {seed}: {counted}")
+    print(f"{score:.1%} of those that were tried are killed")
     return 0 if score >= least and not outcomes["not tried"] else 1
 
 
