@@ -1,5 +1,6 @@
 """Fixtures that every package's tests share."""
 
+import signal
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 
@@ -16,6 +17,11 @@ from tests.twins import Twin
 # A deadline per example would fail a law on a busy machine, which says nothing about the law.
 settings.register_profile("no deadline", deadline=None)
 settings.load_profile("no deadline")
+
+# A shell starts what runs in the background with this signal ignored, and a command that a test interrupts
+# would inherit that.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

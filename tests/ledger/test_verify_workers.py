@@ -165,7 +165,7 @@ def test_ctrl_c_ends_the_command_with_130(tmp_path: Path) -> None:
         (outbox / "statement.json").open("wb"),
     ):  # waits until the command reads it
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate()
+        out, err = process.communicate(timeout=60)
     assert (process.returncode, out) == (130, "")
     assert err == "trial-ledger verify: interrupted, nothing is judged\n"
 
