@@ -158,6 +158,7 @@ TREE_RANGE            the tree sizes are not of this log
 SCOPE                 expected study, site:S or participant:P
 EXPORT_ROLE           no bundle is made for this role and scope
 EXPORT_SIZE           the bundle is too large for a zip
+PURPOSE               a purpose is asked for where sealed values are opened
 DOCUMENT_KEY          this service has no key of documents: the operator makes it with copy-key
 GLYPH_MISSING         a character of these records has no glyph on this machine: nothing was issued
 TILE_PATH             there is no such tile

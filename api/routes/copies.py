@@ -64,9 +64,9 @@ def _issue(call: Call, scope: Scope, format_: Format) -> Issued:
     reader, study = call.reader, call.study
     purpose = call.purpose()
     if purpose is None and _opens(reader):
-        raise ProblemError("QUERY", 400, field="purpose")
+        raise ProblemError("PURPOSE", 422, field="purpose")
     if study.documents is None:
-        raise ProblemError("DOCUMENT_KEY", 503)
+        raise ProblemError("DOCUMENT_KEY", 409)
     wanted = Wanted(
         scope=scope,
         # As with exports: of a blinded inspection, the auditor's sight.
@@ -87,9 +87,10 @@ def _opens(reader: Reader) -> bool:
 
 _ANSWERS: Final = {
     200: "the copy; Ledger-Issued is the index of its event",
-    400: "no purpose given by a reader whose role sees values sealed treatment or identity",
-    422: "a rule refuses it: the log does not have the reader in the role, or a character has no glyph",
-    503: "the service has no key of documents, or the ledger is frozen",
+    409: "the service has no key of documents",
+    422: "a rule refuses it: no purpose by a reader whose role sees values sealed treatment or identity, a "
+    "role that the log does not have the reader in, or a character without a glyph",
+    503: "the ledger is frozen",
 }
 
 OPERATIONS: Final = (

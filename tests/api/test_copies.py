@@ -111,7 +111,7 @@ def test_the_bundle_of_a_package_verifies(http: TestClient, made: SmallLedger, t
         (f"{COPY}?purpose=own_copy", "elsewhere", 404, "UNKNOWN_PARTICIPANT"),
         (f"{BASE}/participants/SA-01-999/certified-copy", "sponsor", 404, "UNKNOWN_PARTICIPANT"),
         (COPY, "rater", 403, "FORBIDDEN"),
-        (COPY, "investigator", 400, "QUERY"),
+        (COPY, "investigator", 422, "PURPOSE"),
         (COPY, "posing", 422, "ROLE_NOT_HELD"),
         (f"{BASE}/certified-copy", "coordinator", 403, "FORBIDDEN"),
         (f"{BASE}/certified-copy?scope=site:SD-02&purpose=x", "coordinator", 403, "FORBIDDEN"),
@@ -148,4 +148,4 @@ def test_a_service_without_a_key_of_documents_says_so(made: SmallLedger) -> None
     study = replace(open_study(made), config=replace(config(made), tokens=TOKENS))
     with TestClient(create_app([study])) as client:
         answer = get(client, COPY, "sponsor")
-    assert (answer.status_code, answer.json()["code"]) == (503, "DOCUMENT_KEY")
+    assert (answer.status_code, answer.json()["code"]) == (409, "DOCUMENT_KEY")
