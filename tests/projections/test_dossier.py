@@ -62,7 +62,6 @@ def test_what_came_after(tmp_path: Path) -> None:
     by_root(made, "account.disabled", "person/bchan", {"person": "bchan"})
     found = dossier(made.ledger.store, at)
     assert found is not None
-    assert [row["says"].split()[0] for row in found["afterwards"]] != []
     assert [row["section"] for row in found["afterwards"]] == ["afterwards", "afterwards"]
     assert found["signatures"][0]["suspect_from"] == at
     assert found["signatures"][0]["holds"] is True
@@ -85,5 +84,5 @@ def test_by_the_command(tmp_path: Path) -> None:
     assert json.loads(run("dossier", ledger, "3", "--json").out)["signatures"][0]["holds"] is True
     for wrong in ("99", "ab" * 32, "x"):
         refused = run("dossier", ledger, wrong)
-        assert (refused.code, refused.err.count("\n")) != (0, 0)
+        assert (refused.code, refused.err.count("\n")) == (1, 1)
     shutil.rmtree(ledger)
