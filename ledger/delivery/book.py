@@ -15,8 +15,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import sqlite3
-import threading
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,9 +29,8 @@ from ledger.delivery.endpoints import Endpoint, parse_endpoint
 from ledger.delivery.signing import public_key
 from ledger.errors import StoreError
 from ledger.sources import Sources
-from ledger.store.sqlite import BUSY_TIMEOUT_S
-from ledger.store.sqlite_errors import translate
-from ledger.store.sqlite_files import FileFormat, make_file, open_file
+from ledger.store.small_file import SmallFile
+from ledger.store.sqlite_files import FileFormat
 
 FILE: Final = "deliveries.db"
 LOCK: Final = "deliveries.lock"
@@ -80,6 +77,10 @@ class Parked:
     trouble: str
 
 
+class _File(SmallFile):
+    form = FORM
+
+
 class Book:
     """The file; threads and processes may share it."""
 
@@ -91,8 +92,7 @@ class Book:
         """
         self._kek = AESGCM(kek)
         self._sources = sources
-        self._lock = threading.Lock()
-        self._db = open_file(directory / FILE, FORM, BUSY_TIMEOUT_S)
+        self._file = _File(directory / FILE)
 
     @classmethod
     def ensure(cls, directory: Path, kek: bytes, sources: Sources) -> Self:
@@ -103,13 +103,12 @@ class Book:
         """
         if not (directory / FILE).exists():
             with suppress(StoreError):  # another process may have been first
-                make_file(directory / FILE, FORM, BUSY_TIMEOUT_S)
+                _File.create(directory / FILE).close()
         return cls(directory, kek, sources)
 
     def close(self) -> None:
         """Release the file; closing twice is allowed."""
-        with self._lock:
-            self._db.close()
+        self._file.close()
 
     def new_endpoint(self) -> str:
         """Return an id that no endpoint has."""
@@ -224,20 +223,11 @@ class Book:
         self, query: str, values: tuple[Any, ...] = (), also: tuple[str, tuple[Any, ...]] | None = None
     ) -> list[tuple[Any, ...]]:
         """Run a statement, and another one in the same transaction."""
-        with self._lock:
-            try:
-                self._db.execute("BEGIN" if query.startswith("SELECT") else "BEGIN IMMEDIATE")
-                try:
-                    rows = self._db.execute(query, values).fetchall()
-                    if also is not None:
-                        self._db.execute(*also)
-                    self._db.execute("COMMIT")
-                except BaseException:
-                    with suppress(sqlite3.Error):  # the first failure is the one to tell
-                        self._db.execute("ROLLBACK")
-                    raise
-            except sqlite3.Error as error:
-                raise translate(error) from error
+        if also is None:
+            return self._file.read(query, values)
+        with self._file.writing() as connection:
+            rows = connection.execute(query, values).fetchall()
+            connection.execute(*also)
         return rows
 
 

@@ -15,17 +15,14 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
-import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Final, Self
+from typing import Final
 
 from ledger.errors import StoreError
+from ledger.store.small_file import SmallFile
 from ledger.store.sql import script
-from ledger.store.sqlite_errors import translate
-from ledger.store.sqlite_files import FileFormat, make_file, open_file
+from ledger.store.sqlite_files import FileFormat
 
 FILE: Final = "accounts.db"
 FORM: Final = FileFormat(
@@ -36,7 +33,6 @@ FORM: Final = FileFormat(
     write_ahead=True,
     package="ledger.identity",
 )
-BUSY_TIMEOUT_S: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,37 +49,10 @@ class Part:
         return script(self.script, self.package)
 
 
-class AccountsDatabase:
+class AccountsDatabase(SmallFile):
     """The file of accounts; threads and processes may share it. `repr` shows the path alone."""
 
-    def __init__(self, path: Path) -> None:
-        """Open an existing file.
-
-        Raises:
-            StoreError: STORE_MISSING, STORE_CORRUPT, STORE_VERSION, STORE_BUSY, STORE_IO.
-        """
-        self.path = path
-        self._lock = threading.RLock()
-        self._connection = open_file(path, FORM, BUSY_TIMEOUT_S)
-
-    @classmethod
-    def create(cls, path: Path) -> Self:
-        """Make a new, empty file.
-
-        Raises:
-            StoreError: STORE_EXISTS, STORE_MISSING for its directory, STORE_FULL, STORE_IO.
-        """
-        make_file(path, FORM, BUSY_TIMEOUT_S)
-        return cls(path)
-
-    def __repr__(self) -> str:
-        return f"<AccountsDatabase {self.path}>"
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_exception: object) -> None:
-        self.close()
+    form = FORM
 
     def add(self, part: Part) -> None:
         """Make the tables of a part where they are not there yet.
@@ -104,44 +73,6 @@ class AccountsDatabase:
                     return
         if known[0][0] != digest:
             raise StoreError("STORE_VERSION", f"expected the tables of this version for {part.name}")
-
-    def read(self, query: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        """Return the rows of a query.
-
-        Raises:
-            StoreError: STORE_BUSY, STORE_IO, STORE_CORRUPT, STORE_CLOSED.
-        """
-        with self._lock:
-            try:
-                return self._connection.execute(query, parameters).fetchall()
-            except sqlite3.Error as error:
-                raise translate(error) from error
-
-    @contextmanager
-    def writing(self) -> Iterator[sqlite3.Connection]:
-        """Hold the write lock of the file; commit at the end, or undo everything on an error.
-
-        Raises:
-            StoreError: STORE_BUSY, STORE_FULL, STORE_IO, STORE_CORRUPT, STORE_CLOSED.
-            ConflictError: DUPLICATE.
-        """
-        with self._lock:
-            try:
-                self._connection.execute("BEGIN IMMEDIATE")
-                try:
-                    yield self._connection
-                    self._connection.execute("COMMIT")
-                except BaseException:
-                    with suppress(sqlite3.Error):  # the first failure is the one to tell
-                        self._connection.execute("ROLLBACK")
-                    raise
-            except sqlite3.Error as error:
-                raise translate(error) from error
-
-    def close(self) -> None:
-        """Release the file; closing twice is allowed."""
-        with self._lock:
-            self._connection.close()
 
 
 def _statements(text: str) -> Iterator[str]:

@@ -18,6 +18,7 @@ from ledger.errors import StoreError
 from ledger.store.sql import HERE, script
 from ledger.store.sqlite_errors import translate
 
+BUSY_TIMEOUT_S: Final = 5.0
 OLDEST_SQLITE: Final = (3, 37, 0)  # STRICT tables
 _CACHE_KIB: Final = 32 * 1024
 _LOG_PAGES: Final = 4_000

@@ -8,18 +8,12 @@ by an explicit command alone: a witness whose file is lost is retired, not start
 from __future__ import annotations
 
 import sqlite3
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Final, Self
+from typing import Final
 
-from ledger.errors import StoreError
 from ledger.note import VerifierKey, format_vkey, parse_vkey
-from ledger.store.sqlite import BUSY_TIMEOUT_S
-from ledger.store.sqlite_errors import translate
-from ledger.store.sqlite_files import FileFormat, make_file, open_file
+from ledger.store.small_file import SmallFile
+from ledger.store.sqlite_files import FileFormat
 
 MAX_EVIDENCE: Final = 1_000
 """Requests that are kept of one log; more of them say nothing new."""
@@ -55,37 +49,14 @@ class Evidence:
     request: bytes
 
 
-class WitnessStore:
+class WitnessStore(SmallFile):
     """The memory of one witness; threads and processes may share it."""
 
-    def __init__(self, path: Path) -> None:
-        """Open an existing file.
-
-        Raises:
-            StoreError: STORE_MISSING, STORE_CORRUPT, STORE_VERSION, STORE_BUSY, STORE_IO.
-        """
-        self.path = path
-        self._lock = threading.Lock()
-        self._connection = open_file(path, FORM, BUSY_TIMEOUT_S)
-
-    @classmethod
-    def create(cls, path: Path) -> Self:
-        """Make a new, empty file.
-
-        Raises:
-            StoreError: STORE_EXISTS, STORE_MISSING for its directory, STORE_FULL, STORE_IO.
-        """
-        make_file(path, FORM, BUSY_TIMEOUT_S)
-        return cls(path)
-
-    def close(self) -> None:
-        """Release the file; closing twice is allowed."""
-        with self._lock:
-            self._connection.close()
+    form = FORM
 
     def add_log(self, origin: str, keys: tuple[VerifierKey, ...]) -> None:
         """Remember a log's keys, in place of those that were known; what was cosigned of it stays."""
-        with self.transaction() as connection:
+        with self.writing() as connection:
             connection.execute(
                 "INSERT INTO logs (origin, keys) VALUES (?, ?) "
                 "ON CONFLICT (origin) DO UPDATE SET keys = excluded.keys",
@@ -94,51 +65,32 @@ class WitnessStore:
 
     def logs(self) -> dict[str, tuple[VerifierKey, ...]]:
         """Return the keys of every log, by origin."""
-        with self._lock, _translated():
-            rows = self._connection.execute("SELECT origin, keys FROM logs ORDER BY origin").fetchall()
+        rows = self.read("SELECT origin, keys FROM logs ORDER BY origin")
         return {origin: tuple(parse_vkey(each) for each in keys.split("\n")) for origin, keys in rows}
 
     def newest(self, origin: str) -> Cosigned | None:
         """Return what was cosigned last of a log."""
-        with self._lock, _translated():
-            return newest_of(self._connection, origin)
+        with self._held() as connection:
+            return newest_of(connection, origin)
 
     def evidence(self, origin: str | None = None) -> tuple[Evidence, ...]:
         """Return the refused requests that are kept, of one log or of all, in order."""
-        with self._lock, _translated():
-            rows = self._connection.execute(
-                "SELECT origin, time_s, status, head, request FROM evidence "
-                "WHERE ?1 IS NULL OR origin = ?1 ORDER BY number",
-                (origin,),
-            ).fetchall()
+        rows = self.read(
+            "SELECT origin, time_s, status, head, request FROM evidence "
+            "WHERE ?1 IS NULL OR origin = ?1 ORDER BY number",
+            (origin,),
+        )
         return tuple(Evidence(origin=a, time_s=b, status=c, head=d, request=e) for a, b, c, d, e in rows)
 
     def keep_evidence(self, kept: Evidence) -> None:
         """Keep one request for each tree head, up to the limit of the log."""
-        with self.transaction() as connection:
+        with self.writing() as connection:
             connection.execute(
                 "INSERT INTO evidence (origin, time_s, status, head, request) SELECT ?1, ?2, ?3, ?4, ?5 "
                 "WHERE (SELECT count(*) FROM evidence WHERE origin = ?1) < ?6 "
                 "ON CONFLICT (head) DO NOTHING",
                 (kept.origin, kept.time_s, kept.status, kept.head, kept.request, MAX_EVIDENCE),
             )
-
-    @contextmanager
-    def transaction(self) -> Iterator[sqlite3.Connection]:
-        """Hold the file's write lock; commit at the end, roll back on any error.
-
-        Raises:
-            StoreError: STORE_BUSY, STORE_FULL, STORE_IO.
-        """
-        with self._lock, _translated():
-            self._connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._connection
-                self._connection.execute("COMMIT")
-            except BaseException:
-                if self._connection.in_transaction:
-                    self._connection.execute("ROLLBACK")
-                raise
 
 
 def newest_of(connection: sqlite3.Connection, origin: str) -> Cosigned | None:
@@ -157,13 +109,3 @@ def put_newest(connection: sqlite3.Connection, origin: str, cosigned: Cosigned) 
         "time_s = excluded.time_s, note = excluded.note",
         (origin, cosigned.size, cosigned.root, cosigned.time_s, cosigned.note),
     )
-
-
-@contextmanager
-def _translated() -> Iterator[None]:
-    try:
-        yield
-    except sqlite3.ProgrammingError as error:
-        raise StoreError("STORE_CLOSED", "the witness's memory is closed") from error
-    except sqlite3.Error as error:
-        raise translate(error) from error

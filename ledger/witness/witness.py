@@ -80,7 +80,7 @@ class Witness:
         """Compare with what was cosigned, and record what is cosigned now, in one transaction."""
         if parsed.old_size > checkpoint.size:
             return _refused(400, "expected an old size up to the checkpoint's")
-        with self.store.transaction() as connection:
+        with self.store.writing() as connection:
             answer = self._judge(connection, parsed, note, checkpoint)
         if answer.status in (409, 422) and not _is_only_stale(
             answer, self.store.newest(checkpoint.origin), checkpoint

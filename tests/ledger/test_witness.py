@@ -215,9 +215,9 @@ def test_two_requests_at_once(witness: Witness) -> None:
 def test_memory_goes_forward_only(witness: Witness) -> None:
     """The file itself refuses a smaller tree and another root."""
     witness.add_checkpoint(Log().request(0, 17))
-    with pytest.raises(StoreError), witness.store.transaction() as connection:
+    with pytest.raises(StoreError), witness.store.writing() as connection:
         connection.execute("UPDATE cosigned SET size = 3")
-    with pytest.raises(StoreError), witness.store.transaction() as connection:
+    with pytest.raises(StoreError), witness.store.writing() as connection:
         connection.execute("DELETE FROM cosigned")
 
 
