@@ -19,7 +19,7 @@ Canonical form itself (NFC, control characters, integer range, depth) was judged
 from __future__ import annotations
 
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, fields, is_dataclass
 from typing import Annotated, Any, Final, Literal, Protocol, Union, get_args, get_origin, get_type_hints
 
@@ -98,10 +98,24 @@ def optional(hint: Any) -> Any | None:
     return None
 
 
-def hints_of(cls: type) -> dict[str, Any]:
-    """Return the annotations of a dataclass's fields, in order, constraints included."""
-    hints = get_type_hints(cls, include_extras=True)
-    return {field.name: hints[field.name] for field in fields(cls)}
+def hints_of(cls: type) -> Mapping[str, Any]:
+    """Return the annotations of a dataclass's fields, in order, constraints included.
+
+    They are evaluated once: that is most of what declaring a class takes.
+    """
+    known = _hints.get(cls)
+    if known is None:
+        known = keep_hints(cls, get_type_hints(cls, include_extras=True))
+    return known
+
+
+def keep_hints(cls: type, hints: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Keep annotations that were evaluated already, of the class that a dataclass is made of for example."""
+    known = _hints[cls] = {field.name: hints[field.name] for field in fields(cls)}
+    return known
+
+
+_hints: dict[type, Mapping[str, Any]] = {}
 
 
 def members_of(cls: type, skip: frozenset[str] = frozenset()) -> tuple[Member, ...]:
