@@ -30,7 +30,7 @@ from ledger.errors import StoreError
 from ledger.store.port import Commit, Slot
 from ledger.store.rows import Row, RowReads, Statements, commit_rows, digest_bytes, slot_rows
 from ledger.store.sqlite_errors import translate
-from ledger.store.sqlite_files import FileFormat, connect, make_file, open_file
+from ledger.store.sqlite_files import FileFormat, connect, make_file, make_room, open_file
 from ledger.store.sqlite_reads import QUERIES, select
 
 APPLICATION_ID: Final = 0x544C4731
@@ -44,6 +44,8 @@ FORM: Final = FileFormat(
 )
 BUSY_TIMEOUT_S: Final = 5.0
 POLL_S: Final = 0.01  # how soon another process's commit is seen
+MANY: Final = 64
+"""Who has committed so often will go on: then the write-ahead log is given its whole length at once."""
 
 
 class SqliteTransaction(RowReads):
@@ -72,7 +74,7 @@ class SqliteTransaction(RowReads):
         if connection is not None:
             self._store._end(connection, commit=error is None and self._written and not self._failed)
 
-    def append(self, commit: Commit) -> None:
+    def append(self, commit: Commit, *, last: bool = False) -> None:
         self._write(commit_rows(commit))
 
     def put_attachment(self, sha256: str, media_type: str, data: bytes) -> None:
@@ -138,6 +140,7 @@ class SqliteStore(RowReads):
         self._write_lock = threading.Lock()
         self._readers: deque[sqlite3.Connection] = deque()
         self._committed = threading.Condition()
+        self._commits = 0
         self._closed = False
 
     @classmethod
@@ -160,7 +163,7 @@ class SqliteStore(RowReads):
         connection = open_file(path, FORM, busy_timeout_s, _check_sizes)
         return cls(path, connection, busy_timeout_s)
 
-    def write(self) -> SqliteTransaction:
+    def write(self, ids: Sequence[str] = ()) -> SqliteTransaction:
         return SqliteTransaction(self)
 
     @contextlib.contextmanager
@@ -227,6 +230,7 @@ class SqliteStore(RowReads):
         try:
             if commit:
                 connection.execute("COMMIT")
+                self._make_room()
         except sqlite3.Error as error:
             raise translate(error) from error
         finally:
@@ -239,12 +243,19 @@ class SqliteStore(RowReads):
             with self._committed:
                 self._committed.notify_all()
 
+    def _make_room(self) -> None:
+        self._commits += 1
+        if self._commits == MANY:
+            with contextlib.suppress(sqlite3.Error):  # it is for speed alone
+                make_room(self.path, self._busy_timeout_s)
+
     def _erase(self, name: str, rows: Sequence[Row]) -> int:
         with self.write() as transaction:
             erased = transaction.erase(name, rows)
         with self._write_lock:
             try:
                 busy = self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+                self._commits = 0  # the log begins anew
             except sqlite3.Error as error:
                 raise translate(error) from error
         if busy:

@@ -23,6 +23,7 @@ OLDEST_SQLITE: Final = (3, 37, 0)  # STRICT tables
 _CACHE_KIB: Final = 32 * 1024
 _LOG_PAGES: Final = 4_000
 """Pages of the write-ahead log before they are put in place, 16 MB: the more, the fewer are written twice."""
+_PAGE_BYTES: Final = 4_096
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,6 +136,26 @@ def connect(path: Path, busy_timeout_s: float) -> sqlite3.Connection:
     ):
         connection.execute(f"PRAGMA {setting}")
     return connection
+
+
+def make_room(path: Path, busy_timeout_s: float) -> None:
+    """Let the write-ahead log have its whole length before it is needed.
+
+    To sync a file that grows takes twice as long as one that is overwritten: the file system then has its own
+    journal to write. So pages are written into the log by a transaction that is rolled back; with hardly any
+    cache they go there at once, without a commit mark, and whoever commits next writes over them.
+
+    Raises:
+        sqlite3.Error: there is no room, or another process writes; the log is as good as it was.
+    """
+    with contextlib.closing(connect(path, busy_timeout_s)) as connection:
+        connection.execute("PRAGMA cache_size = 10")
+        connection.execute("BEGIN IMMEDIATE")
+        connection.execute(
+            "INSERT INTO attachments (sha256, media_type, data) VALUES (zeroblob(32), '', zeroblob(?))",
+            (_LOG_PAGES * _PAGE_BYTES,),
+        )
+        connection.execute("ROLLBACK")
 
 
 def check_format(connection: sqlite3.Connection, application_id: int, version: int) -> None:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from ledger.errors import ConflictError, LedgerError, StoreError
 from ledger.store.port import NewDisclosure, Reads, Store
-from ledger.store.sqlite import SqliteStore
+from ledger.store.sqlite import MANY, SqliteStore
 from ledger.store.sqlite_errors import translate
 from ledger.store.sqlite_files import connect
 from tests.store_contract import APPEND_ONLY, PARTICIPANT, PATIENCE_S, StoreContract, record
@@ -161,6 +161,37 @@ def test_a_commit_is_synced_before_it_returns(tmp_path: Path) -> None:
     with closing(SqliteStore.create(tmp_path / NAME)) as store:
         assert store._writer.execute("PRAGMA synchronous").fetchone()[0] == 2
         assert store._writer.execute("PRAGMA journal_mode").fetchone()[0] == "wal"
+
+
+def test_who_commits_often_writes_over_a_log_of_full_length(tmp_path: Path) -> None:
+    """The write-ahead log has its whole length then; what filled it is read by nobody, a crash included."""
+    path = tmp_path / NAME
+    wal = tmp_path / f"{NAME}-wal"
+    with closing(SqliteStore.create(path)) as store:
+        log = Log(store)
+        record(store, *(log.commit(STUDY) for _ in range(MANY)))
+        full = wal.stat().st_size
+        assert full > 16_000_000
+        record(store, *(log.commit(STUDY) for _ in range(3)))
+        assert wal.stat().st_size == full
+        crashed = tmp_path / "crashed.db"
+        for each, copy in ((path, crashed), (wal, tmp_path / "crashed.db-wal")):
+            copy.write_bytes(each.read_bytes())
+        with closing(SqliteStore.open(crashed)) as reopened:
+            assert reopened.head() == log.head() == store.head()
+            assert reopened.entries(0, MANY + 9) == store.entries(0, MANY + 9)
+
+
+def test_an_erasure_lets_the_log_grow_anew(tmp_path: Path) -> None:
+    """What an erasure empties is given its length again, by whoever commits as often again."""
+    with closing(SqliteStore.create(tmp_path / NAME)) as store:
+        log = Log(store)
+        sealing = log.commit(STUDY, sealed=["/data/arm"])
+        record(store, sealing, *(log.commit(STUDY) for _ in range(MANY)))
+        store.delete_disclosures(sealing.events[0].event, ["/data/arm"])
+        assert (tmp_path / f"{NAME}-wal").stat().st_size == 0
+        record(store, *(log.commit(STUDY) for _ in range(MANY)))
+        assert (tmp_path / f"{NAME}-wal").stat().st_size > 16_000_000
 
 
 def test_deleted_content_is_overwritten(tmp_path: Path) -> None:
