@@ -27,11 +27,13 @@ from ledger.errors import (
     StoreError,
 )
 from ledger.rules.codes import codes
+from ledger.unblinding_queue import QUEUED
 
 MEDIA_TYPE: Final = "application/problem+json"
 TYPE_PREFIX: Final = "urn:trial-ledger:problem:"
 RETRY_AFTER_S: Final = "1"
 SEALED_RULE: Final = "SEALED_RULE"
+FROZEN: Final = "FROZEN"
 
 # A bearer token authenticates readers; a statement authenticates itself (RFC 9110 §11.6.1 asks for a scheme).
 CHALLENGE: Final = {"WWW-Authenticate": 'Bearer realm="trial-ledger"'}
@@ -72,18 +74,23 @@ def problem(error: LedgerError) -> Response:
 
 def problem_members(error: LedgerError) -> dict[str, Any]:
     """Return the members of an error's problem, for a line among others."""
-    status = status_of(error)
+    status, code = status_of(error), public_code(error.code)
     value: dict[str, Any] = {
-        "type": TYPE_PREFIX + error.code.lower().replace("_", "-"),
-        "title": title_of(error.code, status),
+        "type": TYPE_PREFIX + code.lower().replace("_", "-"),
+        "title": title_of(code, status),
         "status": status,
-        "code": error.code,
+        "code": code,
     }
     if error.field is not None and error.code != SEALED_RULE and _FIELD.fullmatch(error.field):
         value["field"] = error.field
     if isinstance(error, ProblemError):
         value |= error.members
     return value
+
+
+def public_code(code: str | None) -> str:
+    """Return the code that anybody may read: that somebody was unblinded is not told to whoever asks."""
+    return FROZEN if code is None or code == QUEUED else code
 
 
 def status_of(error: LedgerError) -> int:

@@ -11,7 +11,7 @@ alone, so that one request's misfortune is not another's; not where the store as
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
@@ -32,8 +32,10 @@ Settled = Outcome | Exception
 class Recorder:
     """The queue before one ledger's write path. Lives on one event loop."""
 
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(self, ledger: Ledger, first: Callable[[], None] | None = None) -> None:
+        """Take statements for a ledger; `first` is called before each commit, in its thread."""
         self._ledger = ledger
+        self._first = first
         self._checker = Checker()
         self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="record")
         self._waiting: list[Waiting] = []
@@ -75,6 +77,8 @@ class Recorder:
                 _settle(future, outcome)
 
     def _record(self, submissions: Sequence[Submission], page: bool) -> list[Settled]:
+        if self._first is not None:
+            self._first()
         try:
             return [*self._ledger.record_all(submissions, breaches_last=page, checker=self._checker)]
         except Exception as error:  # the edge of the worker: the error goes to whoever waits for it

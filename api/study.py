@@ -17,10 +17,11 @@ from api.drift import Drift
 from api.reading import Reading
 from api.recorder import Recorder
 from api.tailer import Tailer
+from api.unblindings import Unblindings
 from api.webhooks import Webhooks
 from ledger.committer import Ledger
 from ledger.delivery.addresses import PUBLIC, Reach
-from ledger.directory import Config
+from ledger.directory import UNBLINDINGS, Config
 from ledger.errors import LedgerError
 from ledger.fsck import Checker
 from ledger.identity.database import AccountsDatabase
@@ -57,7 +58,9 @@ class ServedStudy:
         self.config = opened.config
         self.ledger = opened.ledger
         self.documents = opened.documents
-        self.recorder = Recorder(opened.ledger)
+        beside = None if opened.directory is None else opened.directory / UNBLINDINGS
+        self.unblindings = Unblindings(opened.ledger, beside)
+        self.recorder = Recorder(opened.ledger, self.unblindings.first)
         self.tailer = Tailer(opened.ledger, address)
         self.reading = Reading(opened.ledger.store)
         self.judges = ThreadPoolExecutor(max_workers=1, thread_name_prefix="verify")
@@ -104,6 +107,7 @@ class ServedStudy:
         await asyncio.to_thread(self.recorder.close)
         await asyncio.to_thread(self.judges.shutdown)
         await asyncio.to_thread(self._publish)
+        self.unblindings.close()
 
     def drain(self) -> None:
         """Let every stream end; called on the event loop."""
@@ -123,6 +127,7 @@ class ServedStudy:
             await asyncio.sleep(PUBLISH_EVERY_S)
 
     def _publish(self) -> None:
+        self.unblindings.settle()
         try:
             self.ledger.publish()
             self.unpublished = None

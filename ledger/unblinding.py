@@ -114,7 +114,7 @@ def show(ledger: Ledger, asked: Asked) -> Regimen:
     Raises:
         StoreError: the sealed value cannot be opened.
     """
-    return _regimen(ledger, asked.participant)
+    return regimen_now(ledger, asked.participant)
 
 
 def look_again(ledger: Ledger, *, person: str, role: str, participant: str, purpose: str) -> Regimen:
@@ -131,7 +131,7 @@ def look_again(ledger: Ledger, *, person: str, role: str, participant: str, purp
     view = View(who=person, role=role, scope=scope, size=fold.size, purpose=purpose, opened=("treatment",))
     if note_view(ledger, view) is None:
         raise FrozenError(ledger.startup.code or "FROZEN", ledger.startup.message)
-    return _regimen(ledger, participant)
+    return regimen_now(ledger, participant)
 
 
 def issue_envelope(ledger: Ledger, signer: Signer, envelope: Envelope) -> tuple[Recorded, Regimen]:
@@ -158,7 +158,7 @@ def issue_envelope(ledger: Ledger, signer: Signer, envelope: Envelope) -> tuple[
     )
     role = held[0] if held else KEEPERS[0]
     recorded = signer.record(ledger, action, stream=STREAM, role=role, meaning="responsibility")
-    return recorded, _regimen(ledger, envelope.participant)
+    return recorded, regimen_now(ledger, envelope.participant)
 
 
 def regimen_name(ledger: Ledger, arm: str) -> str:
@@ -194,8 +194,14 @@ def _members(request: Request, role: str, newest: Draw) -> tuple[dict[str, Any],
     return value, {**opened, "/reason/text": text}
 
 
-def _regimen(ledger: Ledger, participant: str) -> Regimen:
-    """Open what a participant gets now: where the newest allocation lets it go on, the one before."""
+def regimen_now(ledger: Ledger, participant: str) -> Regimen:
+    """Open what a participant gets now: where the newest allocation lets it go on, the one before.
+
+    For a caller whose record of this is durable already.
+
+    Raises:
+        StoreError: the sealed value cannot be opened.
+    """
     draws = [d for d in ledger.refresh().conduct.study.draws if d.participant == participant]
     for draw in sorted(draws, key=lambda draw: draw.stage, reverse=True):
         arm = _open_arm(ledger, draw)

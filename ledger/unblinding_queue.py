@@ -118,18 +118,35 @@ def sign_again(ledger: Ledger, queue: UnblindingQueue, signer: Signer) -> tuple[
         raise
 
 
+def settle_again(ledger: Ledger, queue: UnblindingQueue) -> tuple[Recorded, ...]:
+    """Record what waits in a ledger that stays open: also where it was closed for what waits (QUEUED).
+
+    It may fit now, or another process has signed it again and nothing waits any more.
+
+    Raises:
+        StoreError: the queue cannot be read.
+    """
+    waiting = queue.waiting()
+    if ledger.startup.code != QUEUED:
+        return settle(ledger, queue) if waiting else ()
+    if waiting and not _ready(ledger, queue, waiting, None):
+        return ()
+    ledger.startup = Startup(frozen=False, code=None, message="nothing waits to be recorded first")
+    return settle(ledger, queue)
+
+
 def _ready(
     ledger: Ledger, queue: UnblindingQueue, waiting: Sequence[Waiting], signer: Signer | None
 ) -> list[Submission]:
     """Return what can be recorded now, from the first on; with a signer all, signed again if need be."""
     ready: list[Submission] = []
     for each in waiting:
-        submission, before = _unsealed(ledger, each), ready[-1] if ready else None
+        submission, before = unsealed(ledger, each), ready[-1] if ready else None
         if not _fits(ledger, submission, before):
             if signer is None:
                 break
             submission = _sign_again(ledger, signer, submission, before)
-            queue.replace(each.event, _sealed(ledger, submission))
+            queue.replace(each.event, sealed(ledger, submission))
         ready.append(submission)
     return ready
 
@@ -155,14 +172,14 @@ def _sign_for_queue(
     before: Sequence[Waiting],
 ) -> Waiting:
     """Sign for the place behind what waits, judge the statement as the log would, and seal it."""
-    last = _unsealed(ledger, before[-1]) if before else None  # its stream's salt comes with it
+    last = unsealed(ledger, before[-1]) if before else None  # its stream's salt comes with it
     prepared = prepare(ledger, signer.complete(ledger, value), opened)
     changes: dict[str, Any] = {"seen": _seen(ledger, prepared)}
     if last is not None:
         changes |= {"seq": last.statement.seq + 1, "prev": last.statement.event}
     submission = _signed(signer, prepared, changes)
-    _check(ledger, submission)
-    return _sealed(ledger, submission)
+    check_now(ledger, submission)
+    return sealed(ledger, submission)
 
 
 def _seen(ledger: Ledger, prepared: Prepared) -> dict[str, Any]:
@@ -186,7 +203,7 @@ def _signed(signer: Signer, prepared: Prepared, changes: Mapping[str, Any]) -> S
     )
 
 
-def _check(ledger: Ledger, submission: Submission) -> None:
+def check_now(ledger: Ledger, submission: Submission) -> None:
     """Hold a statement to form, signature, authority and the rules of form, as of the log that is there."""
     fold, statement = ledger.fold, submission.statement
     leaf = Leaf(
@@ -207,7 +224,7 @@ def _check(ledger: Ledger, submission: Submission) -> None:
     raise_form(fold.conduct.judge(entry, fold.authority))
 
 
-def _sealed(ledger: Ledger, submission: Submission) -> Waiting:
+def sealed(ledger: Ledger, submission: Submission) -> Waiting:
     """Seal a submission with the salt of its stream, which the log may not have yet."""
     event = submission.statement.event
     content = {
@@ -219,7 +236,7 @@ def _sealed(ledger: Ledger, submission: Submission) -> Waiting:
     return Waiting(event=event, nonce=nonce, ciphertext=ciphertext)
 
 
-def _unsealed(ledger: Ledger, waiting: Waiting) -> Submission:
+def unsealed(ledger: Ledger, waiting: Waiting) -> Submission:
     """Open what waits; where the log has no `safety` yet, its stream will have the salt that was signed."""
     text = ledger.data_keys.open(waiting.event, _PATH, *_KEY, waiting.nonce, waiting.ciphertext)
     content = orjson.loads(_decoded(text))
@@ -240,19 +257,19 @@ def _fits(ledger: Ledger, submission: Submission, before: Submission | None) -> 
     seen = statement.seen
     if ledger.stream(STREAM).tag != statement.tag or seen.size > fold.size:
         return False
-    if (statement.seq, statement.prev) != _place(ledger, statement.tag, before):
+    if (statement.seq, statement.prev) != place_behind(ledger, statement.tag, before):
         return False
     root = read_frontier(seen.size, TileHashes(ledger.store.tile_hashes)).root()
     if root != seen.root or seen.size < fold.chain.seen.get(statement.key.id, 0):
         return False
     try:
-        _check(ledger, submission)
+        check_now(ledger, submission)
     except LedgerError:
         return False
     return True
 
 
-def _place(ledger: Ledger, tag: str, before: Submission | None) -> tuple[int, str]:
+def place_behind(ledger: Ledger, tag: str, before: Submission | None) -> tuple[int, str]:
     """Return `seq` and `prev` of what is next in a stream, behind one that is to be recorded."""
     if before is not None:
         return before.statement.seq + 1, before.statement.event
@@ -266,7 +283,7 @@ def _sign_again(
     """Sign the same words for the place that is next now; id and sealed values stay."""
     row, head = ledger.stream(STREAM), ledger.store.head()
     first = submission.statement.actor
-    seq, prev = _place(ledger, row.tag, before)
+    seq, prev = place_behind(ledger, row.tag, before)
     body = {
         **orjson.loads(submission.statement.body),
         "tag": row.tag,

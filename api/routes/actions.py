@@ -18,14 +18,16 @@ import orjson
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
+from api import unblindings
 from api.answers import answer
 from api.body import JSON, MAX_JSON_BYTES, check_content_type, read_body
 from api.call import Call
 from api.identity import came_from, denied
 from api.operations import Operation, path
 from api.problems import ProblemError
-from api.routes.recording import may_prepare, recorded_members, stale
+from api.routes.recording import may_prepare, recorded_members, stale, waits
 from api.routes.signing_pages import accounts_of, desk_of, person_of, sigs_with, statement_of
+from api.unblindings import Waits
 from ledger.authority import Authority
 from ledger.errors import ConflictError, FormatError
 from ledger.identity.accounts import Accounts
@@ -35,7 +37,7 @@ from ledger.identity.sessions import Session
 from ledger.keyfile import Cost, KeyMaterial
 from ledger.keys import Ed25519SigningKey, KeyId, load_public_key
 from ledger.lines import parse_base64
-from ledger.prepare import Signer, prepare
+from ledger.prepare import Signer
 from ledger.signing import custody
 from ledger.signing.desk import DeskKey, key_members
 from ledger.submission import Submission, parse_body, parse_submission
@@ -93,7 +95,7 @@ def _signed_action(
     if not may_prepare(call.reader, given, ledger):
         raise ProblemError("FORBIDDEN", 403, field="/action/stream")
     signer = Signer(_Named(key), person.id, person.name, person.organisation)
-    prepared = prepare(ledger, signer.complete(ledger, given), opened)
+    prepared = call.study.unblindings.prepare(signer.complete(ledger, given), opened)
     material = _unlock(call, session, key, body)
     made = custody.sign(material, prepared.statement.body)
     return Submission(statement=prepared.statement, sigs=(made,), disclosures=prepared.disclosures)
@@ -247,11 +249,13 @@ def _session(call: Call) -> Session:
 async def _record(call: Call, submission: Submission) -> Response:
     study = call.study
     try:
-        recorded = await study.recorder.record(submission)
+        recorded = await unblindings.record(study, submission)
     except ConflictError as error:
         if error.code != "STALE":
             raise
         raise await run_in_threadpool(stale, study.ledger, submission, error) from error
+    if isinstance(recorded, Waits):
+        return await run_in_threadpool(waits, call, recorded)
     head = await run_in_threadpool(study.ledger.store.head)
     return answer(call, recorded_members(recorded), head, status=200 if recorded.again else 201)
 
@@ -293,6 +297,7 @@ def _schema(required: dict[str, Any], optional: dict[str, Any]) -> dict[str, Any
 _SIGNED: Final = {
     200: "recorded before; the same index and event, and a receipt",
     201: "recorded, with receipt; `breaches` and `added` where the commit holds more",
+    202: "an emergency unblinding that waits to be recorded",
     403: "no session, or the signing components are missing or wrong",
     409: "the stream has grown: ask again",
     422: "refused, by the code; or no key in custody that may sign",

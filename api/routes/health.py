@@ -19,7 +19,7 @@ from starlette.responses import Response
 from api.answers import JSON, head_header
 from api.call import Call
 from api.operations import Operation
-from api.problems import CHALLENGE, ProblemError
+from api.problems import CHALLENGE, ProblemError, public_code
 from api.study import ServedStudy
 from ledger.errors import LedgerError
 from ledger.store.port import Head
@@ -65,7 +65,7 @@ def check_ready(study: ServedStudy) -> Head:
         raise ProblemError("DRAINING", 503)
     startup = study.ledger.startup
     if startup.frozen:
-        raise ProblemError(startup.code or "FROZEN", 503)
+        raise ProblemError(public_code(startup.code), 503)
     if study.unpublished is not None:
         raise ProblemError("CHECKPOINT_FAILED", 503)
     if study.audit is not None and study.audit.damage:

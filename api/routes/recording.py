@@ -11,23 +11,26 @@ import orjson
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
+from api import unblindings
 from api.answers import PRIVATE, answer, head_header
 from api.body import JSON, JSON_LINES, MAX_JSON_BYTES, check_content_type, media_type, read_body
 from api.call import Call
 from api.operations import Operation, path
 from api.problems import ProblemError, problem_members
 from api.recorder import Settled
+from api.unblindings import Waits
 from ledger.actions.registry import parse_action
 from ledger.attachments import MAX_ATTACHMENT_BYTES
 from ledger.committer import Ledger
 from ledger.errors import ConflictError, FormatError, FrozenError, LedgerError
 from ledger.lines import encode_base64, parse_hash
 from ledger.merkle import MAX_SIZE
-from ledger.prepare import Prepared, prepare
+from ledger.prepare import Prepared
 from ledger.recorded import Recorded
 from ledger.statement import Seen
 from ledger.store.port import Head
 from ledger.submission import Submission, parse_body, parse_submission
+from ledger.unblinding_door import StaleError
 from projections.authorization import Place, allowed
 from projections.reader import Reader
 
@@ -47,11 +50,13 @@ async def record(call: Call) -> Response:
     submission = parse_submission(body)
     study = call.study
     try:
-        recorded = await study.recorder.record(submission)
+        recorded = await unblindings.record(study, submission)
     except ConflictError as error:
         if error.code != "STALE":
             raise
         raise await run_in_threadpool(stale, study.ledger, submission, error) from error
+    if isinstance(recorded, Waits):
+        return await run_in_threadpool(waits, call, recorded)
     # A commit of this process is as new as a head must be that an answer names, and need not be read.
     head = None if recorded.again else study.ledger.committed
     if head is None:
@@ -140,12 +145,19 @@ def recorded_members(recorded: Recorded) -> dict[str, Any]:
     return value
 
 
+def waits(call: Call, queued: Waits) -> Response:
+    """Answer for an emergency unblinding that is queued: durable, and shown at its regimen from now on."""
+    value = {"event": queued.event, "state": "waiting"}
+    return answer(call, value, call.study.ledger.store.head(), status=202)
+
+
 def stale(ledger: Ledger, submission: Submission, error: ConflictError) -> ProblemError:
     """Give the head to sign against: of the log, and of the statement's stream."""
     with ledger.store.snapshot() as reads:
         head = reads.head()
         seq, event = reads.stream_head(submission.statement.stream) or (0, "0" * 64)
-    members = {"head": head.note.decode(), "seq": seq + 1, "prev": event, "seen": _seen(head)}
+    place = (error.seq, error.prev) if isinstance(error, StaleError) else (seq + 1, event)
+    members = {"head": head.note.decode(), "seq": place[0], "prev": place[1], "seen": _seen(head)}
     return ProblemError("STALE", 409, field=error.field, members=members)
 
 
@@ -165,7 +177,7 @@ def _prepare(call: Call, body: Mapping[str, Any]) -> Response:
     ledger = call.study.ledger
     if not may_prepare(call.reader, action, ledger):
         raise ProblemError("FORBIDDEN", 403, field="/action/stream")
-    prepared = prepare(ledger, action, opened, have)
+    prepared = call.study.unblindings.prepare(action, opened, have)
     parse_action(prepared.statement, opened)  # what can't be recorded for its form is not offered for signing
     return answer(call, _prepared(prepared), ledger.store.head())
 
@@ -239,13 +251,16 @@ OPERATIONS: Final = (
         text=(
             "No token: the signature is the authentication. Checks in this order: body, signature of the key "
             "named, known event (200, the first index and event), authority, id used by another statement, "
-            "seq and prev (409 with the head to sign against), rules."
+            "seq and prev (409 with the head to sign against), rules. While nothing can be recorded, an "
+            "emergency unblinding.performed is queued, durably, and enters the log first afterwards (202); its "
+            "regimen is shown to its signer."
         ),
         handler=record,
         body=(JSON, _SUBMISSION),
         answers={
             200: "recorded before; the same index and event, and a receipt",
             201: "recorded, with receipt; `breaches` and `added` where the commit holds more",
+            202: "an emergency unblinding waits to be recorded; the same bytes give the receipt afterwards",
             401: "the signature does not hold, or the log does not know the key",
             409: "the stream has grown: `head`, `seen`, `seq` and `prev` to sign against",
             422: "refused, by the code",

@@ -18,7 +18,8 @@ from api.operations import PARTICIPANT, PURPOSE, Operation
 from api.problems import ProblemError
 from api.routes.participants import require_participant
 from ledger.errors import RefusedError
-from ledger.unblinding import look_again, regimen_name, sees_arm
+from ledger.unblinding import look_again, regimen_name, regimen_now, sees_arm
+from ledger.unblinding_queue import ROLES
 from projections.authorization import Arm, Participant, allowed
 
 
@@ -36,13 +37,18 @@ def regimen(call: Call) -> Response:
         raise ProblemError(error.code, 403) from error
     if reader.sees_scope("treatment"):
         require_participant(reader, ledger.store, name)
-    shown = sees_arm(study, reader.role, person, name, size)
+    # What waits is the durable record of this view: the log can take none now.
+    waits = reader.role in ROLES and call.study.unblindings.shows(person, name)
+    shown = waits or sees_arm(study, reader.role, person, name, size)
     arm = Arm(participant=Participant(id=name, sites=(None,)), shown=shown)
     if not shown or not allowed(reader, "regimen", arm):
         raise ProblemError("ARM_BLINDED", 403)
     if study.allocation(name, size) is None:
         raise ProblemError("ALLOCATION_MISSING", 404)
-    found = look_again(ledger, person=person, role=reader.role, participant=name, purpose=purpose)
+    if waits:
+        found = regimen_now(ledger, name)
+    else:
+        found = look_again(ledger, person=person, role=reader.role, participant=name, purpose=purpose)
     value: dict[str, Any] = {
         "participant": name,
         "regimen": found.arm,
@@ -62,8 +68,8 @@ OPERATIONS: Final = (
         summary="What a participant gets now, to whom it was shown by an unblinding and to unblinded roles",
         text=(
             "An emergency unblinding is a signed unblinding.performed, handed in as any statement. Each "
-            "answer here follows a record.viewed and needs a `purpose`; while nothing can be recorded there "
-            "is none."
+            "answer here follows a record.viewed and needs a `purpose`. While nothing can be recorded, whose "
+            "own unblinding waits is answered on the strength of that, and nobody else."
         ),
         handler=regimen,
         parameters=(PARTICIPANT, replace(PURPOSE, required=True)),

@@ -12,11 +12,13 @@ counted beside the log. While the log is frozen everybody is counted there.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final, Literal
 
 from ledger import logins
 from ledger.committer import Ledger
+from ledger.errors import FrozenError
 from ledger.identity.alerts import Alert, Tell, people_to_alert
 from ledger.identity.attempts import Attempts, Limit
 from ledger.identity.denial import LOCKED, TOO_MANY, UNAUTHENTICATED, DeniedError
@@ -90,7 +92,8 @@ class Gate:
             self._alert("address_locked", self._by_address.failures)
         head = self.heads.now()
         if head.person(person) is not None and not self._ledger.startup.frozen:
-            return self._record(head, person, code, came)
+            with suppress(FrozenError):  # another process froze it: counted beside the log, as below
+                return self._record(head, person, code, came)
         self.count("unknown_person")
         limit = Limit(failures=head.people.login_limit(head.size), lock_us=logins.LOCKED_US)
         locked = self._attempts.failed("id", person, self._now(), limit)
