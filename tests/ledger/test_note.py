@@ -80,7 +80,7 @@ def test_a_signature_is_the_one_that_go_makes() -> None:
 def test_bad_verifier_keys_of_other_implementations() -> None:
     """Padding that doesn't belong there, and an unknown type, are refused."""
     for text in go_notes()["bad_vkeys"]:
-        with pytest.raises(FormatError, match="VKEY"):
+        with pytest.raises(FormatError, match=r"^VKEY\b"):
             parse_vkey(text)
 
 
@@ -90,24 +90,24 @@ def test_no_part_of_a_verifier_key_is_one() -> None:
     for start in range(len(NEUMANN)):
         for stop in range(start, len(NEUMANN) + 1):
             if (start, stop) != (0, len(NEUMANN)):
-                with pytest.raises(FormatError, match="VKEY"):
+                with pytest.raises(FormatError, match=r"^VKEY\b"):
                     parse_vkey(NEUMANN[start:stop])
 
 
 def test_a_changed_verifier_key_is_refused() -> None:
     """The key id covers name, type and key, so one character more breaks it."""
     for at, char in enumerate(NEUMANN):
-        with pytest.raises(FormatError, match="VKEY"):
+        with pytest.raises(FormatError, match=r"^VKEY\b"):
             parse_vkey(NEUMANN[:at] + chr(ord(char) + 1) + NEUMANN[at + 1 :])
 
 
 @pytest.mark.parametrize("algorithm", [0x00, 0x02, 0x05, 0xFF])
 def test_other_types_of_key_are_refused(algorithm: int) -> None:
     """Only types 0x01, 0x04 and 0x06 are known here, each with keys of one length."""
-    with pytest.raises(FormatError, match="VKEY"):
+    with pytest.raises(FormatError, match=r"^VKEY\b"):
         VerifierKey(name="a", algorithm=algorithm, public=bytes(32))
     for known in (ED25519, COSIGNATURE_ED25519, COSIGNATURE_ML_DSA_44):
-        with pytest.raises(FormatError, match="VKEY"):
+        with pytest.raises(FormatError, match=r"^VKEY\b"):
             VerifierKey(name="a", algorithm=known, public=bytes(33))
 
 
@@ -116,7 +116,7 @@ def test_other_types_of_key_are_refused(algorithm: int) -> None:
 )
 def test_names_that_would_not_stay_apart_are_refused(name: str) -> None:
     """A key name has no space, plus or control character, and fits one length byte."""
-    with pytest.raises(FormatError, match="VKEY"):
+    with pytest.raises(FormatError, match=r"^VKEY\b"):
         VerifierKey(name=name, algorithm=ED25519, public=bytes(32))
 
 
@@ -153,7 +153,7 @@ def test_an_ed25519_cosignature() -> None:
     (checked,) = check_note(Note(text=HEAD, signatures=(line,)), [key])
     assert (checked.time_s, checked.signature) == (1_679_315_147, signature)
     earlier = NoteSignature(name=key.name, id=key.id, signature=bytes(8) + signature)
-    with pytest.raises(SignatureError, match="NOTE_SIGNATURE"):
+    with pytest.raises(SignatureError, match=r"^NOTE_SIGNATURE\b"):
         check_note(Note(text=HEAD, signatures=(earlier,)), [key])
 
 
@@ -163,7 +163,7 @@ def test_lines_of_unknown_keys_are_ignored() -> None:
     renamed = NoteSignature(name="other.example", id=LOG.key.id, signature=bytes(64))  # same id, another name
     note = Note(text=HEAD, signatures=(stranger.sign(HEAD), renamed, *SIGNED.signatures))
     assert len(check_note(note, [LOG.key])) == 1
-    with pytest.raises(SignatureError, match="NOTE_UNSIGNED"):
+    with pytest.raises(SignatureError, match=r"^NOTE_UNSIGNED\b"):
         check_note(Note(text=HEAD, signatures=(stranger.sign(HEAD), renamed)), [LOG.key])
 
 
@@ -186,16 +186,16 @@ def test_two_different_lines_of_one_key_are_refused() -> None:
 def test_a_cosigner_signs_tree_heads_only() -> None:
     """A text that is no tree head is neither signed nor believed."""
     for text in ("hello\n", HEAD + "extension\n", "a\n01\n" + HEAD.split("\n")[2] + "\n"):
-        with pytest.raises(FormatError, match="NOTE"):
+        with pytest.raises(FormatError, match=r"^NOTE\b"):
             PQ.sign(text, 1)
-        with pytest.raises(SignatureError, match="NOTE_SIGNATURE"):
+        with pytest.raises(SignatureError, match=r"^NOTE_SIGNATURE\b"):
             check_note(Note(text=text, signatures=(SIGNED.signatures[1],)), [PQ.key])
 
 
 @pytest.mark.parametrize("time_s", [-1, 2**63])
 def test_a_time_is_below_2_63(time_s: int) -> None:
     """Times that the format can't hold are refused."""
-    with pytest.raises(FormatError, match="NOTE"):
+    with pytest.raises(FormatError, match=r"^NOTE\b"):
         PQ.sign(HEAD, time_s)
 
 
@@ -235,7 +235,7 @@ BROKEN_NOTES = {
 @pytest.mark.parametrize("name", BROKEN_NOTES)
 def test_broken_notes_are_refused(name: str) -> None:
     """Each defect is refused before any signature is looked at."""
-    with pytest.raises(FormatError, match="NOTE"):
+    with pytest.raises(FormatError, match=r"^NOTE\b"):
         parse_note(BROKEN_NOTES[name])
 
 

@@ -133,7 +133,7 @@ def test_paths(path: str, parsed: TilePath) -> None:
 )
 def test_other_paths_are_refused(path: str) -> None:
     """There is one path for each tile, and nothing else is one."""
-    with pytest.raises(FormatError, match="TILE_PATH"):
+    with pytest.raises(FormatError, match=r"^TILE_PATH\b"):
         parse_path(path)
 
 
@@ -148,7 +148,7 @@ def test_paths_are_read_back(level: int, n: int, width: int) -> None:
 @pytest.mark.parametrize(("n", "width"), [(-1, 1), (0, 0), (0, 257)])
 def test_a_tile_has_1_to_256_hashes(n: int, width: int) -> None:
     """No path is written for a tile that can't be."""
-    with pytest.raises(FormatError, match="TILE_PATH"):
+    with pytest.raises(FormatError, match=r"^TILE_PATH\b"):
         tile_path(0, n, width)
 
 
@@ -174,14 +174,14 @@ def test_entry_bundles_are_read_back(leaves: list[bytes]) -> None:
     data = encode_entries(leaves)
     assert decode_entries(data, len(leaves)) == leaves
     for count in (len(leaves) - 1, len(leaves) + 1):
-        with pytest.raises(FormatError, match="ENTRIES"):
+        with pytest.raises(FormatError, match=r"^ENTRIES\b"):
             decode_entries(data, count)
 
 
 @pytest.mark.parametrize("data", [b"", b"\x00", b"\x00\x02a", b"\x00\x01ab", b"\x00\x01a\x00"])
 def test_a_broken_entry_bundle_is_refused(data: bytes) -> None:
     """A length that doesn't fit the bytes is refused."""
-    with pytest.raises(FormatError, match="ENTRIES"):
+    with pytest.raises(FormatError, match=r"^ENTRIES\b"):
         decode_entries(data, 1)
 
 
@@ -190,7 +190,7 @@ def test_an_entry_has_two_length_bytes() -> None:
     largest = bytes(65_535)
     assert decode_entries(encode_entries([largest]), 1) == [largest]
     for leaves in ([bytes(65_536)], [], [b""] * 257):
-        with pytest.raises(FormatError, match="ENTRIES"):
+        with pytest.raises(FormatError, match=r"^ENTRIES\b"):
             encode_entries(leaves)
 
 
@@ -247,7 +247,7 @@ def test_a_single_append_reads_nothing() -> None:
 def test_missing_rows_are_noticed() -> None:
     """A store that returns too few hashes is no source for a proof."""
     reader = TileHashes(lambda level, start, stop: bytes(32))
-    with pytest.raises(ProofError, match="TILE_HASHES"):
+    with pytest.raises(ProofError, match=r"^TILE_HASHES\b"):
         prove_inclusion(0, 8, reader)
 
 
