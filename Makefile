@@ -81,7 +81,7 @@ MUTATION ?= /tmp/trial-ledger-mutation
 mutation: .venv/made
 	$(BIN)/python -m venv $(MUTATION)
 	$(MUTATION)/bin/python -m pip install --quiet --disable-pip-version-check 'mutmut>=3.8,<4'
-	$(BIN)/python -m tests.mutation $(MUTATION)/bin/python
+	$(BIN)/python -m tests.mutation $(MUTATION)/bin/python --at $(MUTATION)/work $(MUTATE)
 
 sbom: .venv/made
 	$(BIN)/python -m tests.sbom sbom.cdx.json

@@ -17,7 +17,7 @@ from ledger.checkpoint import (
     sign_head,
 )
 from ledger.errors import FormatError, SignatureError
-from ledger.merkle import EMPTY_ROOT
+from ledger.merkle import EMPTY_ROOT, MAX_SIZE
 from ledger.note import CosignatureSigner, Note, NoteSigner, format_note, parse_note, parse_vkey
 from ledger.policy import parse_policy
 from tests.shared import SHARED, VECTORS, needs_shared
@@ -75,7 +75,7 @@ def test_checkpoints_of_a_foreign_log(size: int) -> None:
     keys = [parse_vkey(TESSERA_KEY)]
     assert check_head(data, keys).size == size
     assert check_published(data, keys, classical=True).size == size
-    with pytest.raises(SignatureError, match="expected an ML-DSA-44 line"):
+    with pytest.raises(SignatureError, match=r"^LOG_SIGNATURE: expected an ML-DSA-44 line"):
         check_published(data, keys)
 
 
@@ -131,6 +131,16 @@ def test_the_empty_tree_has_one_root() -> None:
         Checkpoint(origin=ORIGIN, size=0, root=ROOT)
 
 
+@pytest.mark.parametrize(
+    ("size", "root"), [(-1, ROOT), (MAX_SIZE + 1, ROOT), (7, ROOT[1:]), (7, ROOT + b"0"), (0, b"")]
+)
+def test_a_head_has_a_size_and_a_root_that_a_tree_can_have(size: int, root: bytes) -> None:
+    """The largest index that canonical JSON can say is the largest size; a root has 32 bytes."""
+    assert Checkpoint(origin=ORIGIN, size=MAX_SIZE, root=ROOT).size == MAX_SIZE
+    with pytest.raises(FormatError, match=r"^CHECKPOINT\b"):
+        Checkpoint(origin=ORIGIN, size=size, root=root)
+
+
 def test_a_head_becomes_a_published_checkpoint() -> None:
     """Publishing adds the ML-DSA-44 line and leaves every byte before it as it was."""
     assert PUBLISHED.startswith(HEAD)
@@ -142,7 +152,7 @@ def test_a_head_is_not_a_published_checkpoint() -> None:
     for classical in (False, True):
         with pytest.raises(SignatureError, match=r"^LOG_SIGNATURE\b"):
             check_published(HEAD, KEYS, classical=classical)
-    with pytest.raises(SignatureError, match="expected an ML-DSA-44 line"):
+    with pytest.raises(SignatureError, match=r"^LOG_SIGNATURE: expected an ML-DSA-44 line"):
         check_published(HEAD, [LOG.key])
     assert check_published(HEAD, [LOG.key], classical=True) == CHECKPOINT
 
@@ -161,7 +171,7 @@ def test_every_listed_key_of_the_origin_signs() -> None:
     second = NoteSigner(ORIGIN, hashlib.sha256(b"second").digest())
     other = NoteSigner("ledger.example/two", hashlib.sha256(b"other").digest())
     assert check_published(PUBLISHED, [*KEYS, other.key]) == CHECKPOINT
-    with pytest.raises(SignatureError, match=second.key.id.hex()):
+    with pytest.raises(SignatureError, match=rf"^LOG_SIGNATURE: .*{second.key.id.hex()}"):
         check_published(PUBLISHED, [*KEYS, second.key])
 
 
@@ -196,7 +206,7 @@ def test_a_line_of_a_known_key_that_fails_rejects_even_a_head() -> None:
 def test_a_repeated_line_is_refused() -> None:
     """A log signs a checkpoint once."""
     for order in ((0, 0, 1), (0, 1, 1)):
-        with pytest.raises(SignatureError, match="expected one line of each known key"):
+        with pytest.raises(SignatureError, match=r"^NOTE_SIGNATURE: expected one line of each known key"):
             check_published(with_lines(*order), KEYS)
 
 
@@ -204,10 +214,11 @@ def test_time_zero_is_refused() -> None:
     """A cosignature as of time zero says nothing of the newest tree: neither made nor taken."""
     text = format_body(CHECKPOINT)
     timeless = format_note(Note(text=text, signatures=(LOG.sign(text), PQ.sign(text, 0))))
-    with pytest.raises(SignatureError, match="as of zero"):
+    with pytest.raises(SignatureError, match=r"^NOTE_SIGNATURE: .*as of zero"):
         check_published(timeless, KEYS)
     with pytest.raises(FormatError, match=r"^CHECKPOINT\b"):
         publish(HEAD, [PQ], 0)
+    assert check_published(publish(HEAD, [PQ], 1), KEYS) == CHECKPOINT
 
 
 def test_witness_lines_are_left_to_the_quorum() -> None:

@@ -171,7 +171,7 @@ def test_lines_of_unknown_keys_are_ignored() -> None:
 def test_a_line_of_a_known_key_that_fails_rejects_the_note(length: int) -> None:
     """One good line does not make up for another that does not hold."""
     wrong = NoteSignature(name=LOG.key.name, id=LOG.key.id, signature=bytes(length))
-    with pytest.raises(SignatureError, match="NOTE_SIGNATURE: wrong length"):
+    with pytest.raises(SignatureError, match=r"^NOTE_SIGNATURE: wrong length"):
         check_note(Note(text=HEAD, signatures=(SIGNED.signatures[1], wrong)), [LOG.key, PQ.key])
 
 
@@ -179,7 +179,7 @@ def test_two_different_lines_of_one_key_are_refused() -> None:
     """A known key says one thing; which of two lines counts is not for a reader to choose."""
     later = PQ.sign(HEAD, 1_767_600_001)
     note = Note(text=HEAD, signatures=(*SIGNED.signatures, later))
-    with pytest.raises(SignatureError, match="two signatures by"):
+    with pytest.raises(SignatureError, match=r"^NOTE_SIGNATURE: two signatures by"):
         check_note(note, [LOG.key, PQ.key])
 
 

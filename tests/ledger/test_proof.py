@@ -116,6 +116,7 @@ BROKEN_RECEIPTS = {
     "no_note": RECEIPT.partition(b"\n\n")[0],
     "other_version": RECEIPT.replace(b"@v1", b"@v2"),
     "no_extra": RECEIPT.replace(b"extra ", b"", 1),
+    "leaf_not_base64": RECEIPT.replace(b"extra ", b"extra !", 1),
     "index_with_zero": RECEIPT.replace(b"index 4", b"index 04"),
     "index_signed": RECEIPT.replace(b"index 4", b"index +4"),
     "index_missing": RECEIPT.replace(b"index 4\n", b""),
