@@ -101,7 +101,7 @@ class Frontier:
         """
         size = int.from_bytes(data[:8], "big")
         expected = 8 + HASH_BYTES * size.bit_count()
-        if len(data) < 8 or size > MAX_SIZE or len(data) != expected:
+        if size > MAX_SIZE or len(data) != expected:
             raise ProofError("FRONTIER", f"expected {expected} bytes for a tree of {size}, got {len(data)}")
         frontier = cls()
         frontier._size = size

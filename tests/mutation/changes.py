@@ -6,7 +6,7 @@ Two rules take a mutant out before any is drawn:
   is put together for one (`detail`, `what`). Codes, fields, files and indexes are what programs and tests
   read.
 - it spells the name of a codec otherwise (`"ASCII"` for `"ascii"`), or leaves out what is Python's
-  default, the byte order `"big"`.
+  default: the byte order `"big"`, `strict=False` of `zip`.
 
 Others that change no behaviour are listed one by one in `equivalent.toml`, each with its reason; they are
 tried all the same, and one that a test kills after all makes the run fail.
@@ -123,6 +123,8 @@ class _Wordless(ast.NodeTransformer):
             node.args = [_lower(each) for each in node.args]
         if name in ("to_bytes", "from_bytes"):
             node.args = [each for each in node.args if getattr(each, "value", None) != "big"]
+        if name == "zip":
+            node.keywords = [each for each in node.keywords if getattr(each.value, "value", None)]
         return node
 
     def visit_Assign(self, node: ast.Assign) -> ast.Assign:

@@ -81,8 +81,8 @@ class Workplace:
             "pytest_add_cli_args_test_selection": self._group.tests,
             "pytest_add_cli_args": ["-k", " and ".join(f"not {name}" for name in NOT_HERE)],
             "also_copy": COPIED,
-            "timeout_multiplier": 4.0,
-            "timeout_constant": 5.0,
+            "timeout_multiplier": 3.0,
+            "timeout_constant": 2.0,
             "use_git_change_detection": False,
         }
         values = {
