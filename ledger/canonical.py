@@ -96,6 +96,42 @@ def decode(data: bytes, *, keys: Keys = Keys.STATEMENT, max_bytes: int | None = 
     return value
 
 
+def decode_part(data: bytes) -> Json:
+    """Return the value of a member of a document; its shape, and the text of its strings, are judged apart.
+
+    Raises:
+        FormatError: CANONICAL.
+    """
+    try:
+        value: Json = orjson.loads(data)
+    except orjson.JSONDecodeError:
+        raise FormatError(CODE, "expected UTF-8 JSON") from None
+    if _dump(value) != data:
+        raise FormatError(CODE, "expected canonical bytes: sorted unique keys, no spaces, shortest escapes")
+    return value
+
+
+def check_shape(value: Json, level: int) -> None:
+    """Refuse types, integers, keys and depth that the format does not have, in a member `level` deep.
+
+    Raises:
+        FormatError: CANONICAL.
+    """
+    try:
+        _check_value(value, level)
+    except _ShapeError as refused:
+        raise FormatError(CODE, refused.message, field="".join(refused.steps)) from None
+
+
+def check_text(body: bytes) -> None:
+    """Refuse a document in which a string holds what the format has no bytes for; the rest is not judged.
+
+    Raises:
+        FormatError: CANONICAL.
+    """
+    _check_text(body, None)
+
+
 def is_name(key: str) -> bool:
     """Tell whether `key` is an ordinary key."""
     return _NAME.fullmatch(key) is not None

@@ -25,9 +25,10 @@ import orjson
 from ledger import canonical
 from ledger.envelope import EventHash
 from ledger.errors import FormatError
+from ledger.frozen import made
 from ledger.keys import KeyId, KeySignature
 from ledger.lines import encode_base64, parse_base64
-from ledger.times import parse_instant
+from ledger.times import check_day, parse_instant
 
 MAX_LEAF_BYTES: Final = 65_535
 MAX_SIGNATURES: Final = 9  # `key` and up to 8 of `with`
@@ -99,9 +100,9 @@ def parse_leaf(data: bytes) -> Leaf:
     Raises:
         FormatError: `CANONICAL` or `LEAF`.
     """
-    plain = _PLAIN.fullmatch(data)
+    plain = _parse_plain(data)
     if plain is not None:
-        return _parse_plain(plain)
+        return plain
     value = canonical.decode(data, max_bytes=MAX_LEAF_BYTES)
     if not isinstance(value, dict) or value.keys() != _KEYS:
         raise FormatError("LEAF", f"expected an object with the members {' '.join(sorted(_KEYS))}")
@@ -131,28 +132,25 @@ def parse_leaf(data: bytes) -> Leaf:
 # Almost every leaf is of this one form: canonical bytes with one Ed25519 signature. What does not match takes
 # the long way, and may be as good.
 _PLAIN: Final = re.compile(
-    rb'\{"at":"([0-9TZ:.-]{27})","class":"(control|open|restricted)","index":(0|[1-9][0-9]{0,14}),'
-    rb'"payload_type":"([a-z0-9./+-]{1,100})","sigs":\[\{"alg":"ed25519","key":"(sha256:[0-9a-f]{64})",'
-    rb'"sig":"([A-Za-z0-9+/]{85}[AQgw]==)"\}\],"site":"([A-Za-z0-9][A-Za-z0-9._-]{0,62})?",'
-    rb'"statement":"([0-9a-f]{64})","stream":"([0-9a-f]{64})","v":1\}'
+    '\\{"at":"(([0-9]{4}-[0-9]{2}-[0-9]{2})T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]\\.[0-9]{6}Z)"'
+    ',"class":"(control|open|restricted)","index":(0|[1-9][0-9]{0,14}),"payload_type":"([a-z0-9./+-]{1,100})"'
+    ',"sigs":\\[\\{"alg":"ed25519","key":"(sha256:[0-9a-f]{64})","sig":"([A-Za-z0-9+/]{85}[AQgw]==)"\\}\\]'
+    ',"site":"([A-Za-z0-9][A-Za-z0-9._-]{0,62})?","statement":"([0-9a-f]{64})","stream":"([0-9a-f]{64})","v":1\\}'
 )
 
 
-def _parse_plain(plain: re.Match[bytes]) -> Leaf:
-    at, cls, index, payload_type, key, sig, site, statement, stream = plain.groups(b"")
-    time = at.decode()
-    parse_instant(time)
-    return Leaf(
-        at=time,
-        cls=cls.decode(),
-        index=int(index),
-        payload_type=payload_type.decode(),
-        sigs=(KeySignature(alg="ed25519", key=KeyId(key.decode()), sig=a2b_base64(sig)),),
-        site=site.decode(),
-        statement=EventHash(statement.decode()),
-        stream=stream.decode(),
-        v=1,
-    )
+def _parse_plain(data: bytes) -> Leaf | None:
+    """Read a leaf of the one form; None where it is of another."""
+    try:
+        plain = _PLAIN.fullmatch(data.decode("ascii"))
+        if plain is None:
+            return None
+        at, day, cls, index, payload_type, key, sig, site, statement, stream = plain.groups("")
+        check_day(day)
+    except (UnicodeDecodeError, FormatError):
+        return None
+    signature = made(KeySignature, ("ed25519", key, a2b_base64(sig), None, None))
+    return made(Leaf, (at, cls, int(index), payload_type, (signature,), site, statement, stream, 1))
 
 
 def load_leaf(data: bytes) -> Leaf:

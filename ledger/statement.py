@@ -22,9 +22,10 @@ from typing import Any, Final
 
 import orjson
 
-from ledger import canonical
+from ledger import canonical, plain
 from ledger.envelope import EventHash, event_hash
 from ledger.errors import FormatError
+from ledger.frozen import made
 from ledger.members import ALGORITHMS as ALGORITHMS
 from ledger.members import MAX_WITH_KEYS as MAX_WITH_KEYS
 from ledger.members import MEANINGS as MEANINGS
@@ -60,6 +61,7 @@ _CONTROL_NOUNS: Final = frozenset(
 )
 _NOT_CONTROL: Final = frozenset({"randomization.requested", "randomization.error_recorded"})
 _RESTRICTED_STREAMS: Final = ("pharmacy/", "access/")
+_NOT_OF_CONTROL: Final = ("participant", "pharmacy", "access", "safety")
 
 _REQUIRED: Final = frozenset(
     "v log id type schema class stream tag seq prev occurred_at signed_at actor key meaning seen data".split()  # noqa: SIM905  the same
@@ -130,8 +132,8 @@ def is_origin(text: str) -> bool:
     return _ORIGIN.fullmatch(text) is not None
 
 
-def parse_statement(body: bytes) -> Statement:
-    """Parse exact statement bytes.
+def parse_statement(body: bytes, event: EventHash | None = None) -> Statement:
+    """Parse exact statement bytes; `event` is their event hash where it is known already.
 
     Raises:
         FormatError: `SIZE`, `CANONICAL`, `STATEMENT` with the member, `CLASS`, `CLASS_STREAM` or `SITE`.
@@ -140,10 +142,28 @@ def parse_statement(body: bytes) -> Statement:
     """
     if len(body) > MAX_STATEMENT_BYTES:
         raise FormatError("SIZE", f"a statement has at most {MAX_STATEMENT_BYTES} bytes, got {len(body)}")
+    event = event_hash(body) if event is None else event
+    return read_plain(body, event) or _parse(body, event)
+
+
+def read_plain(body: bytes, event: EventHash, *, shaped: bool = False) -> Statement | None:
+    """Read a statement of the plain form (`plain`), of at most 32,768 bytes; None where it is of another.
+
+    `shaped` leaves the shape of `data` to the caller, who reads it as a type that has only one: what is not
+    of that type must then be judged by `parse_statement`.
+    """
+    members = plain.split(body, shaped=shaped)
+    if members is None or not _has_class(members[2], members[5], members[4]):
+        return None
+    return made(Statement, (*members, body, event))
+
+
+def _parse(body: bytes, event: EventHash) -> Statement:
+    """Parse any bytes, member by member."""
     value = canonical.decode(body)
     if not isinstance(value, dict):
         raise FormatError("STATEMENT", "a statement is an object")
-    return _statement(value, body)
+    return _statement(value, body, event)
 
 
 def load_statement(body: bytes, event: EventHash) -> Statement:
@@ -196,7 +216,13 @@ def build_statement(value: Mapping[str, Any]) -> bytes:
     return make_statement(value).body
 
 
-def _statement(value: dict[str, Any], body: bytes) -> Statement:
+def _has_class(type_: str, stream: str, cls: str) -> bool:
+    """Tell whether a class is the one of a type in a stream, and may stand there."""
+    kind, slash, _ = stream.partition("/")
+    return cls == class_of(type_, kind + slash) and (cls != "control" or kind not in _NOT_OF_CONTROL)
+
+
+def _statement(value: dict[str, Any], body: bytes, event: EventHash) -> Statement:
     members = value.keys()
     if not members >= _REQUIRED:
         missing = min(_REQUIRED - members)
@@ -212,7 +238,7 @@ def _statement(value: dict[str, Any], body: bytes) -> Statement:
     cls = class_of(type_, stream)
     if value["class"] != cls:
         raise FormatError("CLASS", f"expected class {cls} for this type and stream", field="/class")
-    if cls == "control" and stream.startswith(("participant/", "pharmacy/", "access/", "safety")):
+    if cls == "control" and stream.partition("/")[0] in _NOT_OF_CONTROL:
         raise FormatError("CLASS_STREAM", "a control statement stands in an unsalted stream", field="/stream")
     schema, seq = read_positive(value, "schema"), read_positive(value, "seq")
     prev = read_match(value, "prev", _HEX32, "64 lower-case hex digits")
@@ -253,7 +279,7 @@ def _statement(value: dict[str, Any], body: bytes) -> Statement:
         data=data,
         sealed=sealed,
         body=body,
-        event=event_hash(body),
+        event=event,
     )
 
 

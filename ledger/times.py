@@ -59,6 +59,19 @@ def parse_instant(text: str) -> int:
     return _microseconds(_naive(text[:-1]))
 
 
+@lru_cache(maxsize=1024)  # many times are of one day
+def check_day(text: str) -> None:
+    """Refuse a day `YYYY-MM-DD` that the calendar does not have; its digits are the caller's to match.
+
+    Raises:
+        FormatError: TIME.
+    """
+    try:
+        date.fromisoformat(text)
+    except ValueError:
+        raise FormatError(CODE, "expected a date that the calendar has") from None
+
+
 def format_instant(us: int) -> str:
     """Return the text of an instant.
 

@@ -33,11 +33,15 @@ Write = Callable[[Any], Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kind:
-    """How one kind of value is read, written (None: as it is) and described."""
+    """How one kind of value is read, written (None: as it is) and described.
+
+    `closed`: whatever is read has a shape that canonical JSON allows; its keys, numbers and depth are given.
+    """
 
     read: Read
     write: Write | None
     schema: dict[str, Any]
+    closed: bool = True
 
 
 class Constraint(Protocol):
@@ -69,7 +73,7 @@ def kind_of(hint: Any) -> Kind:
         TypeError: on an annotation that has no meaning here; a defect of the class, found on import.
     """
     if hint is Any:
-        return Kind(read=_same, write=None, schema={})
+        return Kind(read=_same, write=None, schema={}, closed=False)
     if hint is bool:
         return Kind(read=_read_bool, write=None, schema={"type": "boolean"})
     origin = get_origin(hint)
@@ -189,7 +193,8 @@ def object_kind(cls: type, members: tuple[Member, ...]) -> Kind:
                 plain[key] = item if writer is None else writer(item)
         return plain
 
-    return Kind(read=read, write=write, schema=_object_schema(members))
+    closed = all(member.kind.closed for member in members)
+    return Kind(read=read, write=write, schema=_object_schema(members), closed=closed)
 
 
 def _setter(cls: type, attribute: str) -> Callable[[Any, Any], None]:
@@ -205,10 +210,9 @@ def list_kind(item: Kind, minimum: int, maximum: int, *, unique: bool) -> Kind:
     def read(value: Any) -> Any:
         if type(value) is not list or not minimum <= len(value) <= maximum:
             raise mismatch(f"a list of {minimum} to {maximum} items")
-        items = []
+        items: list[Any] = []
         try:
-            for each in value:
-                items.append(reader(each))
+            items.extend(map(reader, value))  # those before a refusal are in
         except FormatError as error:
             error.field = f"/{len(items)}{error.field or ''}"
             raise
@@ -221,7 +225,8 @@ def list_kind(item: Kind, minimum: int, maximum: int, *, unique: bool) -> Kind:
         return list(value) if writer is None else [writer(each) for each in value]
 
     schema = {"type": "array", "items": item.schema, "minItems": minimum, "maxItems": maximum}
-    return Kind(read=read, write=write, schema=schema | ({"uniqueItems": True} if unique else {}))
+    schema |= {"uniqueItems": True} if unique else {}
+    return Kind(read=read, write=write, schema=schema, closed=item.closed)
 
 
 def _tuple(args: tuple[Any, ...]) -> Kind:
@@ -246,7 +251,8 @@ def _tuple(args: tuple[Any, ...]) -> Kind:
         return [each if kind.write is None else kind.write(each) for kind, each in pairs]
 
     schema = {"type": "array", "prefixItems": [kind.schema for kind in kinds], "items": False}
-    return Kind(read=read, write=write, schema=schema | {"minItems": len(kinds)})
+    schema |= {"minItems": len(kinds)}
+    return Kind(read=read, write=write, schema=schema, closed=all(kind.closed for kind in kinds))
 
 
 def _choice(values: tuple[Any, ...]) -> Kind:
