@@ -20,8 +20,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from api.call import Call
 from api.openings import NOTHING, Noted
 from api.study import ServedStudy
+from ledger.committer import Ledger
+from ledger.earlier_store import EarlierStore
 from ledger.lines import encode_base64
 from ledger.store.port import Head
+from projections.signed import INDEXES
 
 JSON: Final = "application/json"
 CSV: Final = "text/csv; charset=utf-8"
@@ -63,6 +66,20 @@ def head_header(head: Head) -> dict[str, str]:
     return {"Ledger-Head": f"{head.size} {encode_base64(head.root)}"}
 
 
+def continues(ledger: Ledger) -> dict[str, Any] | None:
+    """Return what the log goes on from: what was recorded there is in no answer of this one."""
+    earlier = ledger.store.earlier
+    if not isinstance(earlier, EarlierStore):
+        return None
+    return {"ledger_id": earlier.ledger_id, "origin": earlier.origin, "size": earlier.size}
+
+
+def continues_header(ledger: Ledger) -> dict[str, str]:
+    """Say what the log goes on from, on every answer; nothing for a study's first log."""
+    older = continues(ledger)
+    return {} if older is None else {"Ledger-Continues": f"{older['ledger_id']} {older['size']}"}
+
+
 def answer(
     call: Call,
     value: Any,
@@ -93,6 +110,12 @@ def answer(
             return Response(status_code=304, headers=headers)
     if call.twin == "csv" and csv is not None:
         return Response(csv, status_code=status, headers=headers, media_type=CSV)
+    if call.twin == "html":
+        headers["Content-Security-Policy"] = pages.CONTENT_SECURITY_POLICY
+        text = pages.write(call, value, head, links or {}, page)
+        return Response(text, status_code=status, headers=headers, media_type=pages.HTML)
+    if isinstance(value, Mapping) and call.served is not None and (older := continues(call.served.ledger)):
+        value = {**value, "continues": older}
     return Response(orjson.dumps(value), status_code=status, headers=headers, media_type=JSON)
 
 

@@ -21,7 +21,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from api.answers import SecurityHeaders, head_header
+from api.answers import SecurityHeaders, continues_header, head_header
 from api.auth import PERMITTED
 from api.call import Call, enter
 from api.limits import Admission
@@ -181,8 +181,12 @@ def _endpoint(operation: Operation, twin: str | None) -> Endpoint:
             if call.who is not None:
                 request.state.role = call.who.role
             if inspect.iscoroutinefunction(handler):
-                return await cast(Callable[[Call], Awaitable[Response]], handler)(call)
-            return await run_in_threadpool(cast(Callable[[Call], Response], handler), call)
+                response = await cast(Callable[[Call], Awaitable[Response]], handler)(call)
+            else:
+                response = await run_in_threadpool(cast(Callable[[Call], Response], handler), call)
+            if call.served is not None:
+                response.headers.update(continues_header(call.served.ledger))
+            return response
         except LedgerError as error:
             study: ServedStudy | None = getattr(request.state, "study", None)
             if study is not None:

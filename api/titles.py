@@ -118,6 +118,8 @@ ALLOCATION_MISSING    the log has no allocation of this participant
 ARM_BLINDED           this arm was not shown to the reader
 UNBLINDING_QUEUED     an emergency unblinding waits to be recorded first
 STAGE                 this version allocates the first stage alone
+LIST_ELSEWHERE        the list's slots are sealed in an older epoch whose data keys are not open here
+EPOCH_KEYS_ELSEWHERE  the allocation is sealed in an older epoch: unblind in that epoch's directory
 LIST_EXHAUSTED        the list has no unused slot in this stratum
 LOG                   the statement belongs to another log
 MEANING_NOT_ALLOWED   the role may not sign this with that meaning

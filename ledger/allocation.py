@@ -18,6 +18,7 @@ from typing import Any, Final
 
 from ledger import canonical
 from ledger.datakeys import DataKeys
+from ledger.earlier_store import epoch_of
 from ledger.entry import Entry
 from ledger.errors import FormatError, ProofError, RefusedError, StoreError
 from ledger.lines import encode_base64, parse_base64
@@ -109,6 +110,7 @@ def answer(
     if statement is None:
         raise RefusedError("REFERENCE", "a withheld request is not answered")
     name, stage, stratum = statement.data["list"], statement.data["stage"], statement.data["stratum"]
+    reads, origin, data_keys = _place_of(name, study, reads, origin, data_keys)
     after = last_slot(study, name, stratum) if stage == 1 else _own_index(participant) - 1
     slot = reads.next_slot(name, stratum, after)
     if slot is None or (stage == 2 and slot.index != after + 1):
@@ -129,6 +131,26 @@ def answer(
     return Answer(
         schema=2, data=plain, sealed={PATH: arm, **{f"/data/{key}": value for key, value in place.items()}}
     )
+
+
+def _place_of(
+    name: str, study: StudyState, reads: Reads, origin: str, data_keys: DataKeys
+) -> tuple[Reads, str, DataKeys]:
+    """Return where a list's slots are: here, or in the older epoch that committed it, under its origin (§8).
+
+    Raises:
+        RefusedError: `LIST_ELSEWHERE` where that epoch's data keys are not open here.
+    """
+    known = study.lists.get(name)
+    committed = None if known is None else known.committed
+    older = None if committed is None else epoch_of(reads, committed)
+    if older is None:
+        return reads, origin, data_keys
+    if older.data_keys is None:
+        raise RefusedError(
+            "LIST_ELSEWHERE", "the list's slots are sealed in an older epoch", field="/data/list"
+        )
+    return older.store, older.origin, older.data_keys
 
 
 def _own_index(participant: Participant | None) -> int:
@@ -162,8 +184,17 @@ def check_beacon(
         )
 
 
-def check_opening(statement: Statement, before: Sequence[Statement], origin: str) -> None:
-    """Require an opening to give the committed list again; `before` is all of `randomization/` until then.
+def older_lists(reads: Reads) -> tuple[Statement, ...]:
+    """Return what older epochs say of lists, in order."""
+    told = (entry.statement for entry in reads.earlier.lists())
+    return tuple(s for s in told if s is not None and s.type in OF_LISTS)
+
+
+def check_opening(statement: Statement, before: Sequence[Statement]) -> None:
+    """Require an opening to give the committed list again.
+
+    `before` is all of `randomization/` until then, that of older epochs included: a list is drawn under the
+    origin of the log that it was committed in.
 
     Raises:
         RefusedError: `LIST_SEED` where the seeds are not the committed ones, `LIST_OPENING` where they do not
@@ -173,26 +204,25 @@ def check_opening(statement: Statement, before: Sequence[Statement], origin: str
     drawn: dict[str, RandomizationList] = {}
     for opening in (*before, statement):
         if opening.type == "randomization.list_opened":
-            drawn[opening.data["list"]] = _draw_again(opening, before, seeds, origin, drawn)
+            drawn[opening.data["list"]] = _draw_again(opening, before, seeds, drawn)
 
 
 def _draw_again(
     opening: Statement,
     told: Sequence[Statement],
     committed_seeds: Mapping[str, str],
-    origin: str,
     drawn: Mapping[str, RandomizationList],
 ) -> RandomizationList:
     """Draw a list again from its opening, as the verifier will."""
     name = opening.data["list"]
 
-    def find(type_: str) -> Mapping[str, Any] | None:
-        return next((s.data for s in told if s.type == type_ and s.data["list"] == name), None)
+    def find(type_: str) -> Statement | None:
+        return next((s for s in told if s.type == type_ and s.data["list"] == name), None)
 
-    parameters = find("randomization.parameters_committed")
-    committed = find("randomization.list_committed")
-    if parameters is None or committed is None:
+    asked, made_known = find("randomization.parameters_committed"), find("randomization.list_committed")
+    if asked is None or made_known is None:
         raise RefusedError("LIST_NOT_COMMITTED", "the randomization list is not committed")
+    parameters, committed = asked.data, made_known.data
     seeds = [parse_base64(text, what="a seed", code="LIST_SEED") for text in opening.data["seeds"]]
     expected = [committed_seeds.get(event) for event in parameters["contributors"]]
     if [hashlib.sha256(seed).hexdigest() for seed in seeds] != expected:
@@ -200,7 +230,7 @@ def _draw_again(
     first = drawn.get(parameters.get("first", ""))
     try:
         made = draw_list(
-            origin,
+            made_known.log,
             parameters,
             seeds=seeds,
             beacon=parse_base64(committed["beacon"], what="the beacon", code="LIST_OPENING"),

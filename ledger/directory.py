@@ -27,8 +27,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from ledger.committer import Ledger
-from ledger.epochs import EarlierStore, check_continues, stopped
-from ledger.errors import FormatError, StoreError
+from ledger.earlier_store import EarlierStore
+from ledger.epochs import check_continues, stopped
+from ledger.errors import FormatError, LedgerError, StoreError
 from ledger.identity.database import FILE, AccountsDatabase
 from ledger.identity.settings import IdentitySettings, OidcSettings, format_identity, read_identity, read_oidc
 from ledger.keyfile import KeyMaterial, load_key, write_key
@@ -42,7 +43,8 @@ from ledger.places import (
     open_checkpoints,
     open_data_keys,
 )
-from ledger.roles import ROLES
+from ledger.reading_tokens import Token as Token
+from ledger.reading_tokens import format_tokens, read_token
 from ledger.service import LogSigners, Service
 from ledger.signing.holding import LOG, SERVICE, format_signers, open_signer, read_signers
 from ledger.signing.port import FileSigner, HeldKey, HeldNoteSigner
@@ -90,17 +92,6 @@ _MEMBERS: Final = frozenset(
     }
 )
 _STUDY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
-_TOKEN_HASH = re.compile(r"[0-9a-f]{64}")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Token:
-    """A reading token by its SHA-256 (hex), with the role, person and sites that it reads as."""
-
-    sha256: str
-    role: str
-    person: str
-    sites: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,7 +162,7 @@ def read_config(directory: Path) -> Config:
         origin=origin,
         study=study,
         demonstration=demonstration,
-        tokens=tuple(_token(token, n) for n, token in enumerate(tokens)),
+        tokens=tuple(read_token(token, n) for n, token in enumerate(tokens)),
         signers=read_signers(value.get("signers", {})),
         signing=read_signing(value["signing"]) if "signing" in value else None,
         identity=read_identity(value.get("identity", {})),
@@ -193,15 +184,7 @@ def write_config(directory: Path, config: Config) -> None:
             "# Every key of this ledger follows from a public label: it protects nothing.",
             "demonstration = true",
         ]
-    for token in config.tokens:
-        lines += [
-            "",
-            "[[tokens]]",
-            f"sha256 = {_quoted(token.sha256)}",
-            f"role = {_quoted(token.role)}",
-            f"person = {_quoted(token.person)}",
-            f"sites = [{', '.join(_quoted(site) for site in token.sites)}]",
-        ]
+    lines += format_tokens(config.tokens)
     lines += format_signers(config.signers)
     if config.signing is not None:
         lines += format_signing(config.signing)
@@ -299,6 +282,7 @@ def open_ledger(directory: Path, passphrase: str | None, sources: Sources) -> Le
     )
     with ExitStack() as opened:
         store = opened.enter_context(closing(_open_store(directory, config)))
+        _open_older_keys(store, config, passphrase, sources)
         check_apart(config.store, (config.checkpoints, config.data_keys))
         checkpoints = opened.enter_context(
             closing(open_checkpoints(config.checkpoints, directory / CHECKPOINTS))
@@ -328,6 +312,19 @@ def open_ledger(directory: Path, passphrase: str | None, sources: Sources) -> Le
             ledger.publish()
         opened.pop_all()  # nothing failed: from here on `Ledger.close` releases them
     return ledger
+
+
+def _open_older_keys(store: Store, config: Config, passphrase: str | None, sources: Sources) -> None:
+    """Open the data keys of older epochs, where their directories have this one's passphrase.
+
+    Where one does not, what is sealed there is opened there, and nothing here says that it could be.
+    """
+    while config.continues is not None and isinstance(store.earlier, EarlierStore):
+        place, earlier = config.continues.directory, store.earlier
+        store, config = earlier.store, read_config(place)
+        with suppress(LedgerError):
+            kek = load_key(place / KEYS / KEK, passphrase).secret
+            earlier.data_keys = open_data_keys(config.data_keys, place / DATA_KEYS, kek, sources.random_bytes)
 
 
 def _witness_policy(ledger: Ledger, kept: Cosignatures) -> str | None:
@@ -377,19 +374,3 @@ def _place(name: str, value: Any) -> str:
 
 def _quoted(text: str) -> str:
     return json.dumps(text, ensure_ascii=False)
-
-
-def _token(value: Any, n: int) -> Token:
-    where = f"tokens.{n}"
-    if not isinstance(value, Mapping) or value.keys() != {"sha256", "role", "person", "sites"}:
-        raise FormatError("CONFIG", "expected exactly sha256, role, person and sites", field=where)
-    if not isinstance(value["sha256"], str) or _TOKEN_HASH.fullmatch(value["sha256"]) is None:
-        raise FormatError("CONFIG", "expected the token's SHA-256 in hex", field=f"{where}.sha256")
-    if not isinstance(value["role"], str) or value["role"] not in ROLES:
-        raise FormatError("CONFIG", "expected a role of the catalogue", field=f"{where}.role")
-    sites = value["sites"]
-    if not isinstance(sites, list) or not sites or not all(isinstance(site, str) for site in sites):
-        raise FormatError("CONFIG", 'expected site ids, or "*"', field=f"{where}.sites")
-    if not isinstance(value["person"], str):
-        raise FormatError("CONFIG", "expected a person id", field=f"{where}.person")
-    return Token(sha256=value["sha256"], role=value["role"], person=value["person"], sites=tuple(sites))

@@ -26,6 +26,19 @@ if TYPE_CHECKING:
 _EPOCH = re.compile(r"(.+)/e([1-9][0-9]{0,5})")
 
 
+LISTS: Final = frozenset(
+    {
+        "randomization.seed_committed",
+        "randomization.parameters_committed",
+        "randomization.list_committed",
+        "randomization.list_opened",
+        "randomization.requested",
+        "participant.randomized",
+    }
+)
+"""What lists and allocations rest on: a list committed in one epoch is allocated from in the next (§8)."""
+
+
 def next_origin(origin: str) -> str:
     """Return the origin of the epoch that follows: `<origin>/e2`, after that `<origin>/e3`."""
     match = _EPOCH.fullmatch(origin)
@@ -51,6 +64,9 @@ class Earlier(Protocol):
 
     def attachment(self, sha256: str) -> bytes | None:
         """Return an attachment's bytes."""
+
+    def lists(self) -> Sequence[Entry]:
+        """Return what was said of randomization, in order (`LISTS`); asked after `entries`."""
 
     def close(self) -> None:
         """Release what is read from."""
@@ -92,6 +108,10 @@ class NoneBefore:
     def attachment(self, sha256: str) -> bytes | None:
         """Return None."""
         return None
+
+    def lists(self) -> Sequence[Entry]:
+        """Return nothing."""
+        return ()
 
     def close(self) -> None:
         """Do nothing."""

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import json
 import os
-import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,20 +21,19 @@ from ledger.actions.ledger_policy import Continues, RootKey
 from ledger.authority import INITIAL, Authority
 from ledger.authority import evolve as evolve_authority
 from ledger.committer import Ledger
-from ledger.earlier import next_origin, shifted
-from ledger.entry import Entry
+from ledger.earlier import next_origin
+from ledger.earlier_store import EarlierStore, entries_before, root_at
 from ledger.errors import FormatError, RefusedError, StoreError
-from ledger.fold import PAGE, StoreReader, load_entry
+from ledger.fold import load_entry
 from ledger.genesis import key_of
 from ledger.keys import SigningKey
 from ledger.lines import encode_base64
-from ledger.merkle import leaf_hash, read_frontier
-from ledger.note import VerifierKey, format_vkey, parse_vkey
+from ledger.merkle import leaf_hash
+from ledger.note import format_vkey
 from ledger.prepare import Signer
 from ledger.publishing import newest_held, publish_newest
 from ledger.store.port import Reads, Store
 from ledger.store.startup import Startup
-from ledger.tiles import TileHashes
 from ledger.times import format_instant
 
 MARKER: Final = "frozen.json"
@@ -103,85 +101,6 @@ def _write_marker(directory: Path, found: Frozen) -> None:
             os.fsync(file.fileno())
     except FileExistsError as error:
         raise RefusedError(FROZEN, "this epoch is frozen already") from error
-
-
-class EarlierStore:
-    """The old log's store as the new one reads it: what stands before `size`, at indexes below 0."""
-
-    def __init__(self, store: Store, size: int) -> None:
-        self._store = store
-        self._size = size
-        self._kept = threading.local()
-
-    @property
-    def root(self) -> bytes:
-        """The old log's root at `size`."""
-        return root_at(self._store, self._size)
-
-    @property
-    def ledger_id(self) -> str:
-        """The old log's id."""
-        first = self._store.entry(0)
-        return "" if first is None else leaf_hash(first.leaf).hex()
-
-    def log_keys(self) -> Iterator[VerifierKey]:
-        """Yield the log keys of the old log and of still older ones, as each names them at index 0."""
-        if isinstance(self._store.earlier, EarlierStore):
-            yield from self._store.earlier.log_keys()
-        first = self._store.entry(0)
-        statement = None if first is None else load_entry(first).statement
-        if statement is not None:
-            yield from map(parse_vkey, statement.data["log_keys"])
-
-    def entries(self) -> Iterator[Entry]:
-        """Yield every entry that counts, those of still older epochs first."""
-        for entry in self._store.earlier.entries():
-            yield shifted(entry, self._size)
-        for entry in entries_before(self._store, self._size):
-            yield shifted(entry, self._size)
-
-    def entries_of(self, stream: str) -> Sequence[Entry]:
-        """Return a stream's entries in order."""
-        found = self._reader.entries_of(stream)
-        return [shifted(entry, self._size) for entry in found if entry.index < self._size]
-
-    def index_of(self, event: str) -> int | None:
-        """Return the index of an event, below 0; what stands at `size` or past it is void."""
-        index = self._reader.index_of(event)
-        return None if index is None or index >= self._size else index - self._size
-
-    def entry_at(self, index: int) -> Entry | None:
-        """Return the entry of an index below 0."""
-        entry = self._reader.entry_at(index + self._size)
-        return None if entry is None else shifted(entry, self._size)
-
-    def attachment(self, sha256: str) -> bytes | None:
-        """Return an attachment's bytes."""
-        return self._reader.attachment(sha256)
-
-    @property
-    def _reader(self) -> StoreReader:
-        """The reader of this thread: what it parsed of a stream stays right, for the old log has ended."""
-        if not hasattr(self._kept, "reader"):
-            self._kept.reader = StoreReader(self._store)
-        reader: StoreReader = self._kept.reader
-        return reader
-
-    def close(self) -> None:
-        """Close the old store."""
-        self._store.close()
-
-
-def entries_before(reads: Reads, size: int) -> Iterator[Entry]:
-    """Yield the entries of a log below a size."""
-    for start in range(0, size, PAGE):
-        for stored in reads.entries(start, min(size, start + PAGE)):
-            yield load_entry(stored)
-
-
-def root_at(reads: Reads, size: int) -> bytes:
-    """Return the root of a stored log at a size."""
-    return read_frontier(size, TileHashes(reads.tile_hashes)).root()
 
 
 def authority_at(reads: Reads, size: int) -> Authority:

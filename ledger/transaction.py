@@ -251,7 +251,8 @@ class Transaction:
         if statement.type == "randomization.list_committed":
             allocation.check_beacon(statement, fold.conduct.study, batch.entry_at, batch.root_at)
         elif statement.type == "randomization.list_opened":
-            allocation.check_opening(statement, batch.statements(allocation.OF_LISTS), self.means.origin)
+            older = allocation.older_lists(batch.tx)
+            allocation.check_opening(statement, (*older, *batch.statements(allocation.OF_LISTS)))
         elif statement.type == "randomization.requested":
             return allocation.answer(
                 entry,

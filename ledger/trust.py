@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ledger.committer import Ledger
-from ledger.epochs import EarlierStore
+from ledger.earlier_store import EarlierStore
 from ledger.errors import StoreError
 from ledger.merkle import leaf_hash
 from ledger.policy import TrustPolicy

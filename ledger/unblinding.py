@@ -19,11 +19,14 @@ from ledger.actions.fields import Source
 from ledger.actions.registry import to_data
 from ledger.actions.unblinding import KEEPERS, EnvelopeIssued, UnblindingPerformed
 from ledger.committer import Ledger
+from ledger.datakeys import DataKeys
+from ledger.earlier_store import epoch_of
 from ledger.errors import FrozenError, RefusedError, StoreError
 from ledger.prepare import Signer
 from ledger.recorded import Recorded
 from ledger.roles import SIGHTS
 from ledger.sealing import open_disclosure
+from ledger.store.port import Store
 from ledger.store.unblindings import UnblindingQueue
 from ledger.study.lists import CONTINUE
 from ledger.studystate import Draw, StudyState
@@ -88,14 +91,15 @@ def ask(ledger: Ledger, queue: UnblindingQueue, signer: Signer, role: str, reque
     """Record the unblinding or, where nothing can be recorded, queue it; durable when this returns.
 
     Raises:
-        RefusedError: `ALLOCATION_MISSING` when this log has no allocation of the participant, or what
-            authority has against the signer.
+        RefusedError: `ALLOCATION_MISSING` when the log has no allocation of the participant,
+            `EPOCH_KEYS_ELSEWHERE`, or what authority has against the signer.
         StoreError: neither the log nor the queue can be written.
     """
     fold = ledger.refresh()
     newest = fold.conduct.study.allocation(request.participant, fold.size)
     if newest is None:
         raise RefusedError("ALLOCATION_MISSING", "the log has no allocation of this participant")
+    _holding(ledger, newest)  # what can't be shown here is not recorded as shown
     value, opened = _members(request, role, newest)
     if not ledger.startup.frozen:
         try:
@@ -210,10 +214,27 @@ def regimen_now(ledger: Ledger, participant: str) -> Regimen:
     raise StoreError("STORE_CORRUPT", "no allocation of the participant names a regimen")
 
 
+def _holding(ledger: Ledger, draw: Draw) -> tuple[Store, DataKeys]:
+    """Return where an allocation is sealed, and under which keys: here, or in an older epoch.
+
+    Raises:
+        RefusedError: `EPOCH_KEYS_ELSEWHERE`.
+    """
+    older = epoch_of(ledger.store, draw.index)
+    if older is None:
+        return ledger.store, ledger.data_keys
+    if older.data_keys is None:
+        raise RefusedError(
+            "EPOCH_KEYS_ELSEWHERE", "allocated in an older epoch: unblind in that epoch's directory"
+        )
+    return older.store, older.data_keys
+
+
 def _open_arm(ledger: Ledger, draw: Draw) -> str:
-    for kept in ledger.store.disclosures(draw.event):
+    store, data_keys = _holding(ledger, draw)
+    for kept in store.disclosures(draw.event):
         if kept.path == _ARM:
-            disclosure = ledger.data_keys.open(
+            disclosure = data_keys.open(
                 kept.event, kept.path, kept.stream, kept.scope, kept.nonce, kept.ciphertext
             )
             return str(open_disclosure(disclosure).value)

@@ -22,6 +22,7 @@ from ledger.admission import open_disclosures, raise_first, raise_form
 from ledger.authorisation import check_signatures, judge
 from ledger.checkpoint import check_published
 from ledger.committer import Ledger
+from ledger.datakeys import DataKeys
 from ledger.entry import Entry, Index
 from ledger.envelope import PAYLOAD_TYPE
 from ledger.errors import FrozenError, LedgerError, RefusedError
@@ -145,7 +146,7 @@ def _ready(
         if not _fits(ledger, submission, before):
             if signer is None:
                 break
-            submission = _sign_again(ledger, signer, submission, before)
+            submission = signed_again(ledger, signer, submission, before)
             queue.replace(each.event, sealed(ledger, submission))
         ready.append(submission)
     return ready
@@ -238,11 +239,16 @@ def sealed(ledger: Ledger, submission: Submission) -> Waiting:
 
 def unsealed(ledger: Ledger, waiting: Waiting) -> Submission:
     """Open what waits; where the log has no `safety` yet, its stream will have the salt that was signed."""
-    text = ledger.data_keys.open(waiting.event, _PATH, *_KEY, waiting.nonce, waiting.ciphertext)
-    content = orjson.loads(_decoded(text))
-    salt = bytes.fromhex(content["salt"])
+    submission, salt = opened(ledger.data_keys, waiting)
     ledger.reserve(NewStream(stream=STREAM, tag=stream_tag(STREAM, salt), salt=salt))
-    return parse_submission(_decoded(content["submission"]))
+    return submission
+
+
+def opened(data_keys: DataKeys, waiting: Waiting) -> tuple[Submission, bytes]:
+    """Open what waits under a ledger's data keys; return it and the salt of the stream that it is for."""
+    text = data_keys.open(waiting.event, _PATH, *_KEY, waiting.nonce, waiting.ciphertext)
+    content = orjson.loads(_decoded(text))
+    return parse_submission(_decoded(content["submission"])), bytes.fromhex(content["salt"])
 
 
 def _decoded(text: str) -> bytes:
@@ -277,7 +283,7 @@ def place_behind(ledger: Ledger, tag: str, before: Submission | None) -> tuple[i
     return last.seq + 1, last.event
 
 
-def _sign_again(
+def signed_again(
     ledger: Ledger, signer: Signer, submission: Submission, before: Submission | None
 ) -> Submission:
     """Sign the same words for the place that is next now; id and sealed values stay."""
@@ -286,6 +292,7 @@ def _sign_again(
     seq, prev = place_behind(ledger, row.tag, before)
     body = {
         **orjson.loads(submission.statement.body),
+        "log": ledger.origin,
         "tag": row.tag,
         "seq": seq,
         "prev": prev,

@@ -13,8 +13,11 @@ from ledger.directory import Config, Predecessor, create, read_config
 from ledger.epochs import Handover, freeze, hand_over, read_marker
 from ledger.errors import RefusedError, StoreError
 from ledger.genesis import Operator, open_epoch
+from ledger.places import Owners
 from ledger.prepare import Signer
 from ledger.sources import SystemSources
+from ledger.store.urls import SQLITE, check_url
+from ledger.unblinding_epochs import waiting_before
 
 Why = Annotated[str, typer.Option(help="Why: theft of a log key, change of algorithm, proven fork.")]
 
@@ -46,6 +49,12 @@ def open_next(
         int | None, typer.Option(help="How many entries count; later ones are void (default: all published).")
     ] = None,
     operator: Annotated[str, typer.Option(help="Organisation that runs the service.")] = "",
+    store: Annotated[str, typer.Option(help="Store of the new epoch, as for init.")] = SQLITE,
+    store_owner: Annotated[str | None, typer.Option(help="As for init.")] = None,
+    checkpoints: Annotated[str, typer.Option(help="Its published checkpoints, as for init.")] = SQLITE,
+    checkpoints_owner: Annotated[str | None, typer.Option(help="As for init.")] = None,
+    data_keys: Annotated[str, typer.Option(help="Its wrapped data keys, as for init.")] = SQLITE,
+    data_keys_owner: Annotated[str | None, typer.Option(help="As for init.")] = None,
     plain_keys: Annotated[
         bool, typer.Option(help="Write keys without a passphrase, for trying out.")
     ] = False,
@@ -53,11 +62,24 @@ def open_next(
 ) -> None:
     """Open the epoch that goes on from a frozen ledger; prints its ledger id."""
     _check_away(root_key, directory, new)
+    for url in (store, checkpoints, data_keys):
+        check_url(url)
     with opened(directory) as old:
         handover = hand_over(old, why, size)
     signers = handover.signers([read_key(path).signing_key() for path in root_key])
     passphrase = None if plain_keys else new_passphrase()
-    ledger_id = _open(directory, new, handover, signers, operator, passphrase)
+    config = Config(
+        origin=handover.origin,
+        study=handover.study,
+        demonstration=read_config(directory).demonstration,
+        tokens=(),
+        continues=Predecessor(directory=directory.resolve(), size=handover.continues.size),
+        store=store,
+        checkpoints=checkpoints,
+        data_keys=data_keys,
+    )
+    owners = Owners(store=store_owner, checkpoints=checkpoints_owner, data_keys=data_keys_owner)
+    ledger_id = _open(new, config, owners, handover, signers, operator, passphrase)
     show(
         {
             "ledger_id": ledger_id,
@@ -71,6 +93,9 @@ def open_next(
     )
     if not as_json:
         say("\nPublish both ledger ids where the first was published. Every person is enrolled again.")
+        waits = waiting_before(new)
+        if waits:
+            say(f"{waits} emergency unblindings of the old epoch wait: `unblindings {new} --key FILE`")
 
 
 def show_epoch(directory: Directory, as_json: AsJson = False) -> None:
@@ -88,22 +113,16 @@ def show_epoch(directory: Directory, as_json: AsJson = False) -> None:
 
 
 def _open(
-    directory: Path,
     new: Path,
+    config: Config,
+    owners: Owners,
     handover: Handover,
     signers: list[Signer],
     operator: str,
     passphrase: str | None,
 ) -> str:
     sources, keys = SystemSources(), new_keys(SystemSources())
-    config = Config(
-        origin=handover.origin,
-        study=handover.study,
-        demonstration=read_config(directory).demonstration,
-        tokens=(),
-        continues=Predecessor(directory=directory.resolve(), size=handover.continues.size),
-    )
-    ledger = create(new, config, keys, passphrase, sources)
+    ledger = create(new, config, keys, passphrase, sources, owners=owners)
     try:
         return open_epoch(
             ledger,

@@ -11,12 +11,14 @@ import typer
 from ledger.actions.fields import Source
 from ledger.cli.terminal import AsJson, Directory, opened, read_key, say, show
 from ledger.directory import UNBLINDINGS
+from ledger.epochs import FROZEN as EPOCH_FROZEN
 from ledger.errors import StoreError
 from ledger.prepare import Signer
 from ledger.recorded import Recorded
 from ledger.store.unblindings import UnblindingQueue
 from ledger.unblinding import Envelope, Request, ask, issue_envelope, regimen_name
 from ledger.unblinding import show as show_regimen
+from ledger.unblinding_epochs import carry_over, waiting_before
 from ledger.unblinding_queue import role_of, sign_again
 
 Key = Annotated[Path, typer.Option(help="The signer's key file.")]
@@ -81,13 +83,20 @@ def unblindings(
     key: Annotated[Path | None, typer.Option(help="Sign what does not fit its place any more again.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Tell how many emergency unblindings wait to be recorded; with a key, sign them again."""
+    """Tell how many emergency unblindings wait to be recorded; with a key, sign them again.
+
+    Those that wait beside an older epoch, frozen for good, are recorded here.
+    """
     with opened(directory) as ledger, UnblindingQueue(directory / UNBLINDINGS) as queue:
         recorded: tuple[Recorded, ...] = ()
         if key is not None:
-            recorded = sign_again(ledger, queue, Signer.of_log(ledger, read_key(key).signing_key()))
-        left = len(queue.waiting())
+            signer = Signer.of_log(ledger, read_key(key).signing_key())
+            recorded = (*sign_again(ledger, queue, signer), *carry_over(ledger, directory, signer))
+        left = len(queue.waiting()) + waiting_before(directory)
+        frozen = ledger.startup.code == EPOCH_FROZEN
     show({"recorded": len(recorded), "waiting": left}, as_json)
+    if left and frozen:
+        say("this epoch is frozen for good: they are recorded in the next one, by `unblindings NEWDIR --key`")
     if left:
         raise typer.Exit(1)
 

@@ -26,6 +26,7 @@ from ledger.errors import LedgerError
 from ledger.store.checkpoints import CheckpointStore
 from ledger.store.tracking import LedgerTrackingRecorder
 from ledger.store.unblindings import UnblindingQueue
+from ledger.unblinding_epochs import waiting_before
 
 PROJECTIONS: Final = "projections.db"  # of the package above this one, in `store.tracking`'s form
 LEAST_FREE: Final = 0.05
@@ -92,7 +93,7 @@ def _of_projections(directory: Path, size: int) -> Iterator[Finding]:
 def _of_directory(directory: Path) -> Iterator[Finding]:
     try:
         with closing(UnblindingQueue(directory / UNBLINDINGS)) as queue:
-            count = len(queue.waiting())
+            count = len(queue.waiting()) + waiting_before(directory)
         yield Finding(
             area="unblindings",
             verdict="bad" if count else "good",

@@ -20,7 +20,7 @@ from ledger.actions.registry import parse_action
 from ledger.authority import INITIAL, Authority
 from ledger.authority import evolve as evolve_authority
 from ledger.checkpoint import Checkpoint, check_published
-from ledger.earlier import NONE, Earlier, NoneBefore, next_origin, shifted
+from ledger.earlier import LISTS, NONE, Earlier, NoneBefore, next_origin, shifted
 from ledger.entry import Entry
 from ledger.errors import FormatError, LedgerError
 from ledger.lines import encode_base64
@@ -65,6 +65,7 @@ class EarlierBundle:
         self._size = size
         self._refused = refused
         self._before = before
+        self._lists: list[Entry] = []
         self._events = KeyTable(32)
         attachments = AttachmentsJudge(bundle, _nowhere)
         self._reader = BundleReader(bundle, whole, self._events, attachments, before)
@@ -87,10 +88,17 @@ class EarlierBundle:
         """Yield every entry that counts, those of still older epochs first; asked once."""
         for entry in self._before.entries():
             yield shifted(entry, self._size)
+        self._lists = [shifted(entry, self._size) for entry in self._before.lists()]
         for entry in self.own():
             self._events.add(bytes.fromhex(entry.event), entry.index)
             self._reader.add(entry)
+            if entry.statement is not None and entry.statement.type in LISTS:
+                self._lists.append(shifted(entry, self._size))
             yield shifted(entry, self._size)
+
+    def lists(self) -> Sequence[Entry]:
+        """Return what was said of randomization, in order; whole once `entries` was."""
+        return self._lists
 
     def entries_of(self, stream: str) -> Sequence[Entry]:
         """Return a stream's entries in order."""

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from ledger.authority import SERVICE, Authority
+from ledger.authority import INITIAL, SERVICE, Authority
 from ledger.entry import Entry
 from ledger.errors import LedgerError
 from ledger.leaf import Leaf
@@ -26,7 +26,7 @@ from ledger.study.lists import (
     draw_list,
     stratum_indexes,
 )
-from ledger.verify.findings import finding
+from ledger.verify.findings import Finding, finding
 from ledger.verify.tree import Reporter, Roots
 
 FOLLOWING: Final = frozenset({"participant.randomized", "breach.detected"})
@@ -54,6 +54,7 @@ class _Used:
 @dataclass(slots=True, kw_only=True)
 class _List:
     name: str
+    origin: str
     parameters: Mapping[str, Any]
     at: int
     root: bytes = b""
@@ -67,12 +68,18 @@ class _List:
         return self.parameters.get("first")
 
 
+def _nowhere(_: Finding) -> None:
+    """Report nothing: it was reported with the older bundle."""
+
+
 class RandomizationJudge:
     """A fold over what concerns randomization. Only entries that count come here."""
 
-    def __init__(self, origin: str, roots: Roots, report: Reporter) -> None:
-        """Begin before index 0."""
-        self._origin = origin
+    def __init__(self, roots: Roots, report: Reporter, older: Iterable[Entry] = ()) -> None:
+        """Begin before index 0, where `older` epochs ended: their lists are drawn from on and opened here.
+
+        They were judged with their own bundles, and nothing is found of them again.
+        """
         self._roots = roots
         self._report = report
         self._seeds: dict[str, _Seed] = {}
@@ -83,11 +90,23 @@ class RandomizationJudge:
         self._slots: dict[tuple[str, str], int] = {}
         self._partial: set[str] = set()
         self._allocated_in: set[tuple[str, int]] = set()
+        self._older: frozenset[str] = frozenset()
+        self._earlier = 0
+        self._go_on_from(older)
 
     @property
     def allocations(self) -> int:
-        """How many allocations were seen."""
-        return sum(len(each.used) for each in self._lists.values())
+        """How many allocations were seen in this log."""
+        return sum(len(each.used) for each in self._lists.values()) - self._earlier
+
+    def _go_on_from(self, older: Iterable[Entry]) -> None:
+        report, self._report = self._report, _nowhere
+        for entry in older:
+            self.judge(entry, {}, INITIAL)
+        self._report, self._older = report, frozenset(self._lists)
+        self._earlier = self.allocations
+        self._requests.clear()  # one that the older log left unanswered is its own finding
+        self._newest = -1
 
     def withhold(self, leaf: Leaf) -> None:
         """Take note that a statement is withheld: an open one may have used a slot of its site's stratum."""
@@ -140,9 +159,10 @@ class RandomizationJudge:
         if name in self._lists:
             self._bad("LIST_PARAMETERS", f"list {name} has parameters already", index)
             return
-        if any(each.first == data.get("first") for each in self._lists.values()):
+        here = (each for other, each in self._lists.items() if other not in self._older)
+        if any(each.first == data.get("first") for each in here):
             self._bad("LIST_REROLLED", f"list {name} takes the place of an earlier one", index)
-        self._lists[name] = _List(name=name, parameters=data, at=index)
+        self._lists[name] = _List(name=name, origin=statement.log, parameters=data, at=index)
         if data["algorithm"] not in (PERMUTED_BLOCKS, SECOND_STAGE):
             self._bad("LIST_PARAMETERS", "an algorithm that the format does not have", index)
         wanted = {"first", "from_arms"} if data["algorithm"] == SECOND_STAGE else set()
@@ -258,7 +278,7 @@ class RandomizationJudge:
         try:
             first = self._lists.get(made.first) if made.first is not None else None
             again = draw_list(
-                self._origin,
+                made.origin,
                 made.parameters,
                 seeds=seeds,
                 beacon=made.beacon,

@@ -75,7 +75,7 @@ class Walk:
             bundle, checkpoint.size, self._integrity.events, self._attachments, earlier
         )
         self._conduct = ConductJudge(self._reader, report, judged=earlier is not NOT_GIVEN)
-        self._randomization = RandomizationJudge(checkpoint.origin, roots, report)
+        self._randomization = RandomizationJudge(roots, report, earlier.lists())
         self._unread: dict[int, list[Finding]] = {}
 
     def run(self, examine: Examiner, progress: Progress) -> None:

@@ -42,14 +42,14 @@ def config(origin: str, continues: Predecessor | None = None) -> Config:
     return Config(origin=origin, study=STUDY, demonstration=True, tokens=(), continues=continues)
 
 
-def make_old(directory: Path) -> SmallLedger:
+def make_old(directory: Path, participants: int = 2) -> SmallLedger:
     """Make the old epoch in a directory: people, site, two participants."""
     sources = SeededSources("small ledger sources", 0)
     ledger = create(directory, config(ORIGIN), new_keys(""), None, sources)
     ledger.close()
     for name in ("ledger.db", "checkpoints.db", "datakeys.db"):
         (directory / name).unlink()
-    made = make(directory)
+    made = make(directory, participants=participants)
     made.sources.advance(2 * HOUR)
     made.ledger.close()
     made.ledger = open_ledger(directory, None, made.sources)

@@ -55,7 +55,7 @@ class Story:
         self.found: list[Finding] = []
         self.size = 5
         self._authority = authority
-        self._judge = RandomizationJudge(ORIGIN, ROOTS, self.found.append)
+        self._judge = RandomizationJudge(ROOTS, self.found.append)
 
     def tell(
         self,
