@@ -8,7 +8,7 @@ twins differ in bytes and not in meaning. Answers depend on the reader and are k
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 from urllib.parse import quote, urlencode
 
@@ -17,6 +17,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api import pages
 from api.call import Call
 from api.openings import NOTHING, Noted
 from api.study import ServedStudy
@@ -41,22 +42,6 @@ SECURITY: Final = {
     "Cache-Control": "no-store",
 }
 """Set on every answer that does not say otherwise."""
-
-INDEXES: Final = frozenset(
-    {
-        "index",
-        "last_index",
-        "milestones",
-        "found",
-        "recorded",
-        "closed_by",
-        "explained_by",
-        "corrected_by",
-        "cosigned_by",
-        "voided_by",
-    }
-)
-"""Members of answers that hold indexes of the log, alone, in lists or by name."""
 
 _ETAG = re.compile(r'(?:W/)?"([0-9]+)"')
 
@@ -90,8 +75,9 @@ def answer(
     csv: str | None = None,
     links: Mapping[str, str] | None = None,
     noted: Noted = NOTHING,
+    page: Callable[[], pages.Page] | None = None,
 ) -> Response:
-    """Answer with JSON, or with CSV where the address asks for that.
+    """Answer with JSON, or with CSV or a page where the address asks for that.
 
     Args:
         value: what JSON holds.
@@ -99,6 +85,7 @@ def answer(
         last: the last index that changed this answer for this view; None for an answer without ETag.
         csv: the CSV twin's text.
         links: RFC 8288 relations to addresses.
+        page: lays the page out; without it every member of `value` is shown in its order.
         noted: what became of values of which every opening is an event. An answer that holds one has no ETag.
     """
     headers = {**PRIVATE, **head_header(head), **noted.headers}

@@ -24,6 +24,7 @@ _CONVERTER = re.compile(r":[a-z]+}")
 _TWINS: Final = {
     "json": "application/json",
     "csv": "text/csv",
+    "html": "text/html",
     "jsonl": "application/jsonl",
     "pdf": "application/pdf",
     "zip": "application/zip",

@@ -15,6 +15,11 @@ from projections.reader import is_marker
 from projections.render import safe_cell, text_of
 
 
+def names_of(rows: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Return the members of rows in the order of their first appearance."""
+    return list(dict.fromkeys(name for row in rows for name in row))
+
+
 def csv_text(rows: Iterable[Mapping[str, Any]]) -> str:
     """Write rows with a header line; no rows are an empty text."""
     flat = [dict(_cells("", row)) for row in rows]

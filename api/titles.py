@@ -34,6 +34,9 @@ NO_ACCOUNTS           this ledger has no accounts yet: the operator makes them w
 PASSWORD_LENGTH       the password is shorter or longer than allowed
 PASSWORD_GUESSABLE    the password is a name or one character repeated
 OIDC_KEYS             the keys of the identity provider can't be fetched
+SORT                  rows can be sorted by the columns that the documentation names, and by no other
+AFTER                 no page of this list ends there
+RANGE                 too many entries to sort or search at once: name a participant, or a range
 FORBIDDEN             the reader's role or sites do not include this
 NOT_FOUND             there is no such thing here
 UNKNOWN_STUDY         this service has no such study

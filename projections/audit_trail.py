@@ -39,12 +39,14 @@ class TrailFilter:
 
     Attributes:
         field: pointer that a changed field is, or lies under, such as `/data/grade`.
+        role: role that was signed in.
         since, until: index or recording time, both inclusive.
     """
 
     participant: str | None = None
     site: str | None = None
     actor: str | None = None
+    role: str | None = None
     type: str | None = None
     field: str | None = None
     since: str | int | None = None
@@ -77,12 +79,12 @@ def trail(
     if not 1 <= limit <= MAX_LIMIT:
         raise FormatError("LIMIT", f"expected a limit from 1 to {MAX_LIMIT}", field="limit")
     size = known_size(reads, known)
-    start, stop = _range(reads, wanted, size)
+    start, stop = bounds(reads, wanted, size)
     if after is not None:
         start, stop = (start, min(stop, after)) if newest_first else (max(start, after + 1), stop)
     lines: list[dict[str, Any]] = []
-    maker = _Lines(reads, size, reader)
-    for entry in _candidates(reads, wanted, start, stop, newest_first=newest_first):
+    maker = Lines(reads, size, reader)
+    for entry in candidates(reads, wanted, start, stop, newest_first=newest_first):
         if len(lines) == limit:
             return TrailPage(lines=lines, next=lines[-1]["index"])
         line = maker.line(entry, wanted)
@@ -91,7 +93,12 @@ def trail(
     return TrailPage(lines=lines, next=None)
 
 
-def _range(reads: Reads, wanted: TrailFilter, size: int) -> tuple[int, int]:
+def bounds(reads: Reads, wanted: TrailFilter, size: int) -> tuple[int, int]:
+    """Return the range of indexes that `since` and `until` leave of the first `size`: first, and one beyond.
+
+    Raises:
+        FormatError: `SINCE`, `UNTIL`.
+    """
     start, stop = 0, size
     if wanted.since is not None:
         start = _position(reads, wanted.since, size, "since")
@@ -116,7 +123,7 @@ def _position(reads: Reads, given: str | int, size: int, name: str) -> int:
     return recorded_by(reads, format_instant(when.latest_us), size)
 
 
-def _candidates(
+def candidates(
     reads: Reads, wanted: TrailFilter, start: int, stop: int, *, newest_first: bool
 ) -> Iterator[StoredEntry]:
     """Yield the entries of the range that can be wanted by their columns alone."""
@@ -140,7 +147,7 @@ def _pages(
         yield reads.entries(begin, min(stop, begin + PAGE))
 
 
-class _Lines:
+class Lines:
     """Makes lines, and remembers what many lines of a page ask for."""
 
     def __init__(self, reads: Reads, size: int, reader: Reader) -> None:
@@ -157,6 +164,8 @@ class _Lines:
         if (wanted.site is not None and site != wanted.site) or (
             wanted.actor is not None and actor["id"] != wanted.actor
         ):
+            return None
+        if wanted.role is not None and actor["role"] != wanted.role:
             return None
         target = self._target(entry, statement)
         if not self._sees(entry, statement, target):

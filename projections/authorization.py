@@ -89,6 +89,8 @@ TABLE: Final[Mapping[str, Row]] = MappingProxyType(
         "docs": _OPEN,
         "study-docs": _OPEN,
         "docs-file": _OPEN,
+        "pages": _OPEN,
+        "page-file": _OPEN,
         "catalogue": _OPEN,
         "study-catalogue": _OPEN,
         # Logging in: who has no session yet asks, and who has one asks about it. `api.routes.sessions`

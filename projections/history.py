@@ -71,6 +71,7 @@ def _of_record(
             **name(setter),
             "of": name(record),
             "by": {k: setter["statement"]["actor"][k] for k in ("id", "name", "role", "organisation")},
+            "meaning": setter["statement"]["meaning"],
             "recorded": recorded(setter["at"], parse_instant(setter["at"]), zone),
             "occurred_at": setter["occurred_at"],
             "reason": show_reason(setter, reader) if "reason" in setter["statement"] else None,

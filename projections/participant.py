@@ -35,7 +35,7 @@ from projections.moments import UTC_ZONE, Known, known_size, true_us
 from projections.participant_parts import Parts
 from projections.projection import Projection, State, by_participant, replay
 from projections.reader import Reader
-from projections.show import is_hidden, show, show_correction, show_reason
+from projections.show import is_hidden, show, show_correction, show_reason, signer
 from projections.study import Study
 
 TRANSFER: Final = "participant.transferred"
@@ -243,7 +243,7 @@ def _voiding(record: Record, book: State, reader: Reader) -> dict[str, Any]:
         "statement": data["statement"],
         "code": data["code"],
         "right": data.get("right"),
-        "by": record["statement"]["actor"]["id"],
+        **signer(record),
         "recorded_at": record["at"],
         "cosigned_by": list(record.get("cosigned", ())),
     }

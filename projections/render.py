@@ -223,7 +223,8 @@ def _record(record: Mapping[str, Any], zone: str) -> str:
         for mark in ("may_have", "corrected_by", "cosigned_by", "voided_by")
         if record.get(mark)
     )
-    return f"  {record['index']:>6}  {at}  {record.get('type', '')}  {told}{marks}"
+    signed = f"{record['name']} ({record['role']}, {record['meaning']})"
+    return f"  {record['index']:>6}  {at}  {record.get('type', '')}  {told}{marks}  {signed}"
 
 
 def _in_words(value: Any) -> str:

@@ -17,15 +17,13 @@ _DATA: Final = len("/data/")
 def show(record: Record, book: State, reader: Reader) -> dict[str, Any]:
     """Show a record as it reads now."""
     statement = record["statement"]
-    actor = statement["actor"]
     shown = {
         "index": record["index"],
         "event": record["event"],
         "type": record["type"],
         "occurred_at": record["occurred_at"],
         "recorded_at": record["at"],
-        "by": actor["id"],
-        "role": actor["role"],
+        **signer(record),
         "data": record["data"],
     }
     if "sealed" in statement:
@@ -37,6 +35,14 @@ def show(record: Record, book: State, reader: Reader) -> dict[str, Any]:
     if "cosigned" in record:
         shown["cosigned_by"] = list(record["cosigned"])
     return shown
+
+
+def signer(record: Record) -> dict[str, Any]:
+    """Show who signed a record, as printed, and what that means (21 CFR 11.50)."""
+    statement = record["statement"]
+    actor = statement["actor"]
+    printed = {part: actor[part] for part in ("name", "organisation", "role")}
+    return {"by": actor["id"], **printed, "meaning": statement["meaning"]}
 
 
 def with_sealed(record: Record, book: State, reader: Reader) -> dict[str, Any]:

@@ -77,7 +77,8 @@ def _line(record: Record, book: State, zone: str) -> dict[str, Any]:
         "what": describe(record["type"], record["schema"], record["data"]),
         "occurred": occurred(record["occurred_at"], zone),
         "recorded": recorded(record["at"], parse_instant(record["at"]), zone),
-        "by": {"id": actor["id"], "name": actor["name"], "role": actor["role"]},
+        "by": {part: actor[part] for part in ("id", "name", "role", "organisation")},
+        "meaning": record["statement"]["meaning"],
         "administrative": record["type"] in QUALITY,
     }
     if record["type"] in QUALITY:

@@ -40,7 +40,7 @@ OPERATIONS: Final = (
         text="Account, identity, key and its evidence, role, policy, training, delegation; what ended since.",
         handler=signature_dossier,
         parameters=(path("event", "index of an entry, or its event hash"),),
-        twins=("json", "csv"),
+        twins=("json", "csv", "html"),
         answers={200: "the dossier", 304: "unchanged", 404: "no such entry, or none for this reader"},
     ),
 )

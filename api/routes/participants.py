@@ -13,6 +13,7 @@ from api.openings import NOTHING, Looked, Noted
 from api.operations import KNOWN, LIMIT, PARTICIPANT, PURPOSE, TRUE, Operation, Parameter, path
 from api.problems import ProblemError
 from api.reading import Folded
+from api.sorting import sort_of
 from api.tables import csv_text
 from ledger.store.port import Head, Reads
 from ledger.verify.options import Scope
@@ -20,22 +21,42 @@ from projections.authorization import Participant, allowed
 from projections.enrolment import participants as participants_list
 from projections.history import history
 from projections.moments import known_size
+from projections.ordering import Sort, ordered, sorts
 from projections.participant import participant_view
 from projections.reader import Reader
 from projections.timeline import timeline
 
+COLUMNS: Final = ("participant", "site", "status", "last_index")
+"""What the list can be sorted by."""
+
 
 def participants(call: Call) -> Response:
     """Answer status and flags of the participants of the reader's sites, by id."""
-    limit, after, known = call.limit(), call.query.get("after", ""), call.query.get("known")
+    limit, after, known = call.limit(), call.query.get("after"), call.query.get("known")
+    sort = sort_of(call, COLUMNS) or Sort(column="participant")
     with call.study.reading.folded() as folded:
         rows = participants_list(folded.reads, reader=call.reader, known=known, states=folded.participants)
         last, head = _last(folded, known, rows), folded.reads.head()
-    rest = [row for row in rows if row["participant"] > after]
+    rows = ordered(rows, sort, lambda row: row[sort.column])
+    rest = rows if after is None else _after(rows, after, sort)
     page = rest[:limit]
     links = next_page(call, page[-1]["participant"]) if len(rest) > limit else {}
     value = {"participants": page, "count": len(rows)}
     return answer(call, value, head, last=last, csv=csv_text(page), links=links)
+
+
+def _after(rows: list[dict[str, Any]], after: str, sort: Sort) -> list[dict[str, Any]]:
+    """Return the rows behind that of a participant, wherever it stands.
+
+    Raises:
+        ProblemError: `AFTER` where the rows are sorted, and there is none of that participant.
+    """
+    if sort == Sort(column="participant"):
+        return [row for row in rows if row["participant"] > after]
+    place = next((n for n, row in enumerate(rows) if row["participant"] == after), None)
+    if place is None:
+        raise ProblemError("AFTER", 400, field="after")
+    return rows[place + 1 :]
 
 
 def participant(call: Call) -> Response:
@@ -131,7 +152,7 @@ def _rows(
 
 
 _UNCHANGED: Final = {304: "unchanged", 404: "no such participant"}
-_LISTS: Final = ("json", "csv")
+_LISTS: Final = ("json", "csv", "html")
 
 OPERATIONS: Final = (
     Operation(
@@ -140,7 +161,16 @@ OPERATIONS: Final = (
         path="/participants",
         summary="Participants of the reader's sites, with status and flags",
         handler=participants,
-        parameters=(KNOWN, LIMIT, Parameter(name="after", text="id after which the page begins")),
+        parameters=(
+            KNOWN,
+            LIMIT,
+            Parameter(
+                name="sort",
+                text="a column, with - before it descending",
+                schema={"type": "string", "enum": sorts(COLUMNS)},
+            ),
+            Parameter(name="after", text="id after which the page begins"),
+        ),
         twins=_LISTS,
         answers={200: "one page by id; Link rel=next where there are more", 304: "unchanged"},
     ),
@@ -176,7 +206,7 @@ OPERATIONS: Final = (
         summary="One participant as known and as true",
         handler=participant,
         parameters=(PARTICIPANT, KNOWN, TRUE, PURPOSE),
-        twins=("json",),
+        twins=("json", "html"),
         answers={200: "the participant", **_UNCHANGED},
     ),
 )

@@ -1,31 +1,30 @@
-"""The audit trail, and the projections that are asked for by name."""
+"""The audit trail: filtered, sorted, page by page, as JSON, CSV and a page for people."""
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 from starlette.responses import Response
 
 from api import openings, sight
 from api.answers import answer, last_index, next_page
-from api.call import MAX_LIMIT, Call
+from api.call import Call
 from api.openings import Looked
 from api.operations import INDEX, KNOWN, LIMIT, MOMENT, PURPOSE, Operation, Parameter
 from api.problems import ProblemError
-from api.reading import Folded
 from api.routes.participants import require_participant
-from api.tables import csv_text
+from api.sorting import sort_of
+from api.trail_page import trail_page
+from ledger.errors import FormatError
+from ledger.store.port import Reads
 from ledger.verify.options import Scope
-from projections.audit_trail import TrailFilter, trail
+from projections.audit_trail import TrailFilter, TrailPage, trail
 from projections.authorization import Site, allowed
-from projections.breaches import breaches
-from projections.desk import Desk
-from projections.enrolment import enrolment
 from projections.moments import known_size
+from projections.ordering import Sort, sorts
 from projections.render import to_csv
-from projections.report import Report, rows_of
-from projections.reports import REPORTS
-from projections.rows import rows_csv
+from projections.sorted_trail import INDEX as BY_INDEX
+from projections.sorted_trail import MOST, SORTED, Chosen, chosen, lines_at
 
 NEWEST: Final = "newest"
 OLDEST: Final = "oldest"
@@ -36,144 +35,100 @@ def audit_trail(call: Call) -> Response:
     limit, known = call.limit(), call.query.get("known")
     after = call.number("after", -1) if "after" in call.query else None
     order = call.query.get("order", OLDEST)
-    if order not in (NEWEST, OLDEST):
+    if order not in (NEWEST, OLDEST) or ("order" in call.query and "sort" in call.query):
         raise ProblemError("QUERY", 400, field="order")
     with call.study.reading.folded() as folded:
         # Taken before the page is read: an ETag may be older than its answer, never newer.
         control = folded.newest_control(known_size(folded.reads, known))
     ledger = call.study.ledger
     with ledger.store.snapshot() as reads:
-        wanted = _wanted(call)
+        wanted = wanted_of(call)
         if wanted.participant is not None:
             require_participant(call.reader, reads, wanted.participant)
+        some = _chosen(call, reads, wanted, after, limit)
         page, noted = openings.read(
             call,
             reads,
-            Looked(scope=_scope(wanted), projection="audit_trail", size=known_size(reads, known)),
-            lambda reader: trail(
-                reads,
-                wanted,
-                reader=reader,
-                after=after,
-                limit=limit,
-                newest_first=order == NEWEST,
-                known=known,
+            Looked(scope=scope_of(wanted), projection="audit_trail", size=known_size(reads, known)),
+            lambda reader: (
+                trail(
+                    reads,
+                    wanted,
+                    reader=reader,
+                    after=after,
+                    limit=limit,
+                    newest_first=order == NEWEST,
+                    known=known,
+                )
+                if some is None
+                else TrailPage(
+                    lines=lines_at(reads, some.indexes, wanted, reader=reader, known=known), next=some.next
+                )
             ),
             shown=lambda page: page.lines,
         )
         head = reads.head()
-    links = next_page(call, str(page.next)) if page.next is not None else {}
-    last = max(control, last_index(page.lines))
+    fixed = {} if some is None else {"known": str(some.size - 1)}
+    links = next_page(call, str(page.next), **fixed) if page.next is not None else {}
+    # A line may come to stand before a page that is sorted, and not be on it: no index tells whether it did.
+    last = max(control, last_index(page.lines)) if some is None else None
     value = {"lines": page.lines, "next": page.next}
-    return answer(call, value, head, last=last, csv=to_csv(page.lines), links=links, noted=noted)
+    return answer(
+        call,
+        value,
+        head,
+        last=last,
+        csv=to_csv(page.lines),
+        links=links,
+        page=lambda: trail_page(call, page.lines),
+        noted=noted,
+    )
 
 
-def projection(call: Call) -> Response:
-    """Answer a projection of the study."""
-    name, known = call.path("name"), call.query.get("known")
-    call.purpose()  # also where nothing is opened: what is malformed is refused
-    report = REPORTS.get(name)
-    if report is not None:
-        return _report(call, report, known)
-    make = _PROJECTIONS.get(name)
-    if make is None:
-        raise ProblemError("UNKNOWN_PROJECTION", 404)
-    filters = () if name == "breaches" else _FILTERS
-    unused = next((each for each in (*filters, "limit", "after") if each in call.query), None)
-    if unused is not None:
-        raise ProblemError("FILTER", 400, field=unused)
-    with call.study.reading.folded() as folded:
-        value, rows, last = make(call, folded, known)
-        control, head = folded.newest_control(known_size(folded.reads, known)), folded.reads.head()
-    return answer(call, value, head, last=max(control, last), csv=csv_text(rows))
+def _chosen(call: Call, reads: Reads, wanted: TrailFilter, after: int | None, limit: int) -> Chosen | None:
+    """Choose the lines of a page that is sorted or searched; None for one in the order of the log.
 
-
-def _report(call: Call, report: Report, known: str | None) -> Response:
-    """Answer a page of a report. Ages count from the last leaf, so each leaf may change it, seen or not."""
-    limit, after = call.limit(MAX_LIMIT), call.number("after", 0)
-    wanted = _wanted(call)
-    with call.study.reading.folded() as folded:
-        reads, size = folded.reads, known_size(folded.reads, known)
-        fold = folded.earlier(size)
-        rows, noted = openings.read(
-            call,
+    They are chosen by what the reader sees anyway: no order and no search tells of a value of which each
+    opening is an event.
+    """
+    if "sort" not in call.query and "value" not in call.query:
+        return None
+    sort = sort_of(call, SORTED)
+    if sort is None:
+        sort = Sort(column=BY_INDEX.column, descending=call.query.get("order") == NEWEST)
+    try:
+        return chosen(
             reads,
-            Looked(scope=_scope(wanted), projection=report.name.replace("-", "_"), size=size),
-            lambda reader: rows_of(
-                report,
-                Desk(reads, reader=reader, known=known, fold=fold),
-                site=wanted.site,
-                participant=wanted.participant,
-            ),
-            # Such a report reckons with what it opens, and has no marker where it can't.
-            shown=None if report.unblinding else lambda rows: rows,
+            wanted,
+            reader=sight.with_openings(call.reader, call.study.ledger, reads),
+            sort=sort,
+            value=call.query.get("value"),
+            after=after,
+            limit=limit,
+            known=call.query.get("known"),
         )
-        head = reads.head()
-    page = rows[after : after + limit]
-    # A page goes on in the report as known now: a row's number is its place for ever there.
-    more = after + limit < len(rows)
-    links = next_page(call, str(after + limit), known=str(size - 1)) if more else {}
-    value = {
-        "name": report.name,
-        "question": report.question,
-        "known": size - 1,
-        "count": len(rows),
-        "rows": page,
-    }
-    csv = rows_csv(report.columns, page)
-    return answer(call, value, head, last=size - 1, csv=csv, links=links, noted=noted)
+    except FormatError as error:
+        if error.code in ("AFTER", "RANGE"):
+            raise ProblemError(error.code, 400, field=error.field) from error
+        raise
 
 
-def _scope(wanted: TrailFilter) -> Scope:
+_ORDER: Final = {"type": "string", "enum": [OLDEST, NEWEST], "default": OLDEST}
+
+
+def scope_of(wanted: TrailFilter) -> Scope:
     """Return what is looked at: one participant, one site, or the study."""
     if wanted.participant is not None:
         return Scope(kind="participant", id=wanted.participant)
     return Scope(kind="study") if wanted.site is None else Scope(kind="site", id=wanted.site)
 
 
-Made = tuple[dict[str, Any], list[dict[str, Any]], int]
-"""What JSON holds, the rows of the CSV, and the last index that changed them."""
+def wanted_of(call: Call) -> TrailFilter:
+    """Return which lines or rows are asked for.
 
-
-def _enrolment(call: Call, folded: Folded, known: str | None) -> Made:
-    value = enrolment(folded.reads, reader=call.reader, known=known, states=folded.participants)
-    shown = {**value["sites"], "overall": value["overall"]}
-    size = known_size(folded.reads, known)
-    states = (
-        state
-        for name, state in folded.participants.items()
-        if sight.sees_participant(call.reader, state["site"], name)
-    )
-    # As of an earlier index every later change lies beyond it, and none of them changed this answer.
-    last = max((min(state["last"], size - 1) for state in states), default=-1)
-    return value, [{"site": site, **counts} for site, counts in shown.items()], last
-
-
-def _breaches(call: Call, folded: Folded, known: str | None) -> Made:
-    wanted = _wanted(call)
-    rows = [
-        row
-        for row in breaches(folded.reads, folded.conduct, reader=call.reader, known=known)
-        if wanted.site in (None, row["site"]) and wanted.participant in (None, row["participant"])
-    ]
-    return {"breaches": rows}, rows, last_index(rows)
-
-
-_PROJECTIONS: Final = {"enrolment": _enrolment, "breaches": _breaches}
-_QUESTIONS: Final = {
-    "enrolment": "How many participants has each site registered, randomized, treated, lost?",
-    "breaches": "Which rules were broken, by what, and is that still open?",
-    **{report.name: report.question for report in REPORTS.values()},
-}
-_HOW: Final = (
-    "Every question by its name. Reports answer in pages of rows, which `site` and `participant` narrow "
-    "where the rows have that column; Link rel=next goes on in the report as known at the first page."
-)
-_ORDER: Final = {"type": "string", "enum": [OLDEST, NEWEST], "default": OLDEST}
-_FILTERS: Final = ("site", "participant")
-
-
-def _wanted(call: Call) -> TrailFilter:
+    Raises:
+        ProblemError: `FORBIDDEN` for a site that is not the reader's.
+    """
     reader, query = call.reader, call.query
     site, participant = query.get("site"), query.get("participant")
     if site is not None and not allowed(reader, None, Site(site=site)):
@@ -184,6 +139,7 @@ def _wanted(call: Call) -> TrailFilter:
         participant=participant,
         site=site,
         actor=query.get("actor"),
+        role=query.get("role"),
         type=query.get("type"),
         field=query.get("field"),
         since=query.get("since"),
@@ -202,58 +158,37 @@ OPERATIONS: Final = (
             Parameter(name="participant", text="only this participant"),
             Parameter(name="site", text="only this site"),
             Parameter(name="actor", text="only what this person signed"),
+            Parameter(name="role", text="only what was signed in this role"),
             Parameter(name="type", text="only this action type"),
             Parameter(
                 name="field",
                 text="only changes of this field or below it, such as /data/grade",
             ),
+            Parameter(
+                name="value",
+                text=f"only lines whose old or new value has this in it, in any case; of {MOST} at most",
+            ),
             Parameter(name="since", text="index or recording time, inclusive", schema=MOMENT),
             Parameter(name="until", text="index or recording time, inclusive", schema=MOMENT),
             Parameter(name="order", text="oldest (default) or newest first", schema=_ORDER),
             Parameter(
+                name="sort",
+                text=(
+                    f"a column of the CSV, with - before it descending, in place of `order`; of {MOST} at "
+                    "most. What is sealed for the reader comes last, all of it alike. Has no ETag."
+                ),
+                schema={"type": "string", "enum": sorts(SORTED)},
+            ),
+            Parameter(
                 name="after",
-                text="index after which the page begins, in the order asked for",
+                text="index after whose line the page begins, in the order asked for",
                 schema=INDEX,
             ),
             KNOWN,
             LIMIT,
             PURPOSE,
         ),
-        twins=("json", "csv"),
+        twins=("json", "csv", "html"),
         answers={200: "one page by index; Link rel=next where there are more", 304: "unchanged"},
-    ),
-    Operation(
-        name="projection",
-        method="GET",
-        path="/projections/{name}",
-        summary="A projection of the study: enrolment, breaches, or one of the reports",
-        text="\n".join(
-            (
-                _HOW,
-                "",
-                *(f"- `{name}`: {question}" for name, question in _QUESTIONS.items()),
-            )
-        ),
-        handler=projection,
-        parameters=(
-            Parameter(
-                name="name",
-                text="which question",
-                where="path",
-                schema={"type": "string", "enum": list(_QUESTIONS)},
-            ),
-            KNOWN,
-            Parameter(name="site", text="of a report or breaches: only rows of this site"),
-            Parameter(name="participant", text="of a report or breaches: only rows of this participant"),
-            Parameter(
-                name="limit",
-                text="of a report: at most so many rows on a page",
-                schema={"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": MAX_LIMIT},
-            ),
-            Parameter(name="after", text="of a report: number of rows that were read before", schema=INDEX),
-            PURPOSE,
-        ),
-        twins=("json", "csv"),
-        answers={200: "the projection for the reader's sites", 304: "unchanged", 404: "no such projection"},
     ),
 )

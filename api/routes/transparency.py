@@ -301,7 +301,7 @@ OPERATIONS: Final = (
         text="What the reader may not see is answered as its leaf alone, with `withheld` true.",
         handler=event,
         parameters=(_EVENT_PATH, PURPOSE),
-        twins=("json",),
+        twins=("json", "html"),
         answers={200: "the entry", 304: "unchanged", 404: "no such entry"},
     ),
     Operation(
