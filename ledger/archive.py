@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from ledger.backup.copying import copy_database
+from ledger.backup.copying import copy_log, open_log
 from ledger.backup.manifest import describe
 from ledger.backup.trying import check_alone
 from ledger.committer import Ledger
@@ -31,8 +31,6 @@ from ledger.errors import FormatError, StoreError
 from ledger.export import export_bundle
 from ledger.merkle import read_frontier
 from ledger.policy import format_policy
-from ledger.store.sqlite import SqliteStore
-from ledger.store.urls import SQLITE
 from ledger.tiles import TileHashes
 from ledger.trust import ledger_id, trust_policy
 from ledger.verify.options import Scope
@@ -57,19 +55,17 @@ class Sealed:
 
 
 def seal(ledger: Ledger, directory: Path, out: Path) -> Sealed:
-    """Write the archive of a ledger whose events are in a file.
+    """Write the archive of a ledger.
 
     Raises:
-        StoreError: `ARCHIVE_EXISTS`, `LEDGER_EMPTY`; `BACKUP_STORE` for events in PostgreSQL;
-            `BACKUP_CONTINUES`; what copying and exporting raise. Nothing is left behind then.
+        StoreError: `ARCHIVE_EXISTS`, `LEDGER_EMPTY`, `BACKUP_CONTINUES`; what copying and exporting raise.
+            Nothing is left behind then.
     """
     config = read_config(directory)
     check_alone(directory)
     work = out.with_name(f"{out.name}.partial")
     if out.exists() or work.exists():
         raise StoreError("ARCHIVE_EXISTS", f"{out.name} is there already, or what was interrupted")
-    if config.store != SQLITE:
-        raise StoreError("BACKUP_STORE", "expected events in a file")
     note = ledger.publish()
     if note is None:
         raise StoreError("LEDGER_EMPTY", "the ledger has no published checkpoint to archive")
@@ -77,8 +73,8 @@ def seal(ledger: Ledger, directory: Path, out: Path) -> Sealed:
         (work / LEDGER).mkdir(parents=True)
         plain = Config(origin=config.origin, study=config.study, demonstration=False, tokens=())
         write_config(work / LEDGER, plain)
-        copy_database(directory / DATABASE, work / LEDGER / DATABASE)
-        with closing(SqliteStore.open(work / LEDGER / DATABASE)) as copied:
+        copy_log(ledger.store, work / LEDGER / DATABASE)
+        with closing(open_log(work / LEDGER / DATABASE)) as copied:
             done = export_bundle(
                 copied, ledger.data_keys, note, work / BUNDLE, scope=Scope(kind="study"), role=ROLE
             )

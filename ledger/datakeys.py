@@ -165,6 +165,11 @@ class DataKeys:
         with self._lock:
             return self._find(stream, scope) is not None
 
+    @property
+    def wrapped(self) -> WrappedKeys:
+        """The place, for what copies it: nothing in it is open."""
+        return self._rows
+
     def close(self) -> None:
         """Release the place and forget the keys; closing twice is allowed."""
         with self._lock:

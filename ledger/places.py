@@ -18,6 +18,7 @@ from ledger.datakeys import DataKeys, RandomBytes, new_check
 from ledger.errors import FormatError, StoreError
 from ledger.store.checkpoints import CheckpointStore
 from ledger.store.urls import SQLITE, check_url, parse_schema_url
+from ledger.store.wrapped_keys import KeyRow
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +69,17 @@ def create_data_keys(url: str, file: Path, owner: str | None, kek: bytes, random
         DataKeys.create(file, kek, random_bytes).close()
     else:
         _postgres("keys").KeySchema.create(url, owner, new_check(kek, random_bytes))
+
+
+def fill_data_keys(url: str, owner: str | None, check: bytes, rows: Sequence[KeyRow]) -> None:
+    """Make a schema of data keys with what another place holds, whole or not at all.
+
+    Raises:
+        FormatError, StoreError: as `create_checkpoints`.
+    """
+    if owner is None:
+        raise FormatError("STORE_URL", "expected the URL of the role that is to own the tables")
+    _postgres("keys").KeySchema.create(url, owner, check, rows)
 
 
 def open_data_keys(url: str, file: Path, kek: bytes, random_bytes: RandomBytes) -> DataKeys:

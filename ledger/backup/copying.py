@@ -2,6 +2,9 @@
 
 A copy is one moment of its file: the whole of it is copied in one read transaction, so a commit is in it or
 not. Writers of a file in write-ahead mode go on meanwhile; those of the small files wait for milliseconds.
+
+Events and data keys that lie in PostgreSQL become SQLite files of the same form, the events out of one
+REPEATABLE READ transaction, so that whatever a backup was taken of, it is tried and put back the same way.
 """
 
 from __future__ import annotations
@@ -13,10 +16,53 @@ from pathlib import Path
 from typing import Final
 
 from ledger.errors import StoreError
+from ledger.store.moving import move_log
+from ledger.store.port import Head, Store
+from ledger.store.sqlite import SqliteStore
 from ledger.store.sqlite_errors import translate
 from ledger.store.sqlite_files import claim
+from ledger.store.wrapped_keys import KeyFile, WrappedKeys
 
 BUSY_TIMEOUT_S: Final = 5.0
+
+
+def copy_log(store: Store, target: Path) -> Head:
+    """Copy a log as it is at one moment to a new SQLite file, durably; return the head that the copy has.
+
+    Raises:
+        StoreError: as `copy_database`; STORE_CORRUPT for a log in PostgreSQL that has a gap.
+        ConflictError: HEAD_STALE, DUPLICATE for one whose order is broken.
+    """
+    if isinstance(store, SqliteStore):
+        copy_database(store.path, target)
+    else:
+        with closing(SqliteStore.create(target)) as made:
+            move_log(store, made, at_once=False)
+        sync(target)
+    with closing(open_log(target)) as copied:
+        return copied.head()
+
+
+def open_log(path: Path) -> SqliteStore:
+    """Open the copy of a log.
+
+    Raises:
+        StoreError: STORE_MISSING, STORE_CORRUPT, STORE_VERSION, STORE_BUSY, STORE_IO.
+    """
+    return SqliteStore.open(path)
+
+
+def copy_keys(keys: WrappedKeys, target: Path) -> None:
+    """Copy wrapped data keys as they are at one moment to a new SQLite file, durably.
+
+    Raises:
+        StoreError: as `copy_database`.
+    """
+    if isinstance(keys, KeyFile):
+        copy_database(keys.path, target)
+    else:
+        KeyFile.create(target, keys.check(), keys.rows())
+        sync(target)
 
 
 def copy_database(source: Path, target: Path) -> None:

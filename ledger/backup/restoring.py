@@ -4,24 +4,62 @@ Published checkpoints are not in a backup. Whoever restores brings those that we
 that lacks what was published opens frozen, and a person has to say what happened (record-format.md §5). Only
 where they are lost, and somebody says so, the store begins again with the note in the backup; then what the
 log lacks is shown by whoever kept a receipt or a checkpoint, or witnessed one.
+
+A backup is files, wherever it was taken of. Put back it is files again, or schemas of PostgreSQL where `Into`
+names them; `ledger.toml` always says where it went, and never where it came from.
 """
 
 from __future__ import annotations
 
 import shutil
+from contextlib import closing
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from ledger.backup.copying import copy_bytes, copy_database
+from ledger.backup.copying import copy_bytes, copy_database, open_log, sync
 from ledger.backup.manifest import CHECKPOINT, Manifest, differences, read
-from ledger.directory import ACCOUNTS, CHECKPOINTS, DATA_KEYS, KEYS, UNBLINDINGS
+from ledger.directory import (
+    ACCOUNTS,
+    CHECKPOINTS,
+    CONFIG,
+    DATA_KEYS,
+    DATABASE,
+    KEYS,
+    UNBLINDINGS,
+    read_config,
+    write_config,
+)
 from ledger.errors import StoreError
 from ledger.identity.database import AccountsDatabase
+from ledger.places import NOBODY, Owners, check_apart, fill_data_keys, open_checkpoints
 from ledger.store.checkpoints import CheckpointStore
+from ledger.store.moving import move_log
 from ledger.store.sqlite_files import sync_directory
 from ledger.store.unblindings import UnblindingQueue
+from ledger.store.urls import SQLITE, create_store, open_store
+from ledger.store.wrapped_keys import KeyFile
 
 PARTIAL: Final = ".partial"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Into:
+    """Where a backup is put back: files of the directory, or schemas of PostgreSQL by their URLs.
+
+    Attributes:
+        checkpoints: a schema that keeps what was published, which is opened as it is.
+        owners: who makes the schemas of events and data keys. Without an owner's URL the schema of the events
+            has to be there and empty.
+    """
+
+    store: str = SQLITE
+    checkpoints: str = SQLITE
+    data_keys: str = SQLITE
+    owners: Owners = NOBODY
+
+
+FILES: Final = Into()
 
 
 def check_whole(backup: Path, data_keys: Path) -> tuple[Manifest, str]:
@@ -37,29 +75,40 @@ def check_whole(backup: Path, data_keys: Path) -> tuple[Manifest, str]:
     return manifest, sha256
 
 
-def restore(backup: Path, directory: Path, *, data_keys: Path, checkpoints: Path | None) -> Manifest:
+def restore(
+    backup: Path, directory: Path, *, data_keys: Path, checkpoints: Path | None, into: Into = FILES
+) -> Manifest:
     """Make a ledger's directory of a backup; it gets its name when all of it is durable.
 
     Args:
-        checkpoints: the store of published checkpoints as it was kept; None where it is lost.
+        checkpoints: the file of published checkpoints as it was kept; None where it is lost, or `into` names
+            a schema.
 
     Raises:
         StoreError: `LEDGER_EXISTS` for a directory that is not empty, what `check_whole` raises,
-            STORE_MISSING, STORE_CORRUPT for the checkpoints, STORE_FULL, STORE_IO. Nothing is left behind
-            then.
-        FormatError: `BACKUP`.
+            STORE_MISSING, STORE_CORRUPT for the checkpoints, STORE_SHARED, STORE_EXISTS for a schema,
+            STORE_FULL, STORE_IO. No file is left behind then; a schema that was made is, and holds all of
+            it or nothing.
+        ConflictError: `HEAD_STALE` for a schema that holds events.
+        FormatError: `BACKUP`, `STORE_URL`.
     """
     manifest, _ = check_whole(backup, data_keys)
     partial = directory.with_name(directory.name + PARTIAL)
     check_empty(directory)
     check_empty(partial)
+    check_apart(into.store, (into.checkpoints, into.data_keys))
     try:
         (partial / KEYS).mkdir(mode=0o700, parents=True, exist_ok=True)
         for part in manifest.files:
             if part.name != CHECKPOINT:
                 copy_bytes(backup / part.name, partial / part.name)
         copy_bytes(data_keys, partial / DATA_KEYS)
-        _put_checkpoints(backup, partial, manifest, checkpoints)
+        if into.checkpoints != SQLITE:
+            open_checkpoints(into.checkpoints, partial / CHECKPOINTS).close()
+        else:
+            _put_checkpoints(backup, partial, manifest, checkpoints)
+        _put_in_schemas(partial, into)
+        _say_where(partial, into)
         if not (partial / UNBLINDINGS).exists():
             UnblindingQueue.create(partial / UNBLINDINGS).close()
         if not (partial / ACCOUNTS).exists():
@@ -88,6 +137,30 @@ def check_empty(directory: Path) -> None:
         )
     if not directory.parent.is_dir():
         raise StoreError("STORE_MISSING", "expected a directory that the ledger's can be made in")
+
+
+def _put_in_schemas(partial: Path, into: Into) -> None:
+    """Move events and data keys from their files to the schemas that are named."""
+    if into.store != SQLITE:
+        file, owner = partial / DATABASE, into.owners.store
+        target = open_store(into.store, file) if owner is None else create_store(into.store, file, owner)
+        with closing(target), closing(open_log(file)) as source:
+            move_log(source, target, at_once=True)
+        file.unlink()
+    if into.data_keys != SQLITE:
+        with closing(KeyFile(partial / DATA_KEYS)) as keys:
+            fill_data_keys(into.data_keys, into.owners.data_keys, keys.check(), keys.rows())
+        (partial / DATA_KEYS).unlink()
+
+
+def _say_where(partial: Path, into: Into) -> None:
+    """Let the configuration name the places of this copy: the backup's are those of the live ledger."""
+    config = read_config(partial)
+    here = replace(config, store=into.store, checkpoints=into.checkpoints, data_keys=into.data_keys)
+    if here != config:
+        (partial / CONFIG).unlink()
+        write_config(partial, here)
+        sync(partial / CONFIG)
 
 
 def _put_checkpoints(backup: Path, partial: Path, manifest: Manifest, kept: Path | None) -> None:

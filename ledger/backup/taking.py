@@ -1,4 +1,4 @@
-"""Take a backup of a ledger that is open, while whoever serves it goes on writing.
+"""Take a backup of a ledger that is open, while whoever serves it goes on writing, wherever its events lie.
 
     publish → what may be older than the events → events → data keys → what may be newer → manifest
             → `backup.taken` → the names under which both parts are found
@@ -16,20 +16,18 @@ from __future__ import annotations
 import hashlib
 import shutil
 from collections.abc import Sequence
-from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
 from ledger.backup import manifest as manifests
-from ledger.backup.copying import copy_bytes, copy_database, write_bytes
+from ledger.backup.copying import copy_bytes, copy_database, copy_keys, copy_log, write_bytes
 from ledger.backup.manifest import APART, CHECKPOINT, FORM, Manifest, describe
 from ledger.committer import Ledger
 from ledger.delivery.book import FILE as DELIVERIES
 from ledger.directory import (
     ACCOUNTS,
     CONFIG,
-    DATA_KEYS,
     DATABASE,
     KEK,
     KEYS,
@@ -44,9 +42,7 @@ from ledger.doctor.examine import PROJECTIONS
 from ledger.epochs import MARKER
 from ledger.errors import StoreError
 from ledger.store.port import Head
-from ledger.store.sqlite import SqliteStore
 from ledger.store.sqlite_files import sync_directory
-from ledger.store.urls import SQLITE
 from ledger.times import format_instant
 from ledger.trust import ledger_id
 
@@ -90,14 +86,12 @@ def take(
 
     Raises:
         StoreError: `BACKUP_PLACE` for a place inside of the ledger's directory, `BACKUP_EXISTS` where
-            something is there already, `BACKUP_STORE` for a ledger whose events or data keys are in
-            PostgreSQL, `LEDGER_EMPTY`, and what copying and recording raise. Nothing is left behind then.
+            something is there already, `LEDGER_EMPTY`, and what copying and recording raise. Nothing is left
+            behind then.
     """
     apart = data_keys_beside(out) if data_keys is None else data_keys
     _check_places(directory, out, apart)
     config = read_config(directory)
-    if (config.store, config.data_keys) != (SQLITE, SQLITE):
-        raise StoreError("BACKUP_STORE", "expected events and data keys in files; see docs/postgresql.md")
     if not ledger.startup.frozen:
         ledger.publish()
     partial, partial_apart = _partial(out), _partial(apart)
@@ -148,7 +142,7 @@ def _copy(ledger: Ledger, directory: Path, partial: Path, apart: Path) -> tuple[
     (partial / KEYS).mkdir(mode=0o700, parents=True)
     partial.chmod(0o700)
     _copy_databases(BEFORE, directory, partial)
-    head = _copy_events(ledger, directory, partial, apart)
+    head = _copy_events(ledger, partial, apart)
     _copy_databases(AFTER, directory, partial)
     for name in (CONFIG, MARKER):  # without the marker an epoch that ended would be written to again
         if (directory / name).exists():
@@ -169,12 +163,10 @@ def _copy_databases(names: Sequence[str], directory: Path, partial: Path) -> Non
             copy_database(directory / name, partial / name)
 
 
-def _copy_events(ledger: Ledger, directory: Path, partial: Path, apart: Path) -> Head:
+def _copy_events(ledger: Ledger, partial: Path, apart: Path) -> Head:
     for _ in range(TRIES):
-        copy_database(directory / DATABASE, partial / DATABASE)
-        copy_database(directory / DATA_KEYS, apart)
-        with closing(SqliteStore.open(partial / DATABASE)) as copied:
-            head = copied.head()
+        head = copy_log(ledger.store, partial / DATABASE)
+        copy_keys(ledger.data_keys.wrapped, apart)
         if not ledger.store.entries(head.size, ledger.store.head().size, ERASED):
             return head
         (partial / DATABASE).unlink()

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from ledger.backup.copying import open_log
 from ledger.backup.manifest import CHECKPOINT, Manifest, differences, read
 from ledger.backup.restoring import check_empty, restore
 from ledger.committer import Ledger
@@ -32,8 +33,7 @@ from ledger.policy import TrustPolicy
 from ledger.sources import SystemSources
 from ledger.statement import parse_statement
 from ledger.store.checkpoints import CheckpointStore
-from ledger.store.port import Head
-from ledger.store.sqlite import SqliteStore
+from ledger.store.port import Head, Store
 from ledger.store.startup import check as check_startup
 from ledger.tiles import TileHashes
 from ledger.verify.judge import verify
@@ -157,7 +157,7 @@ def _judge(
     place = work / LEDGER
     kek = load_key(place / KEYS / KEK, passphrase).secret
     with ExitStack() as opened:
-        store = opened.enter_context(closing(SqliteStore.open(place / DATABASE)))
+        store = opened.enter_context(closing(open_log(place / DATABASE)))
         checkpoints = opened.enter_context(closing(CheckpointStore.open(place / CHECKPOINTS)))
         data_keys = opened.enter_context(DataKeys(place / DATA_KEYS, kek, SystemSources().random_bytes))
         log_keys = _log_keys(store) if live is None else live.signers.verifier_keys
@@ -175,7 +175,7 @@ def _judge(
         return store.head(), problems
 
 
-def _log_keys(store: SqliteStore) -> tuple[VerifierKey, ...]:
+def _log_keys(store: Store) -> tuple[VerifierKey, ...]:
     """Return the keys that the first entry names; it is the one that the manifest's ledger id pins."""
     first = store.entry(0)
     if first is None:
@@ -183,7 +183,7 @@ def _log_keys(store: SqliteStore) -> tuple[VerifierKey, ...]:
     return tuple(parse_vkey(text) for text in json.loads(first.statement)["data"]["log_keys"])
 
 
-def _of_tree(store: SqliteStore, manifest: Manifest, live: Ledger | None) -> Iterator[str]:
+def _of_tree(store: Store, manifest: Manifest, live: Ledger | None) -> Iterator[str]:
     """Compare the restored tree with the manifest, and with the same size of the live log."""
     head, first = store.head(), store.entry(0)
     if first is None or leaf_hash(first.leaf).hex() != manifest.ledger_id:

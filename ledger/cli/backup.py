@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from ledger.backup.restoring import restore
+from ledger.backup.restoring import Into, restore
 from ledger.backup.taking import KEY_FILES, data_keys_beside, take
 from ledger.backup.trying import try_restore
 from ledger.cli.keeping import CHECKERS
@@ -21,6 +21,8 @@ from ledger.directory import CHECKPOINTS, KEK, KEYS
 from ledger.errors import FormatError
 from ledger.fsck import Checker
 from ledger.keyfile import needs_passphrase
+from ledger.places import Owners
+from ledger.store.urls import SQLITE
 
 Backup = Annotated[Path, typer.Argument(metavar="BACKUP", help="The directory of a backup.")]
 DataKeys = Annotated[
@@ -124,15 +126,27 @@ def restore_backup(
     backup: Backup,
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="A new or empty directory.")],
     checkpoints: Annotated[
-        Path | None, typer.Option(metavar="FILE", help=f"{CHECKPOINTS} as it was kept, the newest there is.")
+        str | None,
+        typer.Option(metavar="FILE|URL", help=f"{CHECKPOINTS} as it was kept, the newest; or their schema."),
     ] = None,
     checkpoints_lost: Annotated[
         bool, typer.Option(help="They are lost: begin again with the backup's own.")
     ] = False,
     data_keys: DataKeys = None,
+    store: Annotated[
+        str, typer.Option(metavar="URL", help="Where the events go: sqlite: or a schema of PostgreSQL.")
+    ] = SQLITE,
+    store_owner: Annotated[
+        str | None, typer.Option(metavar="URL", help="Who makes it; without it it is there, and empty.")
+    ] = None,
+    keys_store: Annotated[
+        str,
+        typer.Option(metavar="URL", help="The data keys: sqlite: or a schema of another cluster."),
+    ] = SQLITE,
+    keys_owner: Annotated[str | None, typer.Option(metavar="URL", help="Who makes that.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Make a ledger's directory of a backup.
+    """Make a ledger's directory of a backup: with files, or with schemas of PostgreSQL.
 
     Beside the checkpoints that were kept a log that lacks what was published opens frozen.
     """
@@ -141,7 +155,15 @@ def restore_backup(
             "SETTING", "expected the checkpoints that were kept, or that they are lost", field="--checkpoints"
         )
     apart = data_keys_beside(backup) if data_keys is None else data_keys
-    manifest = restore(backup, directory, data_keys=apart, checkpoints=checkpoints)
+    schema = checkpoints is not None and checkpoints.startswith(("postgresql:", "postgres:"))
+    into = Into(
+        store=store,
+        checkpoints=checkpoints if checkpoints is not None and schema else SQLITE,
+        data_keys=keys_store,
+        owners=Owners(store=store_owner, data_keys=keys_owner),
+    )
+    kept = None if checkpoints is None or schema else Path(checkpoints)
+    manifest = restore(backup, directory, data_keys=apart, checkpoints=kept, into=into)
     say(f"next: trial-ledger fsck {directory}, trial-ledger doctor {directory}")
     if checkpoints_lost:
         say("what was recorded after this backup is missing, and only who kept a receipt can show it")

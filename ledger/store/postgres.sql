@@ -185,3 +185,27 @@ JOIN unnest(%s::text[], %s::text[]) AS n (stream, scope) USING (stream, scope) W
 -- name: destroy_key
 UPDATE data_keys SET destroyed = true, wrapped = decode(repeat('00', 60), 'hex')
 WHERE stream = %s::text AND scope = %s::text AND NOT destroyed
+
+-- name: all_keys
+SELECT stream, scope, destroyed, wrapped FROM data_keys ORDER BY number
+
+-- name: insert_key_rows
+INSERT INTO data_keys (stream, scope, destroyed, wrapped)
+SELECT * FROM unnest(%s::text[], %s::text[], %s::bool[], %s::bytea[])
+
+-- name: commits
+SELECT base, size, root, frontier, note FROM log_head WHERE base >= %s::int8 AND base < %s::int8 ORDER BY base
+
+-- name: guards_between
+SELECT kind, key, idx FROM guards WHERE idx >= %s::int8 AND idx < %s::int8 ORDER BY idx, kind, key
+
+-- name: disclosures_between
+SELECT e.idx, d.event, d.path, d.scope, d.stream, d.nonce, d.ciphertext, d.erased
+FROM events AS e JOIN disclosures AS d ON d.event = e.event
+WHERE e.idx >= %s::int8 AND e.idx < %s::int8 ORDER BY e.idx, d.path
+
+-- name: attachment_names
+SELECT sha256 FROM attachments ORDER BY sha256
+
+-- name: all_slots
+SELECT list, idx, stratum, commitment, proof, nonce, ciphertext, erased FROM slots ORDER BY list, idx

@@ -14,7 +14,7 @@ from ledger.store.postgres_erasing import clear, rewrite
 from ledger.store.postgres_migrations import DATA_KEYS, create_schema
 from ledger.store.postgres_place import Place
 from ledger.store.urls import parse_schema_url
-from ledger.store.wrapped_keys import BUSY_TIMEOUT_S, Name
+from ledger.store.wrapped_keys import BUSY_TIMEOUT_S, KeyRow, Name
 
 
 class KeySchema:
@@ -30,8 +30,9 @@ class KeySchema:
         self._place = Place(url, DATA_KEYS, busy_timeout_s)
 
     @classmethod
-    def create(cls, url: str, owner: str, check: bytes) -> None:
-        """Make a new, empty one as its owner, with what opens under its key-encryption key.
+    def create(cls, url: str, owner: str, check: bytes, rows: Sequence[KeyRow] = ()) -> None:
+        """Make a new one as its owner, with what opens under its key-encryption key, empty or with what
+        another place holds.
 
         Raises:
             FormatError: STORE_URL.
@@ -40,6 +41,10 @@ class KeySchema:
 
         def fill(connection: Connection) -> None:
             connection.execute(QUERIES["insert_key_check"], (check,))
+            if rows:
+                connection.execute(
+                    QUERIES["insert_key_rows"], [list(each) for each in zip(*rows, strict=True)]
+                )
 
         create_schema(parse_schema_url(url), parse_schema_url(owner), DATA_KEYS, fill)
 
@@ -50,6 +55,9 @@ class KeySchema:
     def check(self) -> bytes:
         rows = self._place.rows("key_check")
         return rows[0][0] if rows else b""
+
+    def rows(self) -> list[KeyRow]:
+        return [tuple(row) for row in self._place.rows("all_keys")]
 
     def changed(self) -> bool:
         return True  # to ask whether somebody else changed anything costs what asking for the key does

@@ -115,3 +115,19 @@ WHERE event = ? AND path = ? AND NOT erased
 UPDATE slots
 SET erased = 1, nonce = zeroblob(length(nonce)), ciphertext = zeroblob(length(ciphertext))
 WHERE list = ? AND NOT erased
+
+-- name: commits
+SELECT base, size, root, frontier, note FROM log_head WHERE base >= ? AND base < ? ORDER BY base
+
+-- name: guards_between
+SELECT kind, key, idx FROM guards WHERE idx >= ? AND idx < ? ORDER BY idx, kind, key
+
+-- name: disclosures_between
+SELECT e.idx, d.event, d.path, d.scope, d.stream, d.nonce, d.ciphertext, d.erased
+FROM events AS e JOIN disclosures AS d ON d.event = e.event WHERE e.idx >= ? AND e.idx < ? ORDER BY e.idx, d.path
+
+-- name: attachment_names
+SELECT sha256 FROM attachments ORDER BY sha256
+
+-- name: all_slots
+SELECT list, idx, stratum, commitment, proof, nonce, ciphertext, erased FROM slots ORDER BY list, idx

@@ -28,6 +28,8 @@ WRAPPED_BYTES: Final = 60
 
 Name = tuple[str, str]
 """Stream and scope."""
+KeyRow = tuple[str, str, bool, bytes]
+"""Stream, scope, whether it was destroyed, and the wrapped key, zeros where it was."""
 
 
 class WrappedKeys(Protocol):
@@ -42,6 +44,9 @@ class WrappedKeys(Protocol):
 
     def check(self) -> bytes:
         """Return what opens under the key-encryption key of all of them; empty where it is lost."""
+
+    def rows(self) -> list[KeyRow]:
+        """Return all of them as of one moment, in the order in which they were added."""
 
     def changed(self) -> bool:
         """Tell whether somebody else may have changed anything since this was asked last."""
@@ -76,13 +81,19 @@ class KeyFile:
         self._connection = open_file(path, FORM, BUSY_TIMEOUT_S)
 
     @classmethod
-    def create(cls, path: Path, check: bytes) -> None:
-        """Make a new, empty file with its check.
+    def create(cls, path: Path, check: bytes, rows: Sequence[KeyRow] = ()) -> None:
+        """Make a new file with its check, empty or with what another place holds.
 
         Raises:
             StoreError: STORE_EXISTS, STORE_MISSING for its directory, STORE_FULL, STORE_IO.
         """
-        fill = lambda made: made.execute("INSERT INTO kek_check (one, sealed) VALUES (1, ?)", (check,))  # noqa: E731
+
+        def fill(made: sqlite3.Connection) -> None:
+            made.execute("INSERT INTO kek_check (one, sealed) VALUES (1, ?)", (check,))
+            made.executemany(
+                "INSERT INTO data_keys (stream, scope, destroyed, wrapped) VALUES (?, ?, ?, ?)", rows
+            )
+
         make_file(path, FORM, BUSY_TIMEOUT_S, fill)
 
     @property
@@ -92,6 +103,14 @@ class KeyFile:
     def check(self) -> bytes:
         row = self._one("SELECT sealed FROM kek_check", ())
         return row[0] if row else b""
+
+    def rows(self) -> list[KeyRow]:
+        query = "SELECT stream, scope, destroyed, wrapped FROM data_keys ORDER BY number"
+        try:
+            found = self._connection.execute(query).fetchall()
+        except sqlite3.Error as error:
+            raise translate(error) from error
+        return [(stream, scope, bool(destroyed), wrapped) for stream, scope, destroyed, wrapped in found]
 
     def changed(self) -> bool:
         row = self._one("PRAGMA data_version", ())
