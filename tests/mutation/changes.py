@@ -18,7 +18,6 @@ import ast
 import tomllib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from difflib import ndiff
 from functools import cache
 from pathlib import Path
 from typing import Final
@@ -89,9 +88,18 @@ def _variants(path: Path) -> dict[str, ast.FunctionDef]:
 
 def _lines(original: ast.FunctionDef, changed: ast.FunctionDef) -> tuple[str, str]:
     """Return the lines that differ, without indentation, as Python itself would write them."""
-    one, other = (ast.unparse(node.body).splitlines() for node in (_plain(original), _plain(changed)))
-    told = list(ndiff([ast.unparse(original.args), *one], [ast.unparse(changed.args), *other]))
-    return tuple(" ".join(line[2:].strip() for line in told if line[0] == sign) for sign in "-+")  # type: ignore[return-value]
+    one, other = _written(original), _written(changed)
+    shorter = min(len(one), len(other))
+    start = next((at for at in range(shorter) if one[at] != other[at]), shorter)
+    end = next((at for at in range(shorter - start) if one[-1 - at] != other[-1 - at]), shorter - start)
+    was, becomes = (lines[start : len(lines) - end] for lines in (one, other))
+    return " ".join(was), " ".join(becomes)
+
+
+@cache
+def _written(node: ast.FunctionDef) -> list[str]:
+    lines = [ast.unparse(node.args), *ast.unparse(_plain(node)).splitlines()]
+    return [line.strip() for line in lines]
 
 
 def _plain(node: ast.FunctionDef) -> ast.Module:
@@ -100,6 +108,7 @@ def _plain(node: ast.FunctionDef) -> ast.Module:
     return ast.Module(body=list(body), type_ignores=[])
 
 
+@cache
 def _without_wording(node: ast.FunctionDef) -> str:
     copy = ast.parse(ast.unparse(node)).body[0]
     copy.name = ""  # type: ignore[attr-defined]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import resource
@@ -36,6 +37,7 @@ class Workplace:
     def prepare(self) -> None:
         """Copy the tree as it is now, let mutmut write every mutant, and see which test reaches what."""
         self._place.mkdir(parents=True, exist_ok=True)
+        self._alone()
         for name in COPIED:
             for old in (self._place / "mutants" / name).rglob("*.py"):
                 old.unlink()
@@ -43,6 +45,14 @@ class Workplace:
             shutil.copytree(ROOT / name, self._place / name, ignore=shutil.ignore_patterns("__pycache__"))
         (self._place / "pyproject.toml").write_text(self._settings(), encoding="utf-8")
         self._mutmut(["no.such.mutant"], time.monotonic() + 3600)
+
+    def _alone(self) -> None:
+        """Refuse to begin where another run works: each would change the other's copy."""
+        self._lock = (self._place / "lock").open("wb")
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise SystemExit(f"another run works in {self._place}") from None
 
     def mutated(self, module: str) -> Path:
         """Return the file with every mutant of a module."""
