@@ -1,8 +1,9 @@
-"""`signers`, `sign`, `enrol`: where keys are held, and signing over HTTP with one's own."""
+"""`signers`, `sign`, `outbox`, `enrol`: where keys are held, and signing over HTTP with one's own."""
 
 from __future__ import annotations
 
 import hashlib
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -11,13 +12,15 @@ import typer
 from ledger.cli.subscribing import read_bounded, read_token
 from ledger.cli.terminal import AsJson, Directory, passphrase_for, read_file, read_key, say, show
 from ledger.directory import KEK, KEYS, read_config
-from ledger.errors import FormatError, RefusedError
+from ledger.errors import FormatError, RefusedError, StoreError
 from ledger.lines import encode_base64
 from ledger.policy import MAX_POLICY_BYTES, parse_policy
 from ledger.prepare import Signer
 from ledger.service import sign_body
-from ledger.signing.client import Client, Keep
+from ledger.signing.client import Client, Keep, QueuedError
 from ledger.signing.holding import DOCUMENT, LOG, SERVICE, open_signer, read_pin
+from ledger.signing.outbox import outbox as kept_in
+from ledger.signing.outbox import send as hand_in_again
 from ledger.signing.pkcs11 import make_key_pair, parse_address
 from ledger.submission import Submission, parse_body
 
@@ -37,6 +40,7 @@ def register(app: typer.Typer) -> None:
     app.add_typer(signers, name="signers")
     app.command("sign")(sign)
     app.command("enrol")(enrol)
+    app.command("outbox")(list_outbox)
 
 
 def make_in_token(
@@ -86,7 +90,12 @@ def sign(
         raise FormatError("ACTION", "expected an object of values by path", field="/open")
     others = [read_key(path).signing_key() for path in further or ()]
     with _client(url, policy, outbox, token_file) as client:
-        recorded = client.record(_signer(client, key), members, opened, others)
+        try:
+            recorded = client.record(_signer(client, key), members, opened, others)
+        except QueuedError as queued:
+            show({"event": queued.event, "state": "queued"}, as_json)
+            say("nothing can be recorded now: the unblinding waits, and its regimen is shown to you")
+            return
     if as_json:
         show(
             {
@@ -102,6 +111,40 @@ def sign(
     for rule in recorded.breaches:
         say(f"and with it a breach: {rule}")
     print(recorded.receipt.decode(), end="")
+
+
+def list_outbox(
+    place: Annotated[
+        Path, typer.Argument(metavar="DIR|FILE", help="The directory of your own copies, or one of them.")
+    ],
+    send: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="Hand in again what has no receipt: the study."),
+    ] = None,
+    policy: Annotated[Path | None, typer.Option(help="Your trust policy; needed to send.")] = None,
+    token_file: TokenFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """List what you signed: recorded, waiting, refused; hand in again what waits, as often as you like.
+
+    Exit code 1: something waits still, or was refused just now.
+    """
+    if not place.exists():
+        raise StoreError("OUTBOX_MISSING", "expected a directory of copies, or a file of one")
+    rows = list(kept_in(place))
+    if send is not None:
+        if policy is None:
+            raise FormatError("POLICY", "expected a trust policy to check receipts by", field="--policy")
+        keep = place if place.is_dir() else place.parent
+        with _client(send, policy, keep, token_file) as client:
+            rows = [hand_in_again(client, Keep(keep), row) for row in rows]
+    if as_json:
+        show({"statements": [asdict(row) for row in rows]}, as_json=True)
+    for row in () if as_json else rows:
+        where = row.code or ("" if row.index is None else f"at index {row.index}")
+        print(f"{row.state:<9} {row.signed_at}  {row.type:<28} {row.event}  {where}".rstrip())
+    if any(row.state in ("waiting", "unsigned", "queued") or row.code is not None for row in rows):
+        raise typer.Exit(1)
 
 
 def enrol(

@@ -13,6 +13,7 @@ a signed head and that the leaf's labels and signatures are those that were hand
 The directory keeps, for `verify --outbox` and for the next signature (interfaces.md, `statements:prepare`):
 
     <event>.json          exact bytes of a statement, written before it is handed in
+    <event>.submission    the same with signatures and disclosures, until its receipt was checked
     <event>.refused       the same, once the service has refused it: it is not expected in the log
     <event>.leaf          the leaf that the service answered
     <event>.tlog-proof    its receipt
@@ -57,6 +58,7 @@ MAX_ANSWER_BYTES: Final = 1 << 20
 TIMEOUT_S: Final = 30.0
 HEAD: Final = "head"
 JSON: Final = "application/json"
+EMERGENCY: Final = "unblinding.performed"
 NOT_FINAL: Final = frozenset({408, 429})
 """Answers below 500 after which the same bytes may still be recorded."""
 
@@ -67,6 +69,14 @@ class AnsweredError(LedgerError):
     def __init__(self, code: str, status: int, title: str, field: str | None) -> None:
         super().__init__(code, title, field=field)
         self.status = status
+
+
+class QueuedError(LedgerError):
+    """An emergency unblinding that the service keeps durably and has not recorded yet; no receipt so far."""
+
+    def __init__(self, event: str) -> None:
+        super().__init__("QUEUED", "it waits to be recorded first: hand it in again for its receipt")
+        self.event = event
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,6 +114,11 @@ class Keep:
     def refused(self, event: str) -> None:
         """Set a statement apart that was refused, so that nobody looks for it in the log."""
         (self.directory / f"{event}.json").replace(self.directory / f"{event}.refused")
+        self.settled(event)
+
+    def settled(self, event: str) -> None:
+        """Forget what is handed in of a statement: its fate is known, and nothing sealed stays in plain."""
+        (self.directory / f"{event}.submission").unlink(missing_ok=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,7 +205,14 @@ class Client:
         body: dict[str, Any] = {"action": dict(action), "open": dict(opened)}
         if had is not None:
             body["have"] = {"root": encode_base64(had.root), "size": had.size}
-        answer = self._post("/statements:prepare", body)
+        try:
+            answer = self._post("/statements:prepare", body)
+        except AnsweredError as error:
+            # A log behind the head that is kept here can't prove to continue it, and a bedside can't wait.
+            if error.code != "TREE_RANGE" or action.get("type") != EMERGENCY:
+                raise
+            del body["have"]
+            answer, had = self._post("/statements:prepare", body), None
         note = _text(answer, "head").encode()
         head = check_head(note, self._policy.log_keys)
         if had is not None:
@@ -198,7 +220,8 @@ class Client:
         statement = parse_statement(_bytes(answer, "statement"))
         disclosures = answer.get("disclosures", {})
         check_prepared(statement, disclosures, action, opened, head)
-        self._keep.put(HEAD, note)
+        if kept is None or head.size >= check_head(kept, self._policy.log_keys).size:
+            self._keep.put(HEAD, note)
         return statement, disclosures
 
     def hand_in(self, submission: Submission) -> Receipt:
@@ -206,19 +229,24 @@ class Client:
 
         Raises:
             AnsweredError, ProofError, SignatureError, FormatError, StoreError: as `record`.
+            QueuedError: an emergency unblinding, while nothing can be recorded.
         """
-        statement = submission.statement
+        statement, body = submission.statement, format_submission(submission)
         self._keep.put(f"{statement.event}.json", statement.body)
+        self._keep.put(f"{statement.event}.submission", body)
         try:
-            answer = self._post("/statements", format_submission(submission))
+            answer = self._post("/statements", body)
         except AnsweredError as error:
             if error.status < 500 and error.status not in NOT_FINAL:
                 self._keep.refused(statement.event)
             raise
+        if answer.get("state") == "waiting":
+            raise QueuedError(statement.event)
         leaf, receipt = _bytes(answer, "leaf"), _text(answer, "receipt").encode()
         index = check_recorded(submission, leaf, receipt, self._policy)
         self._keep.put(f"{statement.event}.leaf", leaf)
         self._keep.put(f"{statement.event}.tlog-proof", receipt)
+        self._keep.settled(statement.event)
         breaches = answer.get("breaches", [])
         return Receipt(
             index=index,

@@ -20,6 +20,7 @@ from ledger.service import sign_body
 from ledger.signing.client import AnsweredError, Client, Keep, check_prepared, check_recorded
 from ledger.sources import SystemSources
 from ledger.statement import Statement, parse_statement
+from ledger.store.startup import Startup
 from ledger.submission import Submission
 from ledger.verify.options import Scope
 from tests.api.client import STREAM, VITALS
@@ -227,3 +228,45 @@ def test_the_command_signs_over_http(
     told = capsys.readouterr()
     assert told.out.startswith("c2sp.org/tlog-proof@v1")
     assert "recorded at index" in told.err
+
+
+def test_what_a_frozen_service_did_not_take_is_handed_in_again(
+    served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It waits in the outbox with its signatures; `outbox --send` gets its receipt, and twice is once."""
+    ledger, place = served.made.ledger, tmp_path / "outbox"
+    open_ = ledger.startup
+    monkeypatch.setattr(
+        ledger, "startup", Startup(frozen=True, code="LOG_BEHIND_CHECKPOINT", message="older")
+    )
+    with client_of(served, place) as client, pytest.raises(AnsweredError, match="LOG_BEHIND"):
+        client.record(served.made.people["bchan"], ACTION, OPENED)
+    policy = served.made.write_policy(tmp_path / "policy")
+    sending = ["outbox", str(place), "--send", served.url, "--policy", str(policy)]
+    assert run(["outbox", str(place)]) == 1
+    assert capsys.readouterr().out.startswith("waiting ")
+    assert run(sending) == 1
+    assert "LOG_BEHIND_CHECKPOINT" in capsys.readouterr().out
+    monkeypatch.setattr(ledger, "startup", open_)
+    for _ in range(2):
+        assert run(sending) == 0
+        assert capsys.readouterr().out.startswith("recorded ")
+    assert {path.suffix for path in place.iterdir()} == {"", ".json", ".leaf", ".tlog-proof"}
+
+
+def test_a_place_that_was_taken_is_refused_and_not_sent_again(
+    served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Somebody else wrote to the stream meanwhile: STALE, once, and from then on it is refused."""
+    ledger, place = served.made.ledger, tmp_path / "outbox"
+    with monkeypatch.context() as frozen:
+        frozen.setattr(ledger, "startup", Startup(frozen=True, code="LOG_BEHIND_CHECKPOINT", message=""))
+        with client_of(served, place) as client, pytest.raises(AnsweredError):
+            client.record(served.made.people["bchan"], ACTION, OPENED)
+    with client_of(served, tmp_path / "other") as client:
+        client.record(served.made.people["bchan"], ACTION, OPENED)
+    policy = served.made.write_policy(tmp_path / "policy")
+    assert run(["outbox", str(place), "--send", served.url, "--policy", str(policy)]) == 1
+    assert "STALE" in capsys.readouterr().out
+    assert run(["outbox", str(place)]) == 0
+    assert capsys.readouterr().out.startswith("refused ")
