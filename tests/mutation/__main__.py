@@ -50,7 +50,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.mutation", description=__doc__.partition("\n")[0])
     add = parser.add_argument
     add("python", help="an interpreter that has mutmut")
-    add("--sample", type=int, default=40, help="mutants of each module (default 40)")
+    add("--sample", type=int, default=25, help="mutants of each module (default 25)")
     add("--all", action="store_true", help="every mutant")
     add("--seed", type=int, default=1)
     add("--only", nargs="*", default=[], metavar="NAME", help="groups of `core`, by name")

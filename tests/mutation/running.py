@@ -35,16 +35,32 @@ class Workplace:
         self._jobs = jobs
 
     def prepare(self) -> None:
-        """Copy the tree as it is now, let mutmut write every mutant, and see which test reaches what."""
+        """Copy the tree as it is now, let mutmut write every mutant, and see which test reaches what.
+
+        A module that is as it was keeps its mutants, and what was found about them.
+        """
         self._place.mkdir(parents=True, exist_ok=True)
         self._alone()
         for name in COPIED:
-            for old in (self._place / "mutants" / name).rglob("*.py"):
-                old.unlink()
             shutil.rmtree(self._place / name, ignore_errors=True)
-            shutil.copytree(ROOT / name, self._place / name, ignore=shutil.ignore_patterns("__pycache__"))
+            for old in (self._place / "mutants" / name).rglob("*.py"):
+                if old.relative_to(self._place / "mutants").as_posix() not in self._group.modules:
+                    old.unlink()
+            shutil.copytree(
+                ROOT / name, self._place / "mutants" / name, ignore=self._changed, dirs_exist_ok=True
+            )
+        for module in self._group.modules:
+            (self._place / module).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / module, self._place / module)
         (self._place / "pyproject.toml").write_text(self._settings(), encoding="utf-8")
         self._mutmut(["no.such.mutant"], time.monotonic() + 3600)
+
+    def _changed(self, folder: str, names: list[str]) -> list[str]:
+        """Return what of a folder is not copied: what mutmut writes itself, and what Python does."""
+        here = Path(folder).relative_to(ROOT)
+        return [
+            name for name in names if name == "__pycache__" or (here / name).as_posix() in self._group.modules
+        ]
 
     def _alone(self) -> None:
         """Refuse to begin where another run works: each would change the other's copy."""
@@ -90,7 +106,6 @@ class Workplace:
             "source_paths": self._group.modules,
             "pytest_add_cli_args_test_selection": self._group.tests,
             "pytest_add_cli_args": ["-k", " and ".join(f"not {name}" for name in NOT_HERE)],
-            "also_copy": COPIED,
             "timeout_multiplier": 3.0,
             "timeout_constant": 2.0,
             "use_git_change_detection": False,
