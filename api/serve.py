@@ -151,7 +151,7 @@ def listen(host: str, port: int) -> socket.socket:
         listening.listen(BACKLOG)
     except OSError as error:
         listening.close()
-        raise StoreError("ADDRESS", f"can't listen there: {error.strerror}") from error
+        raise StoreError("ADDRESS", f"can't listen on {host} port {port}: {error.strerror}") from error
     return listening
 
 

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from ledger.committer import Ledger
-from ledger.errors import StoreError
+from ledger.errors import FormatError, StoreError
 from ledger.export import Exported, export_bundle
+from ledger.store.port import Reads
 from ledger.verify.options import Scope
 
 
@@ -28,8 +29,10 @@ def export_ledger(
     recorded then.
 
     Raises:
+        FormatError: `SCOPE` for a participant or a site that the log does not have.
         RefusedError, StoreError: as `export_bundle`; `LEDGER_EMPTY` when nothing was ever published.
     """
+    require_scope(ledger.store, scope)
     note = ledger.publish()
     if note is None:
         raise StoreError("LEDGER_EMPTY", "the ledger has no published checkpoint to export")
@@ -57,3 +60,13 @@ def export_ledger(
             data["requested_by"] = requested_by
         ledger.attest("export.generated", ledger.access_stream(), data)
     return done
+
+
+def require_scope(reads: Reads, scope: Scope) -> None:
+    """Require the participant or the site of a scope to be in the log: a misspelt one gets no bundle.
+
+    Raises:
+        FormatError: `SCOPE`.
+    """
+    if scope.id is not None and reads.stream_head(f"{scope.kind}/{scope.id}") is None:
+        raise FormatError("SCOPE", f"the log has no such {scope.kind}")

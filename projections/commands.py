@@ -18,6 +18,8 @@ import typer
 from rich.console import Console
 from rich.progress import Progress as Bar
 
+from ledger.actions import all_specs
+from ledger.cli.terminal import say
 from ledger.conduct import Conduct
 from ledger.directory import open_store
 from ledger.errors import FormatError, RefusedError
@@ -108,6 +110,8 @@ def print_trail(
     reader = _reader(role)
     with _snapshot(directory) as reads:
         lines = list(_lines(reads, wanted, reader, newest))
+        if not lines:
+            _tell_nothing(reads, participant=participant, site=site, type_=type_)
     match Format.JSON if as_json else format_:
         case Format.TABLE:
             print_table(lines, _console())
@@ -172,6 +176,8 @@ def print_report(
     with _snapshot(directory) as reads:
         desk = Desk(reads, reader=reader, known=known)
         rows = rows_of(report, desk, site=site, participant=participant)
+        if not rows:
+            _tell_nothing(reads, participant=participant, site=site)
     _print_rows(report.name, report.columns, rows, format_)
 
 
@@ -209,6 +215,20 @@ def _lines(
         after = page.next
         if after is None:
             return
+
+
+def _tell_nothing(
+    reads: Snapshot, *, participant: str | None, site: str | None, type_: str | None = None
+) -> None:
+    """Say on standard error that there is nothing, and whether a misspelt name may be why."""
+    unknown = [
+        f"the log has no {kind} {name}"
+        for kind, name in (("participant", participant), ("site", site))
+        if name is not None and reads.stream_head(f"{kind}/{name}") is None
+    ]
+    if type_ is not None and all(spec.type != type_ for spec in all_specs()):
+        unknown.append(f"the catalogue has no type {type_}")
+    say("; ".join(unknown) if unknown else "nothing of it is recorded, or not for this role")
 
 
 def _reader(role: str) -> Reader:

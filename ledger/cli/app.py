@@ -30,6 +30,7 @@ from ledger.cli import (
     unblinding,
     webhooks,
 )
+from ledger.cli.help import list_by_sections
 from ledger.cli.terminal import settings
 from ledger.errors import ConflictError, LedgerError, ProofError, RefusedError, SignatureError
 
@@ -52,6 +53,7 @@ def build() -> typer.Typer:
     app = typer.Typer(
         name="trial-ledger",
         help="The system of record for what was done to a person in a clinical trial.",
+        epilog="Exit codes: 0 done or verified, 1 findings or refused, 2 usage, 3 unusable or unpinned.",
         no_args_is_help=True,
         add_completion=False,
         pretty_exceptions_enable=False,
@@ -76,6 +78,7 @@ def build() -> typer.Typer:
     for point in sorted(entry_points(group=ENTRY_POINTS), key=lambda point: point.name):
         point.load()(app)
     app.command("verify", help="Judge an export bundle offline.", add_help_option=False)(_verify)
+    list_by_sections(app)
     return app
 
 
@@ -84,7 +87,10 @@ def run(arguments: Sequence[str]) -> int:
     try:
         settings()
         code = build()(args=list(arguments), standalone_mode=False)
-        # Outside of its standalone mode typer answers with the code of an `Exit` instead of raising it.
+        # Outside of its standalone mode typer answers with the code of an `Exit` instead of raising it, and
+        # makes such an `Exit` of a KeyboardInterrupt.
+        if code == INTERRUPTED:
+            raise KeyboardInterrupt
         return code if isinstance(code, int) else DONE
     except typer.Abort:
         return _say("interrupted", INTERRUPTED)
@@ -99,7 +105,8 @@ def run(arguments: Sequence[str]) -> int:
         return _say(f"error: {error.strerror or 'the system refused'}: {error.filename or ''}", UNUSABLE)
     except Exception as error:
         if isinstance(error, typer.BadParameter) or hasattr(error, "format_message"):
-            return _say(f"usage: {error.format_message()}", USAGE)
+            message = error.format_message()
+            return _say(message if message.startswith("Usage:") else f"usage: {message}", USAGE)
         raise
 
 

@@ -46,7 +46,7 @@ def record(
     ACTION.json holds members of the statement, at least type, stream, role and data, and under `open` the
     values to seal by path. What follows from key, clock and log is filled in.
     """
-    members = parse_body(_read(action, "ACTION.json"))
+    members = parse_body(_read(action, action.name))
     values = members.pop(_OPEN, {})
     if not isinstance(values, dict):
         raise FormatError("ACTION", "expected an object of values by path", field="/open")

@@ -155,7 +155,11 @@ def demo(
                 task = tasks[step] = int(progress.add_task(step, total=total))
             progress.update(progress.task_ids[task], completed=done, total=total)
 
-        report = play_demo(directory, seed, progress=advance)
+        try:
+            report = play_demo(directory, seed, progress=advance)
+        except KeyboardInterrupt:
+            say(f"{directory} holds what was played so far: remove it to begin anew")
+            raise
     if as_json:
         show(report.as_json(), as_json=True)
     else:

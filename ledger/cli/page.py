@@ -16,7 +16,9 @@ def register(app: typer.Typer) -> None:
     app.command("verify-page", help="Write the page that checks an export in a browser.")(_verify_page)
 
 
-def _verify_page(out: Annotated[Path, typer.Argument(help="the file to write, such as verify.html")]) -> None:
+def _verify_page(
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="A file to write, such as verify.html.")],
+) -> None:
     try:
         out.write_bytes(verify_html())
     except OSError as error:

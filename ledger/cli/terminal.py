@@ -79,7 +79,7 @@ def opened(directory: Path) -> Iterator[Ledger]:
 
 
 def read_file(path: Path) -> bytes:
-    """Return the bytes of a file that an import names.
+    """Return the bytes of a file that was named.
 
     Raises:
         StoreError: `SOURCE_FILE`.

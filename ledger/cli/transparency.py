@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from ledger.checkpoint import check_head, parse_body
-from ledger.cli.terminal import AsJson, Directory, opened, say, show
+from ledger.cli.terminal import AsJson, Directory, opened, read_file, say, show
 from ledger.committer import Ledger
 from ledger.errors import FormatError, RefusedError, StoreError
 from ledger.exports import export_ledger
@@ -99,7 +99,7 @@ def fork(
 ) -> None:
     """Keep a note that proves that this log signed another history; every export carries it from now on."""
     with opened(directory) as ledger:
-        data = note.read_bytes() if note.is_file() else b""
+        data = read_file(note)
         other = check_head(data, ledger.signers.verifier_keys)
         head = ledger.store.head()
         if other.size > head.size or _root_at(ledger, other.size) == other.root or ledger.gathering is None:

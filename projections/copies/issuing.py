@@ -21,6 +21,7 @@ from ledger.authority import Authority
 from ledger.committer import Ledger
 from ledger.errors import FrozenError, RefusedError, StoreError
 from ledger.export import export_bundle
+from ledger.exports import require_scope
 from ledger.times import parse_instant
 from ledger.trust import trust_policy
 from ledger.verify.judge import verify
@@ -87,6 +88,7 @@ def issue_copy(ledger: Ledger, document: DocumentSigner, wanted: Wanted) -> Issu
     """Issue a certified copy.
 
     Raises:
+        FormatError: `SCOPE` for a participant or a site that the log does not have.
         FrozenError: `FROZEN` where nothing can be recorded.
         RefusedError: `PERSON_UNKNOWN`, `ACCOUNT_INACTIVE`, `ROLE_NOT_HELD`, `EXPORT_ROLE`, `EXPORT_SIZE`,
             `GLYPH_MISSING`, `INSPECTION_NOT_OPEN`.
@@ -94,6 +96,7 @@ def issue_copy(ledger: Ledger, document: DocumentSigner, wanted: Wanted) -> Issu
     """
     if ledger.startup.frozen:
         raise FrozenError(ledger.startup.code or "FROZEN", "a frozen ledger issues no copies: export it")
+    require_scope(ledger.store, wanted.scope)
     require_recipient(ledger.refresh().authority, wanted.who, wanted.held)
     note = ledger.publish()
     if note is None:

@@ -87,6 +87,25 @@ def test_rebuild_builds_and_builds_again(directory: Path, capfdbinary: pytest.Ca
 
 
 @pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["trail", "DIR", "--participant", "SA-01-999"], "the log has no participant SA-01-999"),
+        (["trail", "DIR", "--type", "visit.complete"], "the catalogue has no type visit.complete"),
+        (["trail", "DIR", "--type", "archive.sealed"], "nothing of it is recorded"),
+        (["report", "DIR", "visits", "--site", "SA-09"], "the log has no site SA-09"),
+    ],
+)
+def test_an_empty_answer_says_why_it_may_be_empty(
+    directory: Path, capfdbinary: pytest.CaptureFixture[bytes], arguments: list[str], said: str
+) -> None:
+    """A misspelt name is told apart from a thing of which nothing is recorded, on standard error."""
+    assert run([each.replace("DIR", str(directory)) for each in [*arguments, "--format", "csv"]]) == 0
+    printed = capfdbinary.readouterr()
+    assert printed.out.count(b"\r\n") == 1
+    assert said in printed.err.decode()
+
+
+@pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
         (["replay", "DIR", "SA-01-999"], 1, "PARTICIPANT_UNKNOWN"),
