@@ -15,11 +15,13 @@ from ledger.checkpoint import Checkpoint, sign_head
 from ledger.datakeys import DataKeys
 from ledger.entry import Entry, Index
 from ledger.envelope import PAYLOAD_TYPE
-from ledger.errors import StoreError
+from ledger.errors import LedgerError, StoreError
 from ledger.fold import LogFold, load_entry
 from ledger.leaf import Leaf
 from ledger.merkle import HASH_BYTES, leaf_hash, node_hash, prove_inclusion, read_frontier
 from ledger.note import NoteSigner
+from ledger.proof import format_receipt
+from ledger.recorded import Recorded
 from ledger.sources import Sources
 from ledger.statement import Seen, Statement
 from ledger.store.port import Commit, Guard, Head, NewDisclosure, NewEvent, NewStream, WriteTransaction
@@ -198,6 +200,16 @@ class Batch:
     def prove(self, index: int) -> list[bytes]:
         """Prove that a leaf of this batch is in the tree of its head."""
         return prove_inclusion(index, self.size, self)
+
+    def receipt_all(self, outcomes: Sequence[Recorded | LedgerError]) -> None:
+        """Make the receipts of what is new in this commit; they count once it is durable."""
+        assert self.head is not None  # noqa: S101  `commit` was called
+        for outcome in outcomes:
+            if isinstance(outcome, Recorded) and not outcome.again:
+                proof = self.prove(outcome.index)
+                receipt = format_receipt(outcome.leaf, outcome.index, proof, self.head.note)
+                # Nobody else has the outcome yet; it is frozen for everyone to whom it is given.
+                object.__setattr__(outcome, "receipt", receipt)
 
     def read(self, nodes: Sequence[tuple[int, int]]) -> list[bytes]:
         """Return node hashes of the right edge (`HashReader`)."""

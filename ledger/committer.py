@@ -24,9 +24,8 @@ from ledger.datakeys import DESTROYED, MISSING, DataKeys
 from ledger.errors import FrozenError, LedgerError, RefusedError, StoreError
 from ledger.fold import LogFold, StoreReader
 from ledger.limited import ACCESS, Limited
-from ledger.proof import format_receipt
 from ledger.publishing import newest_held, publish_newest
-from ledger.recorded import Recorded, receipt_of
+from ledger.recorded import Recorded, receipted
 from ledger.salts import Salts
 from ledger.sealing import open_disclosure
 from ledger.service import LogSigners, Service
@@ -153,11 +152,12 @@ class Ledger:
 
         with self._lock:
             checks = checker.begin(self._fold.authority, submissions) if checker is not None else None
-            outcomes, batch = self._write(take)
+            ids = [submission.statement.id for submission in submissions]
+            outcomes, batch = self._write(take, ids, Batch.receipt_all)
             if batch.events:
                 self._require_witnesses()
             return [
-                outcome if isinstance(outcome, LedgerError) else self._receipted(batch, outcome)
+                outcome if isinstance(outcome, LedgerError) else receipted(self.store, outcome)
                 for outcome in outcomes
             ]
 
@@ -200,7 +200,8 @@ class Ledger:
                 breaches=tuple(followed.rules),
                 added=tuple(others),
             )
-            return self._receipted(batch, recorded)
+            batch.receipt_all([recorded])
+            return recorded
 
     def attest_prompt(
         self, stream: str, data: Mapping[str, Any], sealed: Mapping[str, Any], schema: int = 1
@@ -322,15 +323,23 @@ class Ledger:
         for policy in asked or (None,):
             gathering.require(note, policy)
 
-    def _write(self, work: Callable[[Transaction], T]) -> tuple[T, Batch]:
+    def _write(
+        self,
+        work: Callable[[Transaction], T],
+        ids: Sequence[str] = (),
+        meanwhile: Callable[[Batch, T], None] | None = None,
+    ) -> tuple[T, Batch]:
         """Do work under the write lock with a caught-up fold, and make what it added durable in one commit.
+
+        `ids` are those of statements that the work asks the log for. `meanwhile` is done once the commit is
+        on its way, and counts only if it arrives.
 
         Whatever fails once the lock is held, the fold is dropped. A lock that was not got leaves it as it is.
         """
         fold, held, committed = self._fold, False, self._committed
         began, waited_s = time.perf_counter(), 0.0
         try:
-            with self.store.write() as tx:
+            with self.store.write(ids) as tx:
                 held, waited_s = True, time.perf_counter() - began
                 self._require_writing()  # once more: it may have been frozen for good meanwhile
                 head = tx.head()
@@ -338,8 +347,10 @@ class Ledger:
                 batch = Batch(tx, head, fold, self.sources, self.signers.head, self._roots)
                 result = work(Transaction(self._means, fold, batch))
                 if batch.events:
-                    tx.append(batch.commit(self.data_keys))
+                    tx.append(batch.commit(self.data_keys), last=True)
                     committed = batch.head
+                    if meanwhile is not None:
+                        meanwhile(batch, result)
         except BaseException:
             if held:
                 self._reset()
@@ -373,16 +384,6 @@ class Ledger:
             return name
         participant = self._fold.conduct.state(name) if kind == "participant" else None
         return None if participant is None else participant.site
-
-    def _receipted(self, batch: Batch, outcome: Recorded) -> Recorded:
-        if outcome.again or batch.head is None:
-            receipt = receipt_of(self.store, outcome.index)
-        else:
-            proof = batch.prove(outcome.index)
-            receipt = format_receipt(outcome.leaf, outcome.index, proof, batch.head.note)
-        # Nobody else has the outcome yet; it is frozen for everyone to whom it is given.
-        object.__setattr__(outcome, "receipt", receipt)
-        return outcome
 
 
 def _goes_on() -> Startup | None:

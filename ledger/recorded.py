@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ledger.merkle import prove_inclusion
 from ledger.proof import format_receipt
@@ -27,6 +27,11 @@ class Recorded:
     again: bool = False
     breaches: tuple[str, ...] = ()
     added: tuple[int, ...] = ()
+
+
+def receipted(reads: Reads, recorded: Recorded) -> Recorded:
+    """Return what was recorded with its receipt, which is read where it was not made with the commit."""
+    return recorded if recorded.receipt else replace(recorded, receipt=receipt_of(reads, recorded.index))
 
 
 def receipt_of(reads: Reads, index: int) -> bytes:

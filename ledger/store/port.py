@@ -286,8 +286,11 @@ class WriteTransaction(Reads, Protocol):
         trace: TracebackType | None,
     ) -> None: ...
 
-    def append(self, commit: Commit) -> None:
+    def append(self, commit: Commit, *, last: bool = False) -> None:
         """Append a commit's events and all that belongs to them.
+
+        After `last` nothing else is asked of the transaction: a store may begin to make it durable while the
+        caller goes on, whatever becomes of the caller, and raise on leaving what it would have raised here.
 
         Raises:
             ConflictError: HEAD_STALE, DUPLICATE, GUARD_TAKEN; the transaction can only be left after it.
@@ -306,8 +309,10 @@ class Store(Reads, Protocol):
 
     earlier: Earlier
 
-    def write(self) -> WriteTransaction:
+    def write(self, ids: Sequence[str] = ()) -> WriteTransaction:
         """Return a write transaction; entering it takes the write lock.
+
+        `ids` will be asked for in it: a store that is far away looks them up when it takes the lock.
 
         Raises:
             StoreError: STORE_BUSY on entering, when the lock stays taken for the whole timeout.

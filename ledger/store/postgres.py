@@ -1,11 +1,12 @@
 """The PostgreSQL store: one schema of a database, every commit on disk before it is answered.
 
 Crash story, in the order of the code. An advisory lock of the transaction is the write lock, so the head
-that is read next stays the newest until the end. Rows of one commit go in with one statement, those of a
-large one by COPY; `COMMIT` syncs the server's own log (synchronous_commit; a synchronous standby's where
-there is one) before it answers. A process that dies before that leaves a transaction that the server takes
-back; one that dies after it has committed, whether or not anybody heard. Whoever then asks under the write
-lock learns which: the lock is given back only when the transaction has come to its end.
+that is read next stays the newest until the end; both come in one exchange with the server. The rows of a
+commit and its `COMMIT` go out in another, and nothing is believed of them before the answer: `COMMIT` syncs
+the server's own log (synchronous_commit; a synchronous standby's where there is one) before it answers. A
+process that dies before that leaves a transaction that the server takes back; one that dies after it has
+committed, whether or not anybody heard. Whoever then asks under the write lock learns which: the lock is
+given back only when the transaction has come to its end.
 
 One connection writes, under a lock; reads borrow connections from a pool, so that threads read while another
 writes. Several processes may write to one schema. Nothing creates itself. The role that writes can add rows
@@ -20,6 +21,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -27,13 +29,14 @@ from types import TracebackType
 from typing import Final, LiteralString, Self
 
 import psycopg
+from psycopg import sql
 from psycopg.pq import TransactionStatus
 from psycopg_pool import ConnectionPool
 
 from ledger.earlier import Earlier
 from ledger.errors import StoreError
 from ledger.store.port import Commit, Slot
-from ledger.store.postgres_append import append, columns
+from ledger.store.postgres_append import COMMIT, columns, send
 from ledger.store.postgres_connections import (
     QUERIES,
     Connection,
@@ -41,14 +44,15 @@ from ledger.store.postgres_connections import (
     check_role,
     check_server,
     connect_writer,
+    lock_statement,
     reader_pool,
     select,
-    take_lock,
 )
 from ledger.store.postgres_erasing import clear, rewrite
 from ledger.store.postgres_errors import translate
 from ledger.store.postgres_migrations import create_schema, migrate, missing
-from ledger.store.postgres_news import News, hear_out, tell
+from ledger.store.postgres_news import News, channel
+from ledger.store.postgres_wire import Step, Wire, rows_of
 from ledger.store.rows import Row, RowReads, digest_bytes, slot_rows
 from ledger.store.urls import SchemaUrl, parse_schema_url
 
@@ -57,23 +61,44 @@ __all__ = ["PostgresStore", "migrate"]
 BUSY_TIMEOUT_S: Final = 5.0
 POLL_S: Final = 0.02  # how soon another process's commit is seen while no news is heard
 HEARING_POLL_S: Final = 0.5  # and while it is
+_BEGIN: Final = "begin"
+_LOCK: Final = "lock"
+_NOTIFY: Final = "notify"
+_PREPARED: Final = (
+    *("head", "indexes_of_ids", "insert_stream", "insert_event", "insert_tile_hash"),
+    *("insert_guard", "insert_disclosure", "insert_head"),
+)
+_ID: Final = re.compile(r"[0-9A-Za-z-]+")  # what needs no quotes in an array; others are asked for one by one
 
 
 class PostgresTransaction(RowReads):
     """A held write lock. Made by `PostgresStore.write`, used once, by one thread."""
 
-    __slots__ = ("_connection", "_failed", "_heads", "_store", "_written", "earlier")
+    __slots__ = (
+        "_asked",
+        "_failed",
+        "_found",
+        "_heads",
+        "_ids",
+        "_sent",
+        "_store",
+        "_wire",
+        "_written",
+        "earlier",
+    )
 
-    def __init__(self, store: PostgresStore) -> None:
+    def __init__(self, store: PostgresStore, ids: Sequence[str]) -> None:
         self._store = store
         self.earlier = store.earlier
-        self._connection: Connection | None = None
+        self._ids = [each for each in ids if _ID.fullmatch(each)]
+        self._asked = frozenset(self._ids)
+        self._wire: Wire | None = None
         self._heads: list[Row] | None = None
-        self._written = False
-        self._failed = False
+        self._found: dict[str, int] = {}
+        self._written = self._failed = self._sent = False
 
     def __enter__(self) -> Self:
-        self._connection, self._heads = self._store._begin()
+        self._wire, self._heads, self._found = self._store._begin(self._ids)
         return self
 
     def __exit__(
@@ -82,53 +107,70 @@ class PostgresTransaction(RowReads):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            self._store._end(connection, commit=error is None and self._written and not self._failed)
+        wire, self._wire = self._wire, None
+        if wire is not None:
+            commit = self._sent or (error is None and self._written and not self._failed)
+            self._store._end(wire, commit=commit, sent=self._sent)
 
-    def append(self, commit: Commit) -> None:
-        self._change(lambda connection: append(connection, commit))
+    def append(self, commit: Commit, *, last: bool = False) -> None:
+        def send_all(wire: Wire) -> int:
+            send(wire, commit, last=last, after=self._store._tell)
+            self._sent = last
+            return len(commit.events) if last else len(wire.hear())
+
+        self._change(send_all)
 
     def put_attachment(self, sha256: str, media_type: str, data: bytes) -> None:
         digest = hashlib.sha256(data).digest()
         if digest.hex() != sha256:
             raise StoreError("STORE_CORRUPT", f"expected bytes of {sha256}, got bytes of {digest.hex()}")
         if not self._rows("attachment_exists", (digest,)):
-            self._write([("insert_attachment", columns([(digest, media_type, data)], 3))])
+            self._write([("insert_attachment", columns([(digest, media_type, data)]))])
 
     def put_slots(self, slots: Sequence[Slot]) -> None:
-        self._write([(name, columns(rows, 7)) for name, rows in slot_rows(slots)])
+        self._write([(name, columns(rows)) for name, rows in slot_rows(slots) if rows])
 
     def erase(self, name: str, rows: Sequence[Row]) -> int:
         """Zero the rows that a named statement finds; return how many there were."""
-        return self._write([(name, columns(rows, len(rows[0])))]) if rows else 0
+        return self._write([(name, columns(rows))]) if rows else 0
+
+    def index_of_id(self, statement_id: str) -> int | None:
+        if statement_id in self._asked:
+            return self._found.get(statement_id)
+        return super().index_of_id(statement_id)
+
+    def ids_taken(self, statement_ids: Sequence[str]) -> set[str]:
+        if self._asked.issuperset(statement_ids):
+            return self._found.keys() & set(statement_ids)
+        return super().ids_taken(statement_ids)
 
     def _rows(self, name: str, parameters: Sequence[object] = ()) -> list[Row]:
-        if self._connection is None:
+        if self._wire is None or self._sent:
             raise StoreError("STORE_CLOSED", "the write transaction is over")
         if name == "head" and self._heads is not None:
             return self._heads  # came with the lock, and nobody else has changed it since
-        return select(self._connection, name, parameters)
+        return select(self._wire.connection, name, parameters)
 
     def _write(self, statements: Sequence[tuple[str, Sequence[object]]]) -> int:
         """Run named statements with the columns of their rows; return how many rows the last one changed."""
 
-        def run(connection: Connection) -> int:
+        def run(wire: Wire) -> int:
             changed = 0
             for name, values in statements:
-                changed = connection.execute(QUERIES[name], values, prepare=True).rowcount
+                changed = wire.connection.execute(QUERIES[name], values, prepare=True).rowcount
             return changed
 
         return self._change(run)
 
-    def _change(self, change: Callable[[Connection], int]) -> int:
+    def _change(self, change: Callable[[Wire], int]) -> int:
         """Change something over the connection that has the lock; return how many rows it was."""
-        connection = self._connection
-        if connection is None or self._failed:
+        wire = self._wire
+        if wire is None or self._failed or self._sent:
             raise StoreError("STORE_CLOSED", "the write transaction is over")
         self._heads = None
+        self._asked = frozenset()
         try:
-            changed = change(connection)
+            changed = change(wire)
         except BaseException as error:
             # The server has given the transaction up already; nothing more may be asked of it.
             self._failed = True
@@ -161,7 +203,16 @@ class PostgresStore(RowReads):
         self.schema = url.schema
         self._url = url
         self._writer = writer
-        self._lock_number = lock
+        notify = sql.SQL("NOTIFY {}").format(channel(url.schema)).as_string()
+        self._statements = {
+            **{name: QUERIES[name] for name in _PREPARED},
+            _BEGIN: "BEGIN ISOLATION LEVEL READ COMMITTED",
+            _LOCK: lock_statement(lock),
+            COMMIT: "COMMIT",
+            _NOTIFY: notify,
+        }
+        self._tell: Sequence[Step] = [(_NOTIFY, ())]
+        self._wire = Wire(writer, self._statements)
         self._busy_timeout_s = busy_timeout_s
         self._write_lock = threading.Lock()
         self._readers: ConnectionPool[Connection] = reader_pool(url)
@@ -202,8 +253,8 @@ class PostgresStore(RowReads):
             raise
         return cls(place, connection, lock, busy_timeout_s)
 
-    def write(self) -> PostgresTransaction:
-        return PostgresTransaction(self)
+    def write(self, ids: Sequence[str] = ()) -> PostgresTransaction:
+        return PostgresTransaction(self, ids)
 
     @contextlib.contextmanager
     def snapshot(self) -> Iterator[PostgresSnapshot]:
@@ -249,58 +300,73 @@ class PostgresStore(RowReads):
             self._readers.close()
             self._writer.close()
 
-    def _begin(self) -> tuple[Connection, list[Row]]:
-        """Take the write lock; return the connection that has it, and the row of the newest head."""
+    def _begin(self, ids: Sequence[str]) -> tuple[Wire, list[Row], dict[str, int]]:
+        """Take the write lock; return the connection that has it, the newest head, and the ids' indexes.
+
+        All in one exchange with the server. Each statement sees what was committed before it began, so the
+        head is the one under the lock.
+        """
         if not self._write_lock.acquire(timeout=self._busy_timeout_s):
             raise StoreError("STORE_BUSY", "another writer holds the store")
         try:
-            connection = self._live_writer()
-            return connection, take_lock(connection, self._lock_number)
+            wire = self._live_wire()
+            steps: list[Step] = [(_BEGIN, ()), (_LOCK, ()), ("head", ())]
+            if ids:
+                steps.append(("indexes_of_ids", ["{" + ",".join(ids) + "}"]))
+            answers = wire.ask(steps)
         except BaseException as error:
-            _roll_back(self._writer)
+            self._wire.roll_back()
             self._write_lock.release()
             if isinstance(error, psycopg.Error):
                 raise translate(error) from None
             raise
+        heads = [(_int(size), *rest) for size, *rest in rows_of(answers[2])]
+        found = {name.decode(): _int(index) for name, index in rows_of(answers[3])} if ids else {}
+        return wire, heads, found
 
-    def _live_writer(self) -> Connection:
+    def _live_wire(self) -> Wire:
         """Return the connection that writes, a new one where the server has ended it."""
         if self._closed:
             raise StoreError("STORE_CLOSED", "the store was closed")
         try:
-            hear_out(self._writer)
+            self._wire.hear_out()
             check_idle(self._writer)
         except psycopg.Error:
             self._writer.close()
             self._writer = connect_writer(self._url, self._busy_timeout_s)
-        return self._writer
+            self._wire = Wire(self._writer, self._statements)
+        return self._wire
 
-    def _end(self, connection: Connection, *, commit: bool) -> None:
+    def _end(self, wire: Wire, *, commit: bool, sent: bool) -> None:
         try:
             if commit:
-                self._commit(connection)
-                tell(connection, self.schema)
+                self._commit(wire, sent=sent)
             else:
-                _roll_back(connection)
+                wire.roll_back()
         except BaseException:
-            _roll_back(connection)
+            wire.roll_back()
             raise
         finally:
             self._write_lock.release()
         if commit:
             self._news.tell()
 
-    def _commit(self, connection: Connection) -> None:
+    def _commit(self, wire: Wire, *, sent: bool) -> None:
+        """Hear whether the commit is durable, having sent it unless that was done; and tell of it."""
         warnings: list[str] = []
         notice = lambda diagnostic: warnings.append(diagnostic.sqlstate or "")  # noqa: E731
-        connection.add_notice_handler(notice)
+        wire.connection.add_notice_handler(notice)
         try:
-            committed = connection.execute("COMMIT")
+            if not sent:
+                wire.send([(COMMIT, ())], self._tell)
+            committed = wire.hear()[-1]
+            if not wire.has_more:
+                wire.send(self._tell)
         except psycopg.Error as error:
             raise translate(error) from None
         finally:
-            connection.remove_notice_handler(notice)
-        if committed.statusmessage != "COMMIT":
+            wire.connection.remove_notice_handler(notice)
+        if committed.command_status != b"COMMIT":
             raise StoreError("STORE_IO", "the database took the transaction back")
         if warnings:  # a wait for the standby that somebody cancelled: durable here alone
             raise StoreError("STORE_IO", "the commit is not known to have reached the standby")
@@ -313,7 +379,7 @@ class PostgresStore(RowReads):
 
     def _rewrite(self, table: LiteralString) -> int:
         with self._write_lock:
-            return rewrite(self._live_writer(), table)
+            return rewrite(self._live_wire().connection, table)
 
     def _rows(self, name: str, parameters: Sequence[object] = ()) -> list[Row]:
         with self._reader() as connection:
@@ -329,6 +395,10 @@ class PostgresStore(RowReads):
             yield connection
         finally:
             self._readers.putconn(connection)
+
+
+def _int(value: bytes) -> int:
+    return int.from_bytes(value, "big", signed=True)
 
 
 def _run(connection: Connection, statement: LiteralString) -> None:

@@ -1,5 +1,5 @@
--- Statements of the PostgreSQL store, by name. Rows that go in come as one array for each column; all of a commit in
--- one statement, which costs one exchange with the server. What checks their order looks when it has ended.
+-- Statements of the PostgreSQL store, by name. The rows of a commit come one by one or by COPY (`postgres_append`), those
+-- of everything else as one array for each column. What checks their order looks when a statement has ended.
 
 -- name: head
 SELECT size, root, frontier, note FROM log_head ORDER BY base DESC LIMIT 1
@@ -32,6 +32,9 @@ SELECT idx FROM events WHERE event = %s::bytea
 
 -- name: index_of_id
 SELECT idx FROM events WHERE id = %s::text
+
+-- name: indexes_of_ids
+SELECT id, idx FROM events WHERE id = ANY(%s::text[])
 
 -- name: ids_taken
 SELECT id FROM events WHERE id IN (SELECT jsonb_array_elements_text(%s::jsonb))
@@ -83,30 +86,25 @@ SELECT count(*) FROM slots WHERE list = %s::text AND NOT erased
 SELECT (SELECT count(*) FROM events), (SELECT count(*) FROM tile_hashes), (SELECT count(*) FROM guards),
     (SELECT count(*) FROM disclosures WHERE NOT erased), (SELECT count(*) FROM slots WHERE NOT erased)
 
--- name: append
-WITH
-new_streams AS (
-    INSERT INTO streams (stream, tag, salt) SELECT * FROM unnest(%s::text[], %s::bytea[], %s::bytea[])
-),
-new_events AS (
-    INSERT INTO events (idx, at, stream, seq, type, schema, id, event, statement, leaf)
-    SELECT * FROM unnest(%s::int8[], %s::text[], %s::text[], %s::int8[], %s::text[], %s::int4[], %s::text[],
-        %s::bytea[], %s::bytea[], %s::bytea[])
-),
-new_hashes AS (
-    INSERT INTO tile_hashes (level, position, hash) SELECT * FROM unnest(%s::int4[], %s::int8[], %s::bytea[])
-),
-new_guards AS (
-    INSERT INTO guards (kind, key, idx) SELECT * FROM unnest(%s::text[], %s::text[], %s::int8[])
-),
-new_disclosures AS (
-    INSERT INTO disclosures (event, path, scope, stream, erased, nonce, ciphertext)
-    SELECT event, path, scope, stream, false, nonce, ciphertext
-    FROM unnest(%s::bytea[], %s::text[], %s::text[], %s::text[], %s::bytea[], %s::bytea[])
-        AS n (event, path, scope, stream, nonce, ciphertext)
-)
-INSERT INTO log_head (base, size, root, frontier, note)
-SELECT * FROM unnest(%s::int8[], %s::int8[], %s::bytea[], %s::bytea[], %s::bytea[])
+-- name: insert_stream
+INSERT INTO streams (stream, tag, salt) VALUES (%s, %s, %s)
+
+-- name: insert_event
+INSERT INTO events (idx, at, stream, seq, type, schema, id, event, statement, leaf)
+VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+
+-- name: insert_tile_hash
+INSERT INTO tile_hashes (level, position, hash) VALUES (%s, %s, %s)
+
+-- name: insert_guard
+INSERT INTO guards (kind, key, idx) VALUES (%s, %s, %s)
+
+-- name: insert_disclosure
+INSERT INTO disclosures (event, path, scope, stream, nonce, ciphertext, erased)
+VALUES (%s, %s, %s, %s, %s, %s, false)
+
+-- name: insert_head
+INSERT INTO log_head (base, size, root, frontier, note) VALUES (%s, %s, %s, %s, %s)
 
 -- name: insert_attachment
 INSERT INTO attachments (sha256, media_type, data)

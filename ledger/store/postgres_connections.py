@@ -177,20 +177,12 @@ def check_role(connection: Connection, schema: str) -> None:
 
 def hold_lock(connection: Connection, number: int) -> None:
     """Take the write lock of any schema inside a transaction that is open, until it ends."""
-    connection.execute(f"SELECT pg_advisory_xact_lock({_LOCK_CLASS}, {int(number)})")
+    connection.execute(lock_statement(number))
 
 
-def take_lock(connection: Connection, number: int) -> list[Row]:
-    """Begin a transaction and take the write lock of a log until it ends; return the newest head as of then.
-
-    All in one exchange with the server. Each statement sees what was committed before it began, so the head
-    is the one under the lock.
-    """
-    steps = ("BEGIN", f"SELECT pg_advisory_xact_lock({_LOCK_CLASS}, {int(number)})", QUERIES["head"])
-    cursor = connection.execute("; ".join(steps))
-    while cursor.nextset():
-        pass
-    return cursor.fetchall()
+def lock_statement(number: int) -> str:
+    """Return the statement that takes the write lock of a log until the transaction ends."""
+    return f"SELECT pg_advisory_xact_lock({_LOCK_CLASS}, {int(number)})"
 
 
 def _arguments() -> dict[str, Any]:

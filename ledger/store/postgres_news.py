@@ -27,22 +27,6 @@ def channel(schema: str) -> sql.Identifier:
     return sql.Identifier(f"trial_ledger_{schema}")
 
 
-def tell(connection: Connection, schema: str) -> None:
-    """Send news of a commit without waiting for the answer: `hear_out` takes it before the next use.
-
-    In a transaction of its own: inside the commit's it would make all ledgers of a cluster commit one by one.
-    """
-    notify = sql.SQL("NOTIFY {}").format(channel(schema)).as_bytes(connection)
-    with suppress(psycopg.Error):
-        connection.pgconn.send_query(notify)
-
-
-def hear_out(connection: Connection) -> None:
-    """Take what the server still had to answer; that news could not be told is no failure of anything."""
-    while not connection.closed and connection.pgconn.get_result() is not None:
-        pass
-
-
 class News:
     """Listens from the first wait on until it is closed. Thread-safe."""
 

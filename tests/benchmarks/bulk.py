@@ -198,7 +198,7 @@ _STAGES: Final[tuple[tuple[str, Any, str], ...]] = (
     ("all folds", fold.LogFold, "advance"),
     ("leaf, tree", batch.Batch, "add"),
     ("signed head", batch.Batch, "commit"),
-    ("receipts", committer.Ledger, "_receipted"),
+    ("receipts", batch.Batch, "receipt_all"),
     ("handing over signatures", Checker, "begin"),
     ("rows into SQLite", SqliteTransaction, "append"),
     ("durable commit", SqliteStore, "_end"),

@@ -16,21 +16,37 @@ import pytest
 
 from ledger.errors import ConflictError, FormatError, StoreError
 from ledger.store import postgres_migrations
-from ledger.store.port import Reads, Store
+from ledger.store.port import Commit, Reads, Store
 from ledger.store.postgres import PostgresStore
 from ledger.store.postgres_append import COPY_FROM
 from ledger.store.postgres_connections import connect
 from ledger.store.postgres_errors import translate
 from ledger.store.postgres_migrations import Migration, migrate, migrations
+from ledger.store.postgres_wire import Wire
 from ledger.store.urls import parse_schema_url
 from tests.postgres_server import OWNER, WRITER, PostgresServer
-from tests.store_contract import APPEND_ONLY, ERASABLE, PARTICIPANT, PATIENCE_S, StoreContract, record, stored
+from tests.store_contract import (
+    APPEND_ONLY,
+    ERASABLE,
+    PARTICIPANT,
+    PATIENCE_S,
+    StoreContract,
+    fail_after,
+    record,
+    stored,
+)
 from tests.store_log import STUDY, Log
 
 
 def schema_of(directory: Path) -> str:
     """Return the name of a schema that stands for a directory."""
     return "s" + hashlib.sha256(str(directory).encode()).hexdigest()[:20]
+
+
+def record_last(store: Store, commit: Commit) -> None:
+    """Append a commit as the last thing of its transaction."""
+    with store.write() as transaction:
+        transaction.append(commit, last=True)
 
 
 @contextmanager
@@ -132,6 +148,93 @@ class TestPostgresStore(StoreContract):
         assert caught.value.code == code
         assert store.head() == head
         record(store, large)
+
+    # What goes over the wire together
+
+    @pytest.mark.parametrize("count", [1, COPY_FROM])
+    def test_a_commit_is_two_exchanges(
+        self, store: Store, monkeypatch: pytest.MonkeyPatch, count: int
+    ) -> None:
+        """One brings lock, head and ids, the other rows and COMMIT; a large commit is sent table by table."""
+        log, waits = Log(store), list[int]()
+        record(store, log.commit(STUDY))
+        commit, hear = log.commit(*[STUDY] * count), Wire.hear
+        monkeypatch.setattr(Wire, "hear", lambda wire: waits.append(1) or hear(wire))
+        with store.write([event.id for event in commit.events]) as transaction:
+            assert transaction.head().size == 1
+            assert transaction.ids_taken([event.id for event in commit.events]) == set()
+            transaction.append(commit, last=True)
+        assert len(waits) <= 2 + 1  # and the news of the commit before, where it was not heard yet
+        assert store.head() == log.head()
+
+    def test_ids_come_with_the_lock(self, store: Store) -> None:
+        """Of ids that were named the log's are known and the others not, whatever they are made of."""
+        log = Log(store)
+        first = log.commit(STUDY, STUDY)
+        record(store, first)
+        known, odd = [event.id for event in first.events], ["", "é", '"', "a,b", "{}", "\0", "\ud800"]
+        with store.write([*known, "none", *odd]) as transaction:
+            assert [transaction.index_of_id(each) for each in known] == [0, 1]
+            assert [transaction.index_of_id(each) for each in ("none", *odd)] == [None] * 8
+            assert transaction.ids_taken([*known, "none"]) == set(known)
+
+    def test_ids_are_asked_for_anew_behind_what_was_appended(self, store: Store) -> None:
+        """An id that was free when the lock was taken is taken by the same transaction's commit."""
+        commit = Log(store).commit(STUDY)
+        (event,) = commit.events
+        with store.write([event.id]) as transaction:
+            assert transaction.index_of_id(event.id) is None
+            transaction.append(commit)
+            assert transaction.index_of_id(event.id) == 0
+            assert transaction.ids_taken([event.id]) == {event.id}
+
+    @pytest.mark.parametrize("count", [1, COPY_FROM])
+    def test_a_conflict_of_the_last_commit_has_its_code(self, store: Store, count: int) -> None:
+        """It is told on leaving at the latest, nothing of it is kept, and the next commit is taken."""
+        log = Log(store)
+        record(store, log.commit(STUDY, guards=[("number", "007")]))
+        taken = log.commit(*[PARTICIPANT] * count, guards=[("number", "007")])
+        with pytest.raises(ConflictError, match="GUARD_TAKEN"):
+            record_last(store, taken)
+        assert (store.head().size, store.stream(PARTICIPANT)) == (1, None)
+        record_last(store, replace(taken, guards=()))
+        assert store.head() == log.head()
+
+    def test_nothing_follows_the_last_commit(self, store: Store) -> None:
+        """Neither reading nor writing: the transaction may have ended already."""
+        log = Log(store)
+        with store.write() as transaction:
+            transaction.append(log.commit(STUDY), last=True)
+            with pytest.raises(StoreError, match="STORE_CLOSED"):
+                transaction.append(log.commit(STUDY))
+            with pytest.raises(StoreError, match="STORE_CLOSED"):
+                transaction.stream(STUDY)
+        assert store.head().size == 1
+
+    def test_what_becomes_of_the_caller_does_not_stop_the_last_commit(self, store: Store) -> None:
+        """It is on its way when the caller fails: the error is the caller's, and the commit is there."""
+        commit = Log(store).commit(STUDY)
+        with pytest.raises(ZeroDivisionError):
+            fail_after(store, lambda transaction: transaction.append(commit, last=True))
+        assert store.head().size == 1
+        record(store, Log(store).commit(STUDY))
+
+    def test_a_connection_lost_behind_the_last_commit_leaves_nothing(
+        self, tmp_path: Path, store: Store
+    ) -> None:
+        """The server was about to insert the head when the session ended: an error, and nothing is there."""
+        log = Log(store)
+        record(store, log.commit(STUDY))
+        commit = log.commit(STUDY)
+        with session(self.server, schema_of(tmp_path), OWNER) as owner:
+            owner.execute("BEGIN; LOCK TABLE log_head IN SHARE ROW EXCLUSIVE MODE")
+            transaction = store.write().__enter__()
+            transaction.append(commit, last=True)
+            self._end_sessions()
+        with pytest.raises(StoreError, match="STORE_IO"):
+            transaction.__exit__(None, None, None)
+        assert store.head().size == 1
+        record(store, commit)
 
     def test_truncating_is_refused_even_to_the_owner(self, tmp_path: Path, store: Store) -> None:
         """TRUNCATE fires no row's trigger, so it has one of its own."""
