@@ -9,7 +9,7 @@ import pytest
 from ledger.errors import FormatError
 from ledger.verify.findings import Finding, Verdict, finding
 from ledger.verify.options import Scope, parse_scope
-from ledger.verify.report import Report, as_json
+from ledger.verify.report import Report, as_json, as_text
 
 INTEGRITY = finding("TILE", "a tile", index=7, file="tile/0/000")
 COMPLETENESS = finding("SCOPE_EMPTY", "nothing")
@@ -120,6 +120,13 @@ def test_programs_read_one_object() -> None:
     assert text.isascii()
     assert list(json.loads(text)) == sorted(json.loads(text))
     assert text.startswith('{\n  "counts": {\n    "statements shown": 2\n  },\n')
+
+
+def test_a_hostile_text_writes_nothing_to_the_terminal() -> None:
+    """Control characters, and what has no shape, are told as question marks; lines stay lines."""
+    text = as_text(report(finding("TILE", "a\x1b[31m\x07\u202e\x00\r tile")))
+    assert "TILE: a?[31m???? tile\n" in text
+    assert not set("\x1b\x07\u202e\x00\r") & set(text)
 
 
 @pytest.mark.parametrize(
