@@ -152,11 +152,30 @@ REFUSED = {
 }
 
 
+FIELDS = {
+    "extra_member": None,
+    "array": None,
+    "payload_type_number": "payload_type",
+    "alg_other": "sigs",
+    "alg_list": "sigs",
+    "alg_missing": "sigs",
+    "key_missing": "sigs",
+    "sig_text": "sigs",
+    "sig_missing": "sigs",
+    "sig_extra": "sigs",
+    "sig_url_alphabet": None,
+    "sig_without_padding": None,
+    "sig_trailing_bits": None,
+}
+"""The member that a refusal names, where it is not the first word of its name."""
+
+
 @pytest.mark.parametrize("name", REFUSED)
 def test_other_leaves_are_refused(name: str) -> None:
-    """Every member has one form, and there are no others."""
-    with pytest.raises(FormatError, match=r"^LEAF\b"):
+    """Every member has one form, and there are no others; the refusal names the member."""
+    with pytest.raises(FormatError, match=r"^LEAF\b") as caught:
         parse_leaf(REFUSED[name])
+    assert caught.value.field == FIELDS.get(name, name.partition("_")[0])
 
 
 @pytest.mark.parametrize("name", sorted(MEMBERS))

@@ -190,6 +190,29 @@ def test_a_refusal_names_the_line() -> None:
     assert caught.value.field == "line 4"
 
 
+LINES = {
+    "two_quorums": 4,
+    "quorum_undefined": 3,
+    "unknown_line": 3,
+    "log_twice": 3,
+    "too_many_words": 3,
+    "name_twice": NAMED.count("\n") + 1,
+    "group_named_none": NAMED.count("\n") + 1,
+    "group_of_none": NAMED.count("\n") + 1,
+    "group_of_itself": NAMED.count("\n") + 1,
+    "member_of_two_groups": NAMED.count("\n") + 2,
+    "too_many_groups": NAMED.count("\n") + 101,
+}
+
+
+@pytest.mark.parametrize("name", LINES)
+def test_every_refusal_names_its_line(name: str) -> None:
+    """Whichever rule a line breaks, its number is told."""
+    with pytest.raises(FormatError) as caught:
+        parsed(REFUSED[name])
+    assert (caught.value.code, caught.value.field) == ("POLICY", f"line {LINES[name]}")
+
+
 def test_bytes_that_are_not_utf_8_are_refused() -> None:
     """The file is text."""
     with pytest.raises(FormatError, match=r"^POLICY\b"):

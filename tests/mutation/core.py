@@ -32,11 +32,11 @@ class Group:
 
 
 FORMATS: Final = {
-    "canonical": ("canonical",),
+    "canonical": ("canonical", "plain"),
     "envelope": ("envelope",),
     "lines": ("lines",),
     "times": ("times",),
-    "keys": ("keys",),
+    "keys": ("keys", "webauthn"),
     "webauthn": ("webauthn",),
     "merkle": ("merkle",),
     "tiles": ("tiles",),
@@ -47,6 +47,7 @@ FORMATS: Final = {
     "leaf": ("leaf",),
     "statement": ("statement",),
     "members": ("statement",),
+    "plain": ("plain", "statement"),
     "sealing": ("sealing",),
     "chain": ("chain",),
 }
