@@ -6,8 +6,7 @@
 PYTHON is an interpreter with `mutmut` 3, in an environment of its own; it borrows this one's packages. A
 copy of the tree is changed, never the tree. What is changed and tested by what is in `core`, what is no
 test of anything in `changes` and `equivalent.toml`. Of each module's mutants a sample is drawn by the
-seed, a smaller one being part of a larger; a mutant is killed when a test fails, or when the tests take
-far too long or too much memory.
+seed; a mutant is killed when a test fails, or when the tests take far too long or too much memory.
 
 Results stay in DIR: a run that ends early (`--minutes`, an interrupt) goes on where it stopped, and
 `--again` tries those that lived once more, after new tests. Printed are those that lived, and a table by
@@ -73,9 +72,9 @@ def _run(
     every: dict[str, list[Mutant]] = {}
     for module in group.modules:
         every[module] = _mutants(place, module)
-        shuffled = every[module].copy()
-        random.Random(f"{arguments.seed} {module}").shuffle(shuffled)  # noqa: S311  a sample, not a secret
-        drawn[module] = shuffled if arguments.all else shuffled[: arguments.sample]
+        draw = random.Random(f"{arguments.seed} {module}")  # noqa: S311  a sample, not a secret
+        count = len(every[module]) if arguments.all else min(arguments.sample, len(every[module]))
+        drawn[module] = draw.sample(every[module], count)
     names = [mutant.name for module in group.modules for mutant in drawn[module]]
     if arguments.again:
         place.forget(names)
