@@ -2,7 +2,7 @@
 
 Requests wait on the event loop, one worker thread commits, and what arrived meanwhile goes into the next
 commit. Statements are judged in the order in which they were handed in, each after the earlier ones; their
-signatures are checked in a process beside, ahead of that.
+signatures are checked in a process beside meanwhile.
 
 A failure ends a whole commit and nothing of it was recorded. Where others were in it, each is then tried
 alone, so that one request's misfortune is not another's; not where the store as a whole takes nothing.
@@ -36,7 +36,7 @@ class Recorder:
         """Take statements for a ledger; `first` is called before each commit, in its thread."""
         self._ledger = ledger
         self._first = first
-        self._checker = Checker()
+        self._checker = ledger.checker = Checker()
         self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="record")
         self._waiting: list[Waiting] = []
         self._committing: asyncio.Task[None] | None = None
@@ -65,6 +65,7 @@ class Recorder:
     def close(self) -> None:
         """Finish what is being committed and end the worker."""
         self._executor.shutdown(wait=True)
+        self._ledger.checker = None
         self._checker.close()
 
     async def _commit(self) -> None:
@@ -80,7 +81,7 @@ class Recorder:
         if self._first is not None:
             self._first()
         try:
-            return [*self._ledger.record_all(submissions, breaches_last=page, checker=self._checker)]
+            return [*self._ledger.record_all(submissions, breaches_last=page)]
         except Exception as error:  # the edge of the worker: the error goes to whoever waits for it
             everybody = isinstance(error, FrozenError) or (
                 isinstance(error, LedgerError) and error.code in OF_THE_STORE

@@ -1,8 +1,8 @@
 """The commit under construction: leaves, tree, head, and all that becomes durable with them.
 
 A batch is filled inside the write transaction, entry by entry, while the fold advances with it; `commit` then
-gives the store one value. Node hashes of the growing right edge are kept, so inclusion proofs for the new
-leaves need no reading.
+gives the store one value. The right edge of the tree grows with it, so inclusion proofs for the new leaves
+need no reading.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from ledger.checkpoint import Checkpoint, sign_head
 from ledger.datakeys import DataKeys
 from ledger.entry import Entry, Index
 from ledger.envelope import PAYLOAD_TYPE
-from ledger.errors import LedgerError, StoreError
+from ledger.errors import LedgerError, ProofError, StoreError
 from ledger.fold import LogFold, load_entry
 from ledger.leaf import Leaf
-from ledger.merkle import HASH_BYTES, leaf_hash, node_hash, prove_inclusion, read_frontier
+from ledger.merkle import Frontier, GrownHashes, InclusionProofs, leaf_hash, read_frontier
 from ledger.note import NoteSigner
 from ledger.proof import format_receipt
 from ledger.recorded import Recorded
@@ -69,7 +69,9 @@ class Batch:
         self._ids: set[str] = set()
         self._asked: dict[str, bool] = {}
         self._guards: list[Guard] = []
-        self._nodes = _edge(head)
+        self._edge = _edge(head)
+        self._before = self._edge.copy()
+        self._proofs: InclusionProofs | None = None
         self._roots = roots
         self._know(head.size, head.root)
 
@@ -128,7 +130,7 @@ class Batch:
         if stream is not None:
             self.streams[stream.stream] = stream
         self._guards += [Guard(kind=kind, key=key, index=entry.index) for kind, key in guards]
-        self._append(entry.index, hashed)
+        self._edge.append(hashed)
 
     def index_of(self, event: str) -> int | None:
         """Return the index of an event in the log or in this batch."""
@@ -178,9 +180,7 @@ class Batch:
 
     def commit(self, data_keys: DataKeys) -> Commit:
         """Seal the openings, sign the head, and give everything to be stored."""
-        size = self.size
-        edge = read_frontier(size, self)
-        root, frontier = edge.root(), edge.to_bytes()
+        size, root, frontier = self.size, self._edge.root(), self._edge.to_bytes()
         checkpoint = Checkpoint(origin=self._signer.key.name, size=size, root=root)
         note = sign_head(checkpoint, self._signer)
         self.head = Head(size=size, root=root, frontier=frontier, note=note)
@@ -199,7 +199,13 @@ class Batch:
 
     def prove(self, index: int) -> list[bytes]:
         """Prove that a leaf of this batch is in the tree of its head."""
-        return prove_inclusion(index, self.size, self)
+        if len(self.events) == 1:
+            # Beside the path of the newest leaf lie the peaks of the tree before it, from the smallest up.
+            return list(reversed(self._before.peaks))
+        if self._proofs is None:
+            grown = GrownHashes(self._before, (event.leaf_hash for event in self.events))
+            self._proofs = InclusionProofs(self.size, grown)
+        return self._proofs.prove(index)
 
     def receipt_all(self, outcomes: Sequence[Recorded | LedgerError]) -> None:
         """Make the receipts of what is new in this commit; they count once it is durable."""
@@ -211,37 +217,26 @@ class Batch:
                 # Nobody else has the outcome yet; it is frozen for everyone to whom it is given.
                 object.__setattr__(outcome, "receipt", receipt)
 
-    def read(self, nodes: Sequence[tuple[int, int]]) -> list[bytes]:
-        """Return node hashes of the right edge (`HashReader`)."""
-        return [self._nodes[node] for node in nodes]
-
     def _know(self, size: int, root: bytes) -> None:
         """Remember the root of a durable size; signers name recent ones, so the oldest known goes first."""
         if len(self._roots) >= KNOWN_ROOTS:
             del self._roots[next(iter(self._roots))]
         self._roots[size] = root
 
-    def _append(self, index: int, hashed: bytes) -> None:
-        level, position = 0, index
-        self._nodes[level, position] = hashed
-        while position & 1:
-            hashed = node_hash(self._nodes[level, position - 1], hashed)
-            level, position = level + 1, position >> 1
-            self._nodes[level, position] = hashed
 
+def _edge(head: Head) -> Frontier:
+    """Read the right edge of a head.
 
-def _edge(head: Head) -> dict[tuple[int, int], bytes]:
-    """Name the nodes of a right edge, largest subtree first, by level and position."""
-    size, hashes = head.size, head.frontier[8:]
-    if len(hashes) != HASH_BYTES * size.bit_count():
-        raise StoreError("STORE_CORRUPT", f"expected the right edge of a tree of {size}")
-    nodes = {}
-    start = 0
-    for at in range(0, len(hashes), HASH_BYTES):
-        level = (size - start).bit_length() - 1
-        nodes[level, start >> level] = hashes[at : at + HASH_BYTES]
-        start += 1 << level
-    return nodes
+    Raises:
+        StoreError: STORE_CORRUPT, it is not that of its size.
+    """
+    try:
+        edge = Frontier.from_bytes(head.frontier)
+    except ProofError as error:
+        raise StoreError("STORE_CORRUPT", error.message) from error
+    if edge.size != head.size:
+        raise StoreError("STORE_CORRUPT", f"expected the right edge of a tree of {head.size}")
+    return edge
 
 
 def _seal(opening: Opening, data_keys: DataKeys) -> NewDisclosure:

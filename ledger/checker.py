@@ -1,8 +1,8 @@
 """Signatures checked in a process beside the one that records, while that one judges.
 
 An Ed25519 check takes as long as the rules of a statement, and whether a signature holds does not depend on
-what the log holds: the key's name is made from the key. So of a commit of many statements those after the
-first are handed to a process of its own, which answers in order:
+what the log holds: the key's name is made from the key. So the statements of a commit are handed to a process
+of its own before the write lock is taken, and it answers in order:
 
     to it      count u32, then count times: key 32 bytes · signature 64 bytes · length u32 · PAE
     from it    one byte when it is ready, then one byte each: 1 it holds, 0 anything else
@@ -35,10 +35,10 @@ from ledger.leaf import Leaf
 from ledger.statement import Statement
 from ledger.submission import Submission
 
-FEWEST: Final = 4
-"""Fewer statements than this are checked in less time than they are handed over."""
 MOST: Final = 32_768
 """So many are handed over at once: their answers fit into a pipe, so nobody waits for a reader."""
+PATIENCE_S: Final = 2.0
+"""How long an answer is waited for: thousands are given in that time."""
 _PIPE_BYTES: Final = 1 << 20
 _READY: Final = b"\2"
 _POINT, _SIGNATURE, _NUMBER = 32, 64, 4
@@ -61,16 +61,16 @@ class Checker:
         self._alone = (os.cpu_count() or 1) < 2
 
     def begin(self, authority: Authority, submissions: Sequence[Submission]) -> Checks | None:
-        """Hand signatures over that can be checked ahead; None where there are too few, or no process."""
-        if len(submissions) < FEWEST or self._alone:
+        """Hand signatures over that can be checked ahead; None where there are none, or no process."""
+        if self._alone:
             return None
         if self._asked - self._answered >= MOST:
             self.close()  # commits that failed left so many answers that the pipe might fill
         if not self._is_ready(0):
             return None
-        ahead = [None, *(_ahead(authority, submission) for submission in submissions[1:MOST])]
+        ahead = [_ahead(authority, submission) for submission in submissions[:MOST]]
         checks = [check for check in ahead if check is not None]
-        if len(checks) < FEWEST or not self._hand_over(checks):
+        if not checks or not self._hand_over(checks):
             return None
         return Checks(self, ahead, self._asked - len(checks))
 
@@ -82,8 +82,10 @@ class Checker:
         """Wait for more answers; return those from number `first` on, none where the process is gone."""
         if self._process is None or self._process.stdout is None:
             return b""
-        answered = os.read(self._process.stdout.fileno(), MOST)
+        answers = self._process.stdout.fileno()
+        answered = os.read(answers, MOST) if select.select([answers], [], [], PATIENCE_S)[0] else b""
         if not answered:
+            self._process.kill()  # it is gone, or hangs, and the write lock is held meanwhile
             self.close()
             return b""
         before, self._answered = self._answered, self._answered + len(answered)

@@ -71,6 +71,7 @@ class Ledger:
         self.sources = sources
         self.startup = startup
         self.gathering: Gathering | None = None
+        self.checker: Checker | None = None
         self.observe: Callable[[int, float, float], None] = _nobody
         self.stopped: Callable[[], Startup | None] = _goes_on
         self._lock = threading.RLock()
@@ -125,13 +126,12 @@ class Ledger:
         submissions: Sequence[Submission],
         *,
         breaches_last: bool = False,
-        checker: Checker | None = None,
     ) -> list[Outcome]:
         """Record statements in one commit; one outcome each, in order.
 
         With `breaches_last` what they break is recorded behind all of them, so that statements which were
-        signed one behind the other in one stream all fit their places.
-        A `checker` checks their signatures beside.
+        signed one behind the other in one stream all fit their places. Where the ledger has a `checker`, it
+        checks their signatures beside.
 
         Raises:
             FrozenError, StoreError: nothing of the call was recorded.
@@ -151,7 +151,8 @@ class Ledger:
             return outcomes
 
         with self._lock:
-            checks = checker.begin(self._fold.authority, submissions) if checker is not None else None
+            begun = self.checker
+            checks = None if begun is None else begun.begin(self._fold.authority, submissions)
             ids = [submission.statement.id for submission in submissions]
             outcomes, batch = self._write(take, ids, Batch.receipt_all)
             if batch.events:
@@ -304,18 +305,19 @@ class Ledger:
         that asks for a quorum has to have it under the head that it is recorded on.
         """
         gathering = self.gathering
-        coming = [each.statement for each in submissions]
-        asked = [policy for policy in map(witness_policy, coming) if policy is not None]
+        changes = [each.statement for each in submissions if each.statement.type == "policy.changed"]
+        if gathering is None and not changes:
+            return
+        asked = [policy for policy in map(witness_policy, changes) if policy is not None]
         if gathering is None:
             if any(policy.quorum for policy in asked):
                 raise RefusedError("WITNESS_POLICY", "witnesses are asked by a ledger with a directory only")
             return
         if self._fold.size == 0:
             self.refresh()
-        is_change = any(statement.type == "policy.changed" for statement in coming)
-        if is_change and not any(policy.quorum for policy in asked):
+        if changes and not any(policy.quorum for policy in asked):
             return
-        if not is_change and gathering.is_met(self.store.head().size):
+        if not changes and gathering.is_met(self.store.head().size):
             return
         note = publish_newest(self.store, self.checkpoints, self.signers, self.sources)
         if note is None:

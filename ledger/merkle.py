@@ -67,6 +67,11 @@ class Frontier:
         """Number of leaves."""
         return self._size
 
+    @property
+    def peaks(self) -> tuple[bytes, ...]:
+        """The roots of its complete subtrees, largest first."""
+        return tuple(self._hashes)
+
     def append(self, leaf_hash: bytes) -> None:
         """Add the next leaf by its 32-byte hash."""
         hashes = self._hashes
@@ -140,6 +145,26 @@ class MemoryHashes:
             raise ProofError("TREE_RANGE", "expected nodes of this tree, got one beyond it") from None
 
 
+class GrownHashes:
+    """The right edge of a tree, and every node that leaves added to it complete: a `HashReader` for them."""
+
+    __slots__ = ("_nodes",)
+
+    def __init__(self, before: Frontier, leaf_hashes: Iterable[bytes]) -> None:
+        nodes = self._nodes = dict(zip(_peaks(0, before.size), before.peaks, strict=True))
+        for index, hashed in enumerate(leaf_hashes, before.size):
+            level, position, node = 0, index, hashed
+            nodes[level, position] = node
+            while position & 1:
+                node = node_hash(nodes[level, position - 1], node)
+                level, position = level + 1, position >> 1
+                nodes[level, position] = node
+
+    def read(self, nodes: Sequence[Node]) -> list[bytes]:
+        """Return the hash of each node."""
+        return [self._nodes[node] for node in nodes]
+
+
 def read_frontier(size: int, reader: HashReader) -> Frontier:
     """Read the right edge of the tree over the first `size` leaves; `.root()` of it is that tree's root."""
     if not 0 <= size <= MAX_SIZE:
@@ -159,6 +184,39 @@ def prove_inclusion(index: int, size: int, reader: HashReader) -> list[bytes]:
     if not 0 <= index < size <= MAX_SIZE:
         raise ProofError("TREE_RANGE", f"expected an index below the size {size}, got {index}")
     return _read_ranges(_siblings(0, index, size), reader)
+
+
+class InclusionProofs:
+    """Inclusion proofs of many leaves of one tree: what two of them have in common is put together once."""
+
+    __slots__ = ("_above", "_reader", "_size")
+
+    def __init__(self, size: int, reader: HashReader) -> None:
+        self._size = size
+        self._reader = reader
+        self._above: dict[Node, list[bytes]] = {}
+
+    def prove(self, index: int) -> list[bytes]:
+        """Prove that the leaf at `index` is in the tree, as `prove_inclusion` does.
+
+        Raises:
+            ProofError: `TREE_RANGE` when there is no such leaf.
+        """
+        if not 0 <= index < self._size <= MAX_SIZE:
+            raise ProofError("TREE_RANGE", f"expected an index below the size {self._size}, got {index}")
+        return self._from(0, index)
+
+    def _from(self, level: int, index: int) -> list[bytes]:
+        """Return what lies beside the path from a node to the root."""
+        known = self._above.get((level, index))
+        if known is None:
+            known = []
+            if 1 << level < self._size:
+                beside = _sibling(level, index, self._size)
+                known = _read_ranges([beside], self._reader) if beside else []
+                known += self._from(level + 1, index >> 1)
+            self._above[level, index] = known
+        return known
 
 
 def prove_consistency(old_size: int, new_size: int, reader: HashReader) -> list[bytes]:
@@ -276,15 +334,20 @@ def _siblings(level: int, index: int, size: int) -> list[list[Node]]:
     """
     ranges = []
     while 1 << level < size:
-        sibling = index ^ 1
-        start, stop = sibling << level, (sibling + 1) << level
-        if stop <= size:
-            ranges.append([(level, sibling)])
-        elif start < size:
-            ranges.append(_peaks(start, size))
+        beside = _sibling(level, index, size)
+        if beside:
+            ranges.append(beside)
         level += 1
         index >>= 1
     return ranges
+
+
+def _sibling(level: int, index: int, size: int) -> list[Node]:
+    """List the nodes that make up a node's sibling, none where it is not there."""
+    sibling = index ^ 1
+    if (sibling + 1) << level <= size:
+        return [(level, sibling)]
+    return _peaks(sibling << level, size)
 
 
 def _peaks(start: int, stop: int) -> list[Node]:

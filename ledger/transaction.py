@@ -76,14 +76,13 @@ Deferred = list[tuple[Followed, Violation]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Judged:
-    """A statement that may enter: its entry, leaf bytes, row of a new stream, openings, and what follows."""
+    """A statement that may enter: its entry, leaf bytes, row of a new stream, openings, what it breaks."""
 
     entry: Entry
     leaf: bytes
     row: NewStream | None
     openings: Sequence[Opening]
     violations: tuple[Violation, ...]
-    answer: allocation.Answer | None
 
 
 class Transaction:
@@ -103,27 +102,31 @@ class Transaction:
 
         What it breaks is recorded behind it, or noted in `last`. What is wrong with the submission is
         returned, as a `RefusedError` only if its signatures hold. A failure while it is added is raised, and
-        ends the whole transaction. `check` stands in for `check_signatures`, where it was begun ahead.
+        ends the whole transaction. `check` stands in for `check_signatures`, where it was begun ahead: the
+        submission is judged meanwhile, and what was found is told to nobody before the signatures hold.
         """
-        statement, batch = submission.statement, self.batch
-        entry = batch.candidate(submission)
+        statement, authority = submission.statement, self.fold.authority
+        entry = self.batch.candidate(submission)
         try:
             opened = open_disclosures(submission)
             action = parse_action(statement, opened)
-            (check or check_signatures)(self.fold.authority, statement, entry.leaf)
+            if check is None:
+                check_signatures(authority, statement, entry.leaf)
+            known = self._known(statement)
+            judged = self._judge(submission, entry, action, opened) if known is None else None
+            if check is not None:
+                check(authority, statement, entry.leaf)
+            if isinstance(judged, LedgerError):
+                return judged
+            answer = self._allocate(entry, statement) if judged is not None else None
         except LedgerError as error:
             return error
-        known = self._known(statement)
-        if known is not None:
-            return Recorded(
-                index=known.index, event=known.event, leaf=encode_leaf(known.leaf), receipt=b"", again=True
-            )
-        self.fold.reader.disclosed[statement.event] = opened
-        try:
-            judged = self._judge(submission, entry, action)
-        except LedgerError as error:
-            return error
-        return self._apply(judged, last)
+        if judged is not None:
+            return self._apply(judged, answer, last)
+        assert known is not None  # noqa: S101  else it was judged
+        return Recorded(
+            index=known.index, event=known.event, leaf=encode_leaf(known.leaf), receipt=b"", again=True
+        )
 
     def attest(
         self,
@@ -173,7 +176,6 @@ class Transaction:
             row=self._first_row(submission.statement),
             openings=openings_of(submission, batch.entry_of),
             violations=violations,
-            answer=None,
         )
         self._add(followed, judged)
 
@@ -223,8 +225,17 @@ class Transaction:
             return None
         return None if self.batch.index_of(statement.event) is None else self.batch.entry_of(statement.event)
 
-    def _judge(self, submission: Submission, entry: Entry, action: Action) -> _Judged:
-        """Judge one submission where it would stand; nothing is changed."""
+    def _judge(
+        self, submission: Submission, entry: Entry, action: Action, opened: Mapping[str, Any]
+    ) -> _Judged | LedgerError:
+        """Judge one submission where it would stand; nothing is changed. What is wrong is returned."""
+        self.fold.reader.disclosed[entry.event] = opened
+        try:
+            return self._find(submission, entry, action)
+        except LedgerError as error:
+            return error
+
+    def _find(self, submission: Submission, entry: Entry, action: Action) -> _Judged:
         statement, fold, batch = submission.statement, self.fold, self.batch
         leaf = encode_leaf(entry.leaf)
         if len(leaf) > MAX_LEAF_BYTES:
@@ -240,10 +251,7 @@ class Transaction:
         check_witnesses(statement)
         violations = fold.conduct.judge(entry, fold.authority)
         raise_refusing(action, violations)
-        answer = self._allocate(entry, statement)
-        return _Judged(
-            entry=entry, leaf=leaf, row=row, openings=openings, violations=violations, answer=answer
-        )
+        return _Judged(entry=entry, leaf=leaf, row=row, openings=openings, violations=violations)
 
     def _allocate(self, entry: Entry, statement: Statement) -> allocation.Answer | None:
         """Check what a statement of randomization is made from; answer a request for it."""
@@ -265,12 +273,12 @@ class Transaction:
             )
         return None
 
-    def _apply(self, judged: _Judged, last: Deferred | None) -> Recorded:
+    def _apply(self, judged: _Judged, answer: allocation.Answer | None, last: Deferred | None) -> Recorded:
         """Add a judged submission and what follows from it; a failure here ends the whole transaction."""
         entry, followed = judged.entry, Followed(of=judged.entry.index)
         self._add(followed, judged, last)
-        if judged.answer is not None and entry.statement is not None:
-            statement, answer = entry.statement, judged.answer
+        if answer is not None and entry.statement is not None:
+            statement = entry.statement
             self.attest(
                 followed,
                 "participant.randomized",

@@ -16,7 +16,8 @@ from ledger.rules.case import Case
 from ledger.study.criteria import holds, readings
 from ledger.study.definition import Criterion
 
-READ_FROM: Final = frozenset({"outcome.recorded", "vital_signs.recorded", "pregnancy_test.performed"})
+_MEASURED: Final = "vital_signs.recorded"
+READ_FROM: Final = frozenset({"outcome.recorded", _MEASURED, "pregnancy_test.performed"})
 """Types whose plain values checks can name."""
 
 
@@ -39,6 +40,10 @@ def read(participant: Participant, case: Case) -> Participant:
     record, protocol = case.record, case.protocol
     if record.type not in READ_FROM or protocol is None or not protocol.checked:
         return participant
+    if record.type == _MEASURED and protocol.checked.isdisjoint(
+        row["name"] for row in record.data["measurements"]
+    ):
+        return participant  # most measurements are of nothing that is checked: no number is read
     found = readings(record.type, record.data, {})
     told = {name: value for name, value in found.items() if name in protocol.checked}
     if not told:

@@ -1,7 +1,8 @@
 """Durable append: a signed statement through the whole write path, against what has less to do.
 
 The subject is `Ledger.record` of a submission that is ready and signed: one call, one commit, with signature
-check, authority, sequence, rules, leaf, tree, signed head and receipt, fully synced. The baselines are the
+check (in the process beside that a service has), authority, sequence, rules, leaf, tree, signed head and
+receipt, fully synced. The baselines are the
 bare library's save of an unsigned event with the same facts, and one bare SQLite insert of the statement's
 bytes per transaction under the same settings. What the client does is measured apart, and so is what the
 service reaches when clients wait side by side: it commits together what arrives together.
@@ -19,6 +20,7 @@ from ledger.prepare import prepare
 from ledger.store.sqlite_files import connect
 from tests.benchmarks.blocks import Contender, Work
 from tests.benchmarks.library import Library
+from tests.benchmarks.processes import tree_cpu_s
 from tests.benchmarks.trial import (
     NURSE,
     participant_id,
@@ -61,10 +63,10 @@ class Append:
     def contenders(self) -> list[Contender]:
         """Return everything that is measured in one run."""
         return [
-            Contender(name=SUBJECT, events=PER_BLOCK, prepare=self._ledger),
+            Contender(name=SUBJECT, events=PER_BLOCK, prepare=self._ledger, cpu_s=tree_cpu_s),
             Contender(name=LIBRARY, events=PER_BLOCK, prepare=self._save),
             Contender(name=RAW, events=PER_BLOCK, prepare=self._insert),
-            Contender(name=GROUP, events=PER_BLOCK, prepare=self._group),
+            Contender(name=GROUP, events=PER_BLOCK, prepare=self._group, cpu_s=tree_cpu_s),
             Contender(name=CLIENT, events=PER_BLOCK, prepare=self._sign),
             Contender(name=PREPARE, events=PER_BLOCK, prepare=self._prepare),
         ]

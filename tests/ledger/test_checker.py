@@ -14,19 +14,30 @@ from ledger.errors import LedgerError
 from ledger.submission import Submission
 from ledger.transaction import Outcome
 from tests.ledger.small_ledger import SITE, SmallLedger
-from tests.ledger.write_path import by_root, check_recorded, check_whole, key_of, register, signed, vitals
+from tests.ledger.write_path import (
+    altered,
+    by_root,
+    check_recorded,
+    check_whole,
+    key_of,
+    register,
+    signed,
+    vitals,
+)
 
 COUNT = 8
 PATIENCE_S = 60.0
 
 
 @pytest.fixture
-def checker() -> Iterator[Checker]:
-    """A checker with a process of its own, also where the machine has one processor."""
+def checker(small: SmallLedger) -> Iterator[Checker]:
+    """The ledger's checker, with a process of its own, also where the machine has one processor."""
     made: Any = Checker()
     made._alone = False
     assert made.start(PATIENCE_S)
+    small.ledger.checker = made
     yield made
+    small.ledger.checker = None
     made.close()
 
 
@@ -53,7 +64,7 @@ def codes(outcomes: list[Outcome]) -> list[str | None]:
 def test_what_holds_is_recorded(small: SmallLedger, checker: Checker) -> None:
     """Statements whose signatures were checked beside get their receipts; again and again."""
     for _ in range(3):
-        outcomes = small.ledger.record_all(one_each_again(small), checker=checker)
+        outcomes = small.ledger.record_all(one_each_again(small))
         for outcome in outcomes:
             assert not isinstance(outcome, LedgerError)
             check_recorded(small, outcome)
@@ -72,7 +83,7 @@ def test_a_forged_signature_is_refused_alone(small: SmallLedger, checker: Checke
     submissions = one_each(small)
     for place in (0, 3, COUNT - 1):
         submissions[place] = forged(submissions[place])
-    outcomes = small.ledger.record_all(submissions, checker=checker)
+    outcomes = small.ledger.record_all(submissions)
     expected = ["SIGNATURE" if n in (0, 3, COUNT - 1) else None for n in range(COUNT)]
     assert codes(outcomes) == expected
     check_whole(small)
@@ -92,7 +103,7 @@ def test_a_key_revoked_in_the_same_commit_signs_nothing_after_it(
         "data": data,
     }
     submissions.insert(4, signed(small, "root", revocation))
-    outcomes = small.ledger.record_all(submissions, checker=checker)
+    outcomes = small.ledger.record_all(submissions)
     assert codes(outcomes) == [None] * 5 + ["KEY_REVOKED"] * (COUNT - 4)
     check_whole(small)
 
@@ -103,7 +114,7 @@ def test_a_key_that_another_process_revoked_is_seen(small: SmallLedger, checker:
     handed: Any = checker.begin(small.ledger.fold.authority, submissions)
     by_root(small, "key.revoked", "person/bchan", {"key": key_of("bchan").id, "person": "bchan"})
     assert handed is not None
-    assert codes(small.ledger.record_all(submissions, checker=checker)) == ["KEY_REVOKED"] * COUNT
+    assert codes(small.ledger.record_all(submissions)) == ["KEY_REVOKED"] * COUNT
 
 
 def test_a_checker_that_is_gone_changes_nothing(small: SmallLedger, checker: Checker) -> None:
@@ -114,19 +125,42 @@ def test_a_checker_that_is_gone_changes_nothing(small: SmallLedger, checker: Che
     begun.begin(small.ledger.fold.authority, submissions)
     begun._process.send_signal(signal.SIGKILL)
     begun._process.wait()
-    outcomes = small.ledger.record_all(submissions, checker=checker)
+    outcomes = small.ledger.record_all(submissions)
     assert codes(outcomes) == [None] * 5 + ["SIGNATURE"] + [None] * 2
     more = one_each_again(small)
-    assert codes(small.ledger.record_all(more, checker=checker)) == [None] * COUNT
+    assert codes(small.ledger.record_all(more)) == [None] * COUNT
     check_whole(small)
 
 
-def test_few_statements_and_the_first_wait_for_nothing(small: SmallLedger, checker: Checker) -> None:
-    """For one statement, and for a first page, nobody waits until a process is up."""
+def test_a_checker_that_hangs_is_not_waited_for(
+    small: SmallLedger, checker: Checker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that gives no answer is given up, and the signatures are checked where they are judged."""
+    monkeypatch.setattr("ledger.checker.PATIENCE_S", 0.05)
+    submissions = one_each(small)
+    begun: Any = checker
+    begun._process.send_signal(signal.SIGSTOP)
+    assert codes(small.ledger.record_all(submissions)) == [None] * COUNT
+    assert begun._process is None
+
+
+def test_one_statement_is_checked_beside_as_well(small: SmallLedger, checker: Checker) -> None:
+    """It is judged meanwhile, and what was found is told to nobody unless its signature holds."""
+    first, second, *_ = one_each(small)
+    assert codes(small.ledger.record_all([first])) == [None]
+    assert codes(small.ledger.record_all([forged(second)])) == ["SIGNATURE"]
+    reused = altered(second, key_of("bchan"), id=first.statement.id)
+    assert codes(small.ledger.record_all([forged(reused)])) == ["SIGNATURE"]
+    assert codes(small.ledger.record_all([reused])) == ["ID_REUSED"]
+    assert codes(small.ledger.record_all([first])) == [None]  # known: its first index again
+    assert codes(small.ledger.record_all([forged(first)])) == ["SIGNATURE"]
+    check_whole(small)
+
+
+def test_nobody_waits_for_the_process(small: SmallLedger, checker: Checker) -> None:
+    """Until it is up, signatures are checked where they are judged."""
     submissions = one_each(small)
     checker.close()
-    assert checker.begin(small.ledger.fold.authority, submissions[:1]) is None
-    made: Any = checker
-    assert made._process is None
-    assert codes(small.ledger.record_all(submissions, checker=checker)) == [None] * COUNT
+    assert checker.begin(small.ledger.fold.authority, submissions) is None
+    assert codes(small.ledger.record_all(submissions)) == [None] * COUNT
     assert checker.start(PATIENCE_S)

@@ -17,6 +17,8 @@ from ledger.errors import ProofError
 from ledger.merkle import (
     EMPTY_ROOT,
     Frontier,
+    GrownHashes,
+    InclusionProofs,
     MemoryHashes,
     check_consistency,
     check_inclusion,
@@ -93,11 +95,24 @@ def test_roots_are_those_of_the_definition() -> None:
 def test_every_inclusion_proof_is_that_of_the_definition_and_holds(part: int) -> None:
     """For every size up to 256 and every leaf, the proof is the RFC's and checks."""
     for size in range(1 + part, LARGEST + 1, 4):
-        root = mth(0, size)
+        root, proofs = mth(0, size), InclusionProofs(size, TREE)
         for index in range(size):
             proof = prove_inclusion(index, size, TREE)
-            assert proof == path(index, 0, size)
+            assert proof == proofs.prove(index) == path(index, 0, size)
             check_inclusion(HASHES[index], index, size, root, proof)
+
+
+def test_grown_nodes_prove_the_leaves_that_were_added() -> None:
+    """However many leaves a tree had before, the edge and what was added are enough for their proofs."""
+    size = 75
+    before = Frontier()
+    for start in range(size):
+        proofs = InclusionProofs(size, GrownHashes(before, HASHES[start:size]))
+        for index in range(start, size):
+            assert proofs.prove(index) == prove_inclusion(index, size, TREE)
+        newest = prove_inclusion(start, start + 1, TREE)
+        assert newest == list(reversed(before.peaks))
+        before.append(HASHES[start])
 
 
 @pytest.mark.parametrize("part", range(4))
@@ -240,6 +255,8 @@ def test_a_leaf_beyond_the_tree_has_no_proof(index: int, size: int) -> None:
     """Neither proving nor checking takes an index outside the tree."""
     with pytest.raises(ProofError, match=r"^TREE_RANGE\b"):
         prove_inclusion(index, size, TREE)
+    with pytest.raises(ProofError, match=r"^TREE_RANGE\b"):
+        InclusionProofs(size, TREE).prove(index)
     with pytest.raises(ProofError, match=r"^INCLUSION_PROOF\b"):
         check_inclusion(HASHES[0], index, size, HASHES[0], [])
 
