@@ -142,10 +142,17 @@ def init(
 def demo(
     directory: Directory,
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same log.")] = 1,
+    store: Annotated[
+        str, typer.Option(help="Store: sqlite: or postgresql://WRITER@HOST/DATABASE?schema=NAME")
+    ] = SQLITE,
+    store_owner: Annotated[
+        str | None, typer.Option(help="The same as the role that makes and owns the tables; kept nowhere.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Make a ledger and play the whole reference study, deterministically for a seed."""
     settings()
+    check_url(store)
     with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as progress:
         tasks: dict[str, int] = {}
 
@@ -156,7 +163,7 @@ def demo(
             progress.update(progress.task_ids[task], completed=done, total=total)
 
         try:
-            report = play_demo(directory, seed, progress=advance)
+            report = play_demo(directory, seed, progress=advance, store=store, owner=store_owner)
         except KeyboardInterrupt:
             say(f"{directory} holds what was played so far: remove it to begin anew")
             raise

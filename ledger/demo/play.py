@@ -33,8 +33,10 @@ from ledger.directory import KEYS, UNBLINDINGS, Config, NewKeys, Token, create
 from ledger.errors import StoreError
 from ledger.export import export_bundle
 from ledger.keyfile import write_key
+from ledger.places import Owners
 from ledger.policy import TrustPolicy, format_policy
 from ledger.sources import SeededSources
+from ledger.store.urls import SQLITE
 from ledger.study.definition import StudyDefinition, load
 from ledger.trust import trust_policy
 from ledger.verify.judge import verify
@@ -59,10 +61,13 @@ def play_demo(
     progress: Progress,
     participants: int = PARTICIPANTS,
     seeds_label: str | None = None,
+    store: str = SQLITE,
+    owner: str | None = None,
 ) -> DemoReport:
     """Make a ledger in a new directory and play the whole study; `progress` gets step, done and total.
 
     `participants` takes only the first of them. Another `seeds_label` changes the arms and nothing else.
+    Events may lie in a schema, which `owner` makes; the log is the same.
 
     Raises:
         StoreError: `LEDGER_EXISTS` when something is in the directory.
@@ -78,8 +83,9 @@ def play_demo(
         study=definition.study,
         demonstration=True,
         tokens=_tokens(definition),
+        store=store,
     )
-    ledger = create(directory, config, keys, None, sources)
+    ledger = create(directory, config, keys, None, sources, owners=Owners(store=owner))
     try:
         stage = Stage(ledger, sources, definition, seed, seeds_label=seeds_label)
         setup = Setup(stage, source, directory / UNBLINDINGS)
