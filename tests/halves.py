@@ -30,6 +30,7 @@ WRITING: Final = (
     "api/test_recorder.py",
     "api/test_batch.py",
     "api/test_tailer.py",
+    "test_over_postgresql.py",
 )
 """What runs over PostgreSQL in every `make test`."""
 

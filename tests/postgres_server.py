@@ -2,6 +2,10 @@
 
 The programs come out of the installed package; nothing else of it is imported, as it makes users and changes
 permissions of the machine. PostgreSQL refuses to run as root: there it runs as `nobody`.
+
+A server is no child of the run that started it, and would outlive one that is killed. So a small process
+waits for the end of a pipe that only the run holds: however that ends, it ends the server and takes its data
+away.
 """
 
 from __future__ import annotations
@@ -12,6 +16,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -26,6 +31,20 @@ WRITER: Final = "ledger_writer"
 DATABASE: Final = "ledgers"
 PATIENCE_S: Final = 60.0
 MEMORY_BYTES: Final = 2 << 30
+_WATCHING: Final = """
+import os, shutil, signal, sys, time
+sys.stdin.buffer.read()
+file = os.path.join(sys.argv[1], "data", "postmaster.pid")
+for _ in range(600):
+    try:
+        with open(file) as found:
+            os.kill(int(found.readline()), signal.SIGQUIT)
+    except (OSError, ValueError):
+        break
+    time.sleep(0.1)
+shutil.rmtree(sys.argv[1], ignore_errors=True)
+"""
+"""Run with a server's directory as its argument, and the end of a pipe as its input."""
 
 
 class Unavailable(Exception):  # noqa: N818  says why tests are skipped
@@ -165,12 +184,21 @@ def cluster(place: Path | None, connections: int) -> Iterator[PostgresServer]:
     if os.geteuid() == 0:
         shutil.chown(directory, "nobody")
     installed = Path(found.submodule_search_locations[0]) / "pginstall"
-    server = PostgresServer(directory, _reachable(installed, directory) / "bin", connections)
-    try:
-        yield server
-    finally:
-        server.end()
-        shutil.rmtree(directory, ignore_errors=True)
+    with _watched(directory):
+        server = PostgresServer(directory, _reachable(installed, directory) / "bin", connections)
+        try:
+            yield server
+        finally:
+            server.end()
+            shutil.rmtree(directory, ignore_errors=True)
+
+
+@contextmanager
+def _watched(directory: Path) -> Iterator[None]:
+    """Let another process end what runs in a directory, should this one not come to it."""
+    command = [sys.executable, "-I", "-S", "-c", _WATCHING, str(directory)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, cwd="/", start_new_session=True):
+        yield  # leaving closes the pipe, and waits
 
 
 def _reachable(installed: Path, directory: Path) -> Path:

@@ -14,6 +14,7 @@ from ledger.errors import StoreError
 from ledger.recorded import Recorded
 from ledger.submission import Submission
 from tests.api.client import VITALS
+from tests.behind import full
 from tests.ledger.small_ledger import SmallLedger, make
 
 COUNT = 8
@@ -69,10 +70,8 @@ def test_what_waits_together_is_one_commit(made: SmallLedger) -> None:
 
 def test_a_commit_that_fails_is_tried_one_by_one(made: SmallLedger) -> None:
     """With room for some of them only, some are recorded and the others are told that the store is full."""
-    store: Any = made.ledger.store
-    pages = store._writer.execute("PRAGMA page_count").fetchone()[0]
-    store._writer.execute(f"PRAGMA max_page_count = {pages + 4}")
-    outcomes = record_at_once(made)
+    with full(made.ledger.store, room=4):
+        outcomes = record_at_once(made)
     recorded = [outcome for outcome in outcomes if isinstance(outcome, Recorded)]
     failed = [outcome for outcome in outcomes if isinstance(outcome, StoreError)]
     assert recorded

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import sqlite3
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -21,6 +20,7 @@ from ledger.merkle import check_consistency
 from ledger.proof import check_receipt
 from ledger.store.startup import Startup
 from tests.api.client import BASE, PARTICIPANT, STREAM, VITALS, Site, bearer
+from tests.behind import full, impatient, locked
 from tests.ledger.small_ledger import seed
 
 Change = Callable[[dict[str, Any]], Any]
@@ -472,15 +472,11 @@ def test_a_store_that_another_process_locks_asks_to_come_again(own_site: Site) -
     """503 with Retry-After while the lock is held, and the same bytes are recorded after."""
     submission = own_site.vitals()
     store: Any = own_site.made.ledger.store
-    store._writer.execute("PRAGMA busy_timeout = 20")
-    other = sqlite3.connect(store.path, isolation_level=None)
-    try:
-        other.execute("BEGIN IMMEDIATE")
+    impatient(store)
+    with locked(store.path):
         answer = own_site.hand_in(submission)
         assert (answer.status_code, answer.json()["code"]) == (503, "STORE_BUSY")
         assert answer.headers["Retry-After"] == "1"
-    finally:
-        other.close()
     assert own_site.hand_in(submission).status_code == 201
 
 
@@ -489,16 +485,14 @@ def test_a_full_disk_records_nothing_and_the_ledger_goes_on(own_site: Site) -> N
     submission = own_site.vitals()
     store: Any = own_site.made.ledger.store
     before = store.head().size
-    pages = store._writer.execute("PRAGMA page_count").fetchone()[0]
-    store._writer.execute(f"PRAGMA max_page_count = {pages}")
-    answers = [own_site.hand_in(submission)]
-    while answers[-1].status_code == 201:  # until the free pages are used up
-        submission = own_site.vitals()
-        before = store.head().size
-        answers.append(own_site.hand_in(submission))
+    with full(store):
+        answers = [own_site.hand_in(submission)]
+        while answers[-1].status_code == 201:  # until the free pages are used up
+            submission = own_site.vitals()
+            before = store.head().size
+            answers.append(own_site.hand_in(submission))
     assert (answers[-1].status_code, answers[-1].json()["code"]) == (507, "STORE_FULL")
     assert store.head().size == before
-    store._writer.execute("PRAGMA max_page_count = 1000000")
     assert own_site.hand_in(submission).status_code == 201
 
 

@@ -23,6 +23,7 @@ from ledger.store.startup import Startup
 from projections.check import checker
 from projections.runner import FILE, opened
 from tests.api.client import BASE, open_study
+from tests.behind import altering
 from tests.ledger.small_ledger import SmallLedger, make
 
 DAY_S = 86_400.0
@@ -43,11 +44,8 @@ def audit_of(made: SmallLedger, *checkers: Callable[[Reads], list[Damage]], shar
 
 def change(made: SmallLedger, directory: Path, statement: str) -> None:
     """Change the store behind its triggers."""
-    with sqlite3.connect(directory / "d" / "ledger.db") as connection:
-        for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
-            connection.execute(f"DROP TRIGGER {name}")
-        connection.execute(statement)
-    connection.close()
+    with altering(directory / "d" / "ledger.db") as store:
+        store.execute(statement)
 
 
 def test_a_pass_reads_everything_and_finds_nothing(made: SmallLedger) -> None:

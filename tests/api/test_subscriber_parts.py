@@ -248,6 +248,7 @@ def test_a_position_that_was_tampered_with_is_refused(
         position.restore(made.policy)
 
 
+@pytest.mark.sqlite_only("a process of a run over PostgreSQL imports what leads there")
 def test_another_system_imports_no_service() -> None:
     """The client needs the standard library, cryptography, pynacl, orjson and the pure modules."""
     code = (

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.benchmarks.append import Append
 from tests.benchmarks.blocks import Contender, Sample, Series, cpu_ratio, run, wall_ratio
 from tests.benchmarks.library import Library
@@ -41,6 +43,7 @@ def test_ratio_is_above_one_where_the_subject_is_faster() -> None:
     assert wall_ratio(baseline, subject).median == 0.5
 
 
+@pytest.mark.sqlite_only("asks files for their settings")
 def test_baselines_are_as_durable_as_the_ledger(tmp_path: Path) -> None:
     """Write-ahead log and full sync on every side, and every contender does its block."""
     trial, library = open_trial(tmp_path / "ledger", 1), Library(tmp_path / "library.db")

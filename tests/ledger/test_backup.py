@@ -36,6 +36,7 @@ from projections.check import checker
 from projections.runner import FILE as PROJECTIONS
 from projections.runner import opened as opened_projections
 from tests.api.client import write_directory
+from tests.behind import altering, reading
 from tests.ledger.test_crash import kill, start
 from tests.ledger.write_path import refused
 from tests.shared import ROOT
@@ -179,9 +180,8 @@ def test_a_backup_that_is_killed_is_none(directory: Path, tmp_path: Path) -> Non
 
 def recorded(directory: Path, sha256: str) -> bool:
     """Tell whether the log has a backup of this manifest."""
-    with sqlite3.connect(directory / DATABASE) as connection:
-        rows = connection.execute("SELECT statement FROM events WHERE type = 'backup.taken'").fetchall()
-    connection.close()
+    with reading(directory / DATABASE) as store:
+        rows = store.execute("SELECT statement FROM events WHERE type = 'backup.taken'").fetchall()
     return any(orjson.loads(row[0])["data"]["sha256"] == sha256 for row in rows)
 
 
@@ -303,10 +303,8 @@ def test_a_try_is_recorded_with_the_root_that_came_out(directory: Path, tmp_path
 
 def test_a_damaged_log_is_found_by_trying_its_backup(directory: Path, tmp_path: Path) -> None:
     """A copy that is true to what was damaged before is whole, and fails by what `fsck` finds in it."""
-    with sqlite3.connect(directory / DATABASE) as connection:
-        connection.execute("DROP TRIGGER guards_no_delete")
-        connection.execute("DELETE FROM guards WHERE kind = 'participant'")
-    connection.close()
+    with altering(directory / DATABASE) as store:
+        store.execute("DELETE FROM guards WHERE kind = 'participant'")
     taken(directory, tmp_path / "b")
     outcome = tried(tmp_path / "b", tmp_path / "work")
     assert outcome.problems

@@ -8,7 +8,6 @@ import io
 import json
 import os
 import signal
-import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -35,6 +34,7 @@ from ledger.genesis import key_object
 from ledger.keyfile import KeyMaterial, load_key, write_key
 from ledger.proof import parse_receipt
 from ledger.verify.main import main as verify
+from tests.behind import altering, reading
 from tests.ledger.small_ledger import DEFINITION, seed
 
 INSTALLED = Path(sys.executable).with_name("trial-ledger")
@@ -101,9 +101,8 @@ class Made:
 
     def size(self) -> int:
         """Return how many entries the log has."""
-        connection = sqlite3.connect(self.path / "ledger.db")
-        with contextlib.closing(connection):
-            (count,) = connection.execute("SELECT count(*) FROM events").fetchone()
+        with reading(self.path / "ledger.db") as store:
+            (count,) = store.execute("SELECT count(*) FROM events").fetchone()
         return int(count)
 
 
@@ -382,16 +381,11 @@ def test_an_index_that_is_not_there_exits_1(made: Made) -> None:
 
 def test_damage_that_fsck_finds_exits_1(made: Made) -> None:
     """One byte changed in one statement is named with its index."""
-    connection = sqlite3.connect(made.path / "ledger.db")
-    with contextlib.closing(connection):
-        triggers = connection.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall()
-        for (name,) in triggers:
-            connection.execute(f"DROP TRIGGER {name}")
-        (statement,) = connection.execute("SELECT statement FROM events WHERE idx = 3").fetchone()
+    with altering(made.path / "ledger.db") as store:
+        (statement,) = store.execute("SELECT statement FROM events WHERE idx = 3").fetchone()
         changed = statement.replace(b"Sponsor", b"sponsor")
         assert changed != statement
-        connection.execute("UPDATE events SET statement = ? WHERE idx = 3", (changed,))
-        connection.commit()
+        store.execute("UPDATE events SET statement = ? WHERE idx = 3", (changed,))
     done = run("fsck", made.path)
     assert done.code == 1, done.out + done.err
     assert "index 3" in done.out

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +18,7 @@ from ledger.refusals import HOUR_US, PER_HOUR, payload_hmac
 from ledger.sources import SeededSources, SystemSources
 from ledger.statement import parse_statement
 from ledger.store.sqlite import SqliteStore
+from tests.behind import full, locked
 from tests.ledger.small_ledger import SECOND, SITE, SmallLedger, seed
 from tests.ledger.write_path import (
     STREAM,
@@ -465,14 +465,11 @@ def test_a_store_locked_by_another_process_is_busy_and_nothing_is_lost(
     small.ledger = open_stores(directory, small.sources, busy_timeout_s=0.05)
     small.ledger.refresh()
     fold = small.ledger.fold
-    other = sqlite3.connect(directory / "ledger.db", isolation_level=None)
-    other.execute("BEGIN IMMEDIATE")
-    with refused("STORE_BUSY", StoreError):
-        small.ledger.record(submission)
-    assert small.ledger.fold is fold  # not made again from the whole log for a lock that was not got
-    assert small.ledger.store.head().size == fold.size
-    other.execute("ROLLBACK")
-    other.close()
+    with locked(directory / "ledger.db"):
+        with refused("STORE_BUSY", StoreError):
+            small.ledger.record(submission)
+        assert small.ledger.fold is fold  # not made again from the whole log for a lock that was not got
+        assert small.ledger.store.head().size == fold.size
     check_recorded(small, small.ledger.record(submission))
     check_whole(small)
 
@@ -480,21 +477,18 @@ def test_a_store_locked_by_another_process_is_busy_and_nothing_is_lost(
 def test_a_full_disk_leaves_nothing_half_written(small: SmallLedger) -> None:
     """With no room left the commit fails as a whole; with room again the same statement enters."""
     register(small)
-    store: Any = small.ledger.store
-    pages = store._writer.execute("PRAGMA page_count").fetchone()[0]
-    store._writer.execute(f"PRAGMA max_page_count = {pages}")
     before = small.ledger.store.head()
     submissions = []
-    with refused("STORE_FULL", StoreError):
-        for _ in range(200):
-            submissions.append(vitals(small))
-            small.ledger.record(submissions[-1])
-    kept = small.ledger.store.head()
-    assert kept.size >= before.size
-    assert small.ledger.store.index_of_event(submissions[-1].statement.event) is None
-    assert small.ledger.store.index_of_id(submissions[-1].statement.id) is None
-    check_whole(small)
-    store._writer.execute("PRAGMA max_page_count = 1000000")
+    with full(small.ledger.store):
+        with refused("STORE_FULL", StoreError):
+            for _ in range(200):
+                submissions.append(vitals(small))
+                small.ledger.record(submissions[-1])
+        kept = small.ledger.store.head()
+        assert kept.size >= before.size
+        assert small.ledger.store.index_of_event(submissions[-1].statement.event) is None
+        assert small.ledger.store.index_of_id(submissions[-1].statement.id) is None
+        check_whole(small)
     check_recorded(small, small.ledger.record(submissions[-1]))
     check_whole(small)
 

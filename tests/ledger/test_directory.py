@@ -182,6 +182,7 @@ def test_a_wrong_passphrase_opens_nothing(tmp_path: Path, passphrase: str | None
     assert "wrong" not in caught.value.message.replace("is wrong", "")
 
 
+@pytest.mark.sqlite_only("locks the whole file")
 def test_what_failed_to_open_is_released(tmp_path: Path) -> None:
     """After a failure nothing holds the database: it can be moved, locked, opened."""
     opened(tmp_path / "d").close()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import sqlite3
 from pathlib import Path
 
 import pytest
@@ -15,6 +14,7 @@ from ledger.proof import check_receipt
 from ledger.recorded import receipt_of
 from ledger.verify.main import main as verify
 from ledger.verify.options import Scope
+from tests.behind import altering
 from tests.ledger.small_ledger import SITE, SmallLedger
 from tests.ledger.write_path import copy_of, open_stores, refused, register, signed, vitals, vitals_action
 
@@ -134,12 +134,8 @@ def test_a_spoilt_tree_is_frozen_and_nothing_false_is_exported(small: SmallLedge
     """One changed hash in the stored tree freezes; a checkpoint that the log does not hold is not used."""
     register(small)
     small.ledger.close()
-    connection = sqlite3.connect(tmp_path / "small" / "ledger.db")
-    for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
-        connection.execute(f"DROP TRIGGER {name}")
-    connection.execute("UPDATE tile_hashes SET hash = zeroblob(32) WHERE position = 0")
-    connection.commit()
-    connection.close()
+    with altering(tmp_path / "small" / "ledger.db") as store:
+        store.execute("UPDATE tile_hashes SET hash = ? WHERE position = 0", (bytes(32),))
     small.ledger = open_stores(tmp_path / "small", small.sources)
     assert small.ledger.startup.code == "LOG_INCONSISTENT"
     with refused("LEDGER_EMPTY", StoreError):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import sqlite3
 from collections.abc import Callable, Iterable
 from contextlib import closing
 from pathlib import Path
@@ -22,6 +21,7 @@ from ledger.store.checkpoints import CheckpointStore
 from ledger.store.port import Reads
 from ledger.store.sqlite import SqliteStore
 from ledger.witness.keeping import Cosignatures
+from tests.behind import altering, reading
 from tests.ledger.small_ledger import SmallLedger, make, seed
 from tests.ledger.test_erasing import approve, named
 
@@ -73,16 +73,8 @@ def check(place: Path, made: SmallLedger, checkers: Iterable[Checker] = ()) -> l
 
 def change(place: Path, sql: str, *parameters: object, file: str = "ledger.db") -> None:
     """Change a database as a superuser would: its triggers dropped, its checks ignored."""
-    connection = sqlite3.connect(place / file)
-    try:
-        connection.execute("PRAGMA ignore_check_constraints = ON")
-        names = connection.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall()
-        for (name,) in names:
-            connection.execute(f"DROP TRIGGER {name}")
-        assert connection.execute(sql, parameters).rowcount
-        connection.commit()
-    finally:
-        connection.close()
+    with altering(place / file) as store:
+        assert store.execute(sql, parameters).rowcount
 
 
 def codes(damage: list[Damage]) -> set[tuple[str, int | None]]:
@@ -145,9 +137,8 @@ def test_no_changed_byte_passes(
     )
     index = data.draw(st.integers(0, small[1].at["correction SA-01-001"]))
     place = copy(small[0], tmp_path_factory.mktemp("flip") / "copy")
-    connection = sqlite3.connect(place / "ledger.db")
-    (content,) = connection.execute(f"SELECT {column} FROM {table} WHERE {where} = ?", (index,)).fetchone()
-    connection.close()
+    with reading(place / "ledger.db") as store:
+        (content,) = store.execute(f"SELECT {column} FROM {table} WHERE {where} = ?", (index,)).fetchone()
     changed = bytearray(content)
     changed[data.draw(st.integers(0, len(changed) - 1))] ^= data.draw(st.integers(1, 255))
     change(place, f"UPDATE {table} SET {column} = ? WHERE {where} = ?", bytes(changed), index)
@@ -159,7 +150,7 @@ def test_changed_hash_of_a_higher_tile(tmp_path: Path) -> None:
     made = make(tmp_path / "d", participants=34)
     made.ledger.close()
     assert check(tmp_path / "d", made) == []
-    change(tmp_path / "d", "UPDATE tile_hashes SET hash = zeroblob(32) WHERE level = 1")
+    change(tmp_path / "d", "UPDATE tile_hashes SET hash = ? WHERE level = 1", bytes(32))
     assert codes(check(tmp_path / "d", made)) == {("TILE", 0)}
 
 
@@ -173,9 +164,9 @@ def test_deleted_entry(place: Path, sound: tuple[Path, SmallLedger]) -> None:
 def test_swapped_entries(place: Path, sound: tuple[Path, SmallLedger]) -> None:
     """Two statements that changed places are both found."""
     first, second = sound[1].at["vitals SA-01-007"], sound[1].at["vitals SA-01-008"]
-    connection = sqlite3.connect(place / "ledger.db")
-    leaves = dict(connection.execute("SELECT idx, leaf FROM events WHERE idx IN (?, ?)", (first, second)))
-    connection.close()
+    with reading(place / "ledger.db") as store:
+        rows = store.execute("SELECT idx, leaf FROM events WHERE idx IN (?, ?)", (first, second))
+        leaves = dict(rows.fetchall())
     change(place, "UPDATE events SET leaf = ? WHERE idx = ?", leaves[second], first)
     change(place, "UPDATE events SET leaf = ? WHERE idx = ?", leaves[first], second)
     assert {("LEAF", first), ("LEAF", second), ("TILE", first)} <= codes(check(place, sound[1]))
@@ -287,7 +278,7 @@ def test_further_checkers_see_the_same_snapshot(place: Path, sound: tuple[Path, 
         (
             (
                 "INSERT INTO disclosures (event, path, scope, stream, erased, nonce, ciphertext)"
-                " VALUES (zeroblob(32), '/data/sex', 'freetext', 'study', 0, zeroblob(12), zeroblob(272))"
+                " VALUES (zeroblob(32), '/data/sex', 'freetext', 'study', FALSE, zeroblob(12), zeroblob(272))"
             ),
             "disclosures",
         ),
@@ -307,7 +298,7 @@ def test_slots_that_lie_ready_are_no_strays(place: Path, sound: tuple[Path, Smal
     change(
         place,
         "INSERT INTO slots (list, idx, stratum, commitment, proof, erased, nonce, ciphertext)"
-        " VALUES ('l', 0, 's', zeroblob(32), x'', 0, x'', x'')",
+        " VALUES ('l', 0, 's', zeroblob(32), x'', FALSE, x'', x'')",
     )
     assert check(place, sound[1]) == []
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import shutil
-import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -19,6 +17,7 @@ from ledger.store.checkpoints import CheckpointStore
 from ledger.store.port import Commit
 from ledger.store.sqlite import SqliteStore
 from ledger.store.startup import LOG_BEHIND_CHECKPOINT, LOG_INCONSISTENT, Startup, check
+from tests.behind import altering
 from tests.store_log import STUDY, Log, digest
 
 ORIGIN = "ledger.example/startup"
@@ -68,11 +67,8 @@ class Place:
     def tamper(self, statement: str) -> None:
         """Change the stored tables behind the triggers."""
         self.store.close()
-        with closing(sqlite3.connect(self.directory / "ledger.db")) as connection, connection:
-            triggers = connection.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall()
-            for (name,) in triggers:
-                connection.execute(f"DROP TRIGGER {name}")
-            connection.execute(statement)
+        with altering(self.directory / "ledger.db") as behind:
+            behind.execute(statement)
         self.store = SqliteStore.open(self.directory / "ledger.db")
 
     def check(self) -> Startup:

@@ -32,6 +32,7 @@ from ledger.unblinding import Asked, Request, ask, look_again, sees_arm, show
 from ledger.unblinding_queue import QUEUED, settle, sign_again
 from ledger.verify.main import main as verify
 from ledger.verify.options import Scope
+from tests.behind import altering, locked
 from tests.ledger.small_ledger import ORIGIN, SITE, SmallLedger, seed
 from tests.ledger.test_second_stage import ask_again, on_treatment, with_both_lists
 from tests.ledger.write_path import SOURCE, copy_of, hire, key_of, open_stores, refused, types_from, vitals
@@ -280,14 +281,11 @@ def test_a_store_that_cannot_be_written_keeps_nobody_waiting(
     on_treatment(small, NAME)
     small.ledger.close()
     small.ledger = open_stores(tmp_path / "small", small.sources, busy_timeout_s=0.05)
-    other = sqlite3.connect(tmp_path / "small" / "ledger.db", isolation_level=None)
-    other.execute("BEGIN IMMEDIATE")
     with queue_of(small, tmp_path) as queue:
-        asked = unblind(small.ledger, queue)
-        assert asked.index is None
-        assert show(small.ledger, asked).arm == first.entries[0].arm
-        other.execute("ROLLBACK")
-        other.close()
+        with locked(tmp_path / "small" / "ledger.db"):
+            asked = unblind(small.ledger, queue)
+            assert asked.index is None
+            assert show(small.ledger, asked).arm == first.entries[0].arm
         assert [each.event for each in settle(small.ledger, queue)] == [asked.event]
     small.ledger.close()
 
@@ -297,12 +295,9 @@ def test_a_log_that_does_not_hold_together_is_answered_too(small: SmallLedger, t
     first, _ = with_both_lists(small)
     on_treatment(small, NAME)
     small.ledger.close()
-    spoilt = sqlite3.connect(tmp_path / "small" / "ledger.db")
-    for (name,) in spoilt.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
-        spoilt.execute(f"DROP TRIGGER {name}")
-    spoilt.execute("UPDATE log_head SET root = zeroblob(32) WHERE base = (SELECT max(base) FROM log_head)")
-    spoilt.commit()
-    spoilt.close()
+    with altering(tmp_path / "small" / "ledger.db") as store:
+        newest = "base = (SELECT max(base) FROM log_head)"
+        store.execute(f"UPDATE log_head SET root = ? WHERE {newest}", (bytes(32),))
     small.ledger = open_stores(tmp_path / "small", small.sources)
     assert small.ledger.startup.code == "LOG_INCONSISTENT"
     with queue_of(small, tmp_path) as queue:

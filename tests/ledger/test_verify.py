@@ -63,6 +63,7 @@ def test_several_workers_find_the_same() -> None:
     assert verify(MINIMAL, minimal(workers=3)) == verify(MINIMAL, minimal())
 
 
+@pytest.mark.sqlite_only("a process of a run over PostgreSQL imports what leads there")
 def test_imports_are_few() -> None:
     """Verifying needs the standard library, cryptography, pynacl and orjson alone."""
     program = (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import uuid
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -15,10 +16,13 @@ from ledger.store.postgres import BUSY_TIMEOUT_S, PostgresStore
 from ledger.store.postgres_connections import connect
 from ledger.store.postgres_migrations import create_schema
 from ledger.store.sqlite_files import claim
-from ledger.store.urls import parse_schema_url
-from tests.on_postgresql import SERVER
+from ledger.store.urls import SchemaUrl, parse_schema_url
+from tests.on_postgresql import FILES, SERVER
 
 _MARK: Final = "schema "
+_FILE: Final = b"SQLite format 3\0"
+MADE: Final = "made_by_tests"
+"""A sequence: how many schemas there ever were."""
 
 
 def schema_in(path: Path) -> str | None:
@@ -75,6 +79,8 @@ class SchemaOfFile(PostgresStore):
         if not path.is_file():
             raise StoreError("STORE_MISSING", "expected a store, found no such file")
         schema = schema_in(path)
+        if schema is None and path.read_bytes()[:16] == _FILE:
+            return FILES[0].open(path, busy_timeout_s=busy_timeout_s)  # type: ignore[no-any-return]
         if schema is None:
             raise StoreError("STORE_CORRUPT", "expected a store, found another file")
         opened = super().open(_urls()[1].format(schema=schema), busy_timeout_s=busy_timeout_s)
@@ -84,14 +90,37 @@ class SchemaOfFile(PostgresStore):
 
 def superuser(path: Path) -> Any:
     """Connect to the schema of a file past every privilege, for tests that alter what was written."""
-    connection = connect(parse_schema_url(_urls()[0].format(schema=schema_in(path))))
-    connection.execute("SELECT 1")
-    return connection
+    schema = schema_in(path)
+    assert schema is not None
+    return connect(SchemaUrl(conninfo=_urls()[2], schema=schema))
 
 
 def _make(schema: str) -> None:
     owner, writer, _ = (url.format(schema=schema) for url in _urls())
     create_schema(parse_schema_url(writer), parse_schema_url(owner))
+    with psycopg.connect(_urls()[2]) as connection:
+        connection.execute(f"SELECT nextval('public.{MADE}')")
+
+
+def drop_below(directory: Path) -> None:
+    """Drop the schemas of the files that a test has left: their number is what slows a server down."""
+    names = [schema_in(path) for path in directory.rglob("*.db") if path.is_file()]
+    found = [name for name in names if name is not None]
+    if not found:
+        return
+    with psycopg.connect(_urls()[2], autocommit=True) as connection:
+        connection.execute("SET lock_timeout = '50ms'")
+        for name in found:
+            with suppress(psycopg.Error):  # one that a test left open stays
+                connection.execute(sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(sql.Identifier(name)))
+
+
+def made() -> int:
+    """Return how many schemas were made in this run, in all of its processes."""
+    with psycopg.connect(_urls()[2]) as connection:
+        row = connection.execute(f"SELECT last_value - 1 FROM public.{MADE}").fetchone()
+    assert row is not None
+    return int(row[0])
 
 
 def _new_name() -> str:
