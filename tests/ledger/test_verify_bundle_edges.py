@@ -232,6 +232,15 @@ def read_all(bundle: Bundle) -> None:
         bundle.close()
 
 
+@pytest.mark.parametrize("more", [1, -1])
+def test_the_end_record_counts_the_entries(more: int, tmp_path: Path) -> None:
+    """One more than there are, and the directory is cut; one less, and bytes of it belong to nobody."""
+    data = pack(ENTRIES)
+    count = (len(ENTRIES) + more).to_bytes(2, "little")
+    changed = data[: -END + 8] + count + count + data[-END + 12 :]
+    assert refusal(lambda: unpacked(tmp_path, changed)) == ("ZIP_FORM", None)
+
+
 @pytest.mark.parametrize("where", [0, len(pack(ENTRIES)) - END, len(pack(ENTRIES))])
 def test_no_byte_may_stand_between(where: int, tmp_path: Path) -> None:
     """Neither before the first entry, nor in the directory, nor behind the end."""

@@ -150,6 +150,10 @@ CASES: dict[str, tuple[Edit, Told]] = {
         withheld(row(), row()),
         {("WITHHELD_FORM", 4, None), ("FILE_FORM", 5, "withheld.jsonl")},
     ),
+    "a broken line behind the first": (
+        withheld(row("0"), "x"),
+        {("WITHHELD_FORM", 0, None), ("FILE_FORM", 1, "withheld.jsonl")},
+    ),
     "listed backwards": (
         withheld(row(), row("3")),
         {("WITHHELD_FORM", 4, None), ("FILE_FORM", 5, "withheld.jsonl")},
@@ -250,7 +254,7 @@ def test_nothing_is_said_behind_a_checkpoint_that_does_not_hold(
 
 
 def test_an_empty_line_is_a_statement_withheld(tmp_path: Path) -> None:
-    """A control statement that isn't shown, or listed, is told at its index, and so is what it leaves open."""
+    """A control statement that isn't shown is told at its index, and so is what it leaves open."""
     lines = (MINIMAL / PAYLOADS).read_bytes().split(b"\n")
     report = judged(tmp_path, put(PAYLOADS, b"\n".join([*lines[:5], b"", *lines[6:]])))
     assert {("CONTROL_WITHHELD", 5, None), ("WITHHELD_FORM", 5, None), ("KEY_UNKNOWN", 5, None)} <= told(

@@ -6,7 +6,7 @@ import signal
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import replace
-from multiprocessing import Pipe
+from multiprocessing import Pipe, active_children
 from threading import Thread
 from typing import Any
 
@@ -20,7 +20,7 @@ from ledger.problem import Problem
 from ledger.statement import parse_statement
 from ledger.tiles import decode_entries
 from ledger.verify.form import Examined, examine, knowing
-from ledger.verify.workers import Chunk, Found, _restore, _work
+from ledger.verify.workers import Chunk, Found, _restore, _work, examiner
 from tests.ledger.verifying import MINIMAL
 
 LEAVES = decode_entries((MINIMAL / "tile" / "entries" / "000.p" / "11").read_bytes(), 11)
@@ -133,3 +133,10 @@ def test_the_interrupt_is_left_to_the_one_that_judges() -> None:
     """A keyboard's interrupt reaches every process of a terminal; these don't answer it."""
     by_pipe()
     assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+
+
+def test_no_process_outlives_the_one_that_judges() -> None:
+    """Each ends with it, whatever ends it, and all of them when the examining is over."""
+    with examiner(2):
+        assert [each.daemon for each in active_children()] == [True, True]
+    assert active_children() == []
