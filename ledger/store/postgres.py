@@ -20,12 +20,9 @@ named so.
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import re
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from types import TracebackType
+from collections.abc import Iterator, Sequence
 from typing import Final, LiteralString, Self
 
 import psycopg
@@ -35,8 +32,8 @@ from psycopg_pool import ConnectionPool
 
 from ledger.earlier import Earlier
 from ledger.errors import StoreError
-from ledger.store.port import Commit, Slot
-from ledger.store.postgres_append import COMMIT, columns, send
+from ledger.store.port import Slot
+from ledger.store.postgres_append import COMMIT
 from ledger.store.postgres_connections import (
     QUERIES,
     Connection,
@@ -52,8 +49,9 @@ from ledger.store.postgres_erasing import clear, rewrite
 from ledger.store.postgres_errors import translate
 from ledger.store.postgres_migrations import create_schema, migrate, missing
 from ledger.store.postgres_news import News, channel
+from ledger.store.postgres_transaction import PostgresTransaction
 from ledger.store.postgres_wire import Step, Wire, rows_of
-from ledger.store.rows import Row, RowReads, digest_bytes, slot_rows
+from ledger.store.rows import Row, RowReads, digest_bytes
 from ledger.store.urls import SchemaUrl, parse_schema_url
 
 __all__ = ["PostgresStore", "migrate"]
@@ -68,117 +66,6 @@ _PREPARED: Final = (
     *("head", "indexes_of_ids", "insert_stream", "insert_event", "insert_tile_hash"),
     *("insert_guard", "insert_disclosure", "insert_head"),
 )
-_ID: Final = re.compile(r"[0-9A-Za-z-]+")  # what needs no quotes in an array; others are asked for one by one
-
-
-class PostgresTransaction(RowReads):
-    """A held write lock. Made by `PostgresStore.write`, used once, by one thread."""
-
-    __slots__ = (
-        "_asked",
-        "_failed",
-        "_found",
-        "_heads",
-        "_ids",
-        "_sent",
-        "_store",
-        "_wire",
-        "_written",
-        "earlier",
-    )
-
-    def __init__(self, store: PostgresStore, ids: Sequence[str]) -> None:
-        self._store = store
-        self.earlier = store.earlier
-        self._ids = [each for each in ids if _ID.fullmatch(each)]
-        self._asked = frozenset(self._ids)
-        self._wire: Wire | None = None
-        self._heads: list[Row] | None = None
-        self._found: dict[str, int] = {}
-        self._written = self._failed = self._sent = False
-
-    def __enter__(self) -> Self:
-        self._wire, self._heads, self._found = self._store._begin(self._ids)
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        wire, self._wire = self._wire, None
-        if wire is not None:
-            commit = self._sent or (error is None and self._written and not self._failed)
-            self._store._end(wire, commit=commit, sent=self._sent)
-
-    def append(self, commit: Commit, *, last: bool = False) -> None:
-        def send_all(wire: Wire) -> int:
-            send(wire, commit, last=last, after=self._store._tell)
-            self._sent = last
-            return len(commit.events) if last else len(wire.hear())
-
-        self._change(send_all)
-
-    def put_attachment(self, sha256: str, media_type: str, data: bytes) -> None:
-        digest = hashlib.sha256(data).digest()
-        if digest.hex() != sha256:
-            raise StoreError("STORE_CORRUPT", f"expected bytes of {sha256}, got bytes of {digest.hex()}")
-        if not self._rows("attachment_exists", (digest,)):
-            self._write([("insert_attachment", columns([(digest, media_type, data)]))])
-
-    def put_slots(self, slots: Sequence[Slot]) -> None:
-        self._write([(name, columns(rows)) for name, rows in slot_rows(slots) if rows])
-
-    def erase(self, name: str, rows: Sequence[Row]) -> int:
-        """Zero the rows that a named statement finds; return how many there were."""
-        return self._write([(name, columns(rows))]) if rows else 0
-
-    def index_of_id(self, statement_id: str) -> int | None:
-        if statement_id in self._asked:
-            return self._found.get(statement_id)
-        return super().index_of_id(statement_id)
-
-    def ids_taken(self, statement_ids: Sequence[str]) -> set[str]:
-        if self._asked.issuperset(statement_ids):
-            return self._found.keys() & set(statement_ids)
-        return super().ids_taken(statement_ids)
-
-    def _rows(self, name: str, parameters: Sequence[object] = ()) -> list[Row]:
-        if self._wire is None or self._sent:
-            raise StoreError("STORE_CLOSED", "the write transaction is over")
-        if name == "head" and self._heads is not None:
-            return self._heads  # came with the lock, and nobody else has changed it since
-        return select(self._wire.connection, name, parameters)
-
-    def _write(self, statements: Sequence[tuple[str, Sequence[object]]]) -> int:
-        """Run named statements with the columns of their rows; return how many rows the last one changed."""
-
-        def run(wire: Wire) -> int:
-            changed = 0
-            for name, values in statements:
-                changed = wire.connection.execute(QUERIES[name], values, prepare=True).rowcount
-            return changed
-
-        return self._change(run)
-
-    def _change(self, change: Callable[[Wire], int]) -> int:
-        """Change something over the connection that has the lock; return how many rows it was."""
-        wire = self._wire
-        if wire is None or self._failed or self._sent:
-            raise StoreError("STORE_CLOSED", "the write transaction is over")
-        self._heads = None
-        self._asked = frozenset()
-        try:
-            changed = change(wire)
-        except BaseException as error:
-            # The server has given the transaction up already; nothing more may be asked of it.
-            self._failed = True
-            if isinstance(error, psycopg.Error):
-                raise translate(error) from None
-            raise
-        self._written = True
-        return changed
 
 
 class PostgresSnapshot(RowReads):
@@ -211,7 +98,7 @@ class PostgresStore(RowReads):
             COMMIT: "COMMIT",
             _NOTIFY: notify,
         }
-        self._tell: Sequence[Step] = [(_NOTIFY, ())]
+        self.told: list[Step] = [(_NOTIFY, ())]
         self._wire = Wire(writer, self._statements)
         self._busy_timeout_s = busy_timeout_s
         self._write_lock = threading.Lock()
@@ -290,17 +177,7 @@ class PostgresStore(RowReads):
                 return present
             self._news.wait(heard, min(remaining, HEARING_POLL_S if self._news.hearing else POLL_S))
 
-    def close(self) -> None:
-        with self._write_lock:
-            if self._closed:
-                return
-            self._closed = True
-            self.earlier.close()
-            self._news.close()
-            self._readers.close()
-            self._writer.close()
-
-    def _begin(self, ids: Sequence[str]) -> tuple[Wire, list[Row], dict[str, int]]:
+    def begin(self, ids: Sequence[str]) -> tuple[Wire, list[Row], dict[str, int]]:
         """Take the write lock; return the connection that has it, the newest head, and the ids' indexes.
 
         All in one exchange with the server. Each statement sees what was committed before it began, so the
@@ -313,7 +190,8 @@ class PostgresStore(RowReads):
             steps: list[Step] = [(_BEGIN, ()), (_LOCK, ()), ("head", ())]
             if ids:
                 steps.append(("indexes_of_ids", ["{" + ",".join(ids) + "}"]))
-            answers = wire.ask(steps)
+            wire.send(steps)
+            answers = wire.hear()
         except BaseException as error:
             self._wire.roll_back()
             self._write_lock.release()
@@ -323,6 +201,30 @@ class PostgresStore(RowReads):
         heads = [(_int(size), *rest) for size, *rest in rows_of(answers[2])]
         found = {name.decode(): _int(index) for name, index in rows_of(answers[3])} if ids else {}
         return wire, heads, found
+
+    def end(self, wire: Wire, *, commit: bool, sent: bool) -> None:
+        try:
+            if commit:
+                self._commit(wire, sent=sent)
+            else:
+                wire.roll_back()
+        except BaseException:
+            wire.roll_back()
+            raise
+        finally:
+            self._write_lock.release()
+        if commit:
+            self._news.tell()
+
+    def close(self) -> None:
+        with self._write_lock:
+            if self._closed:
+                return
+            self._closed = True
+            self.earlier.close()
+            self._news.close()
+            self._readers.close()
+            self._writer.close()
 
     def _live_wire(self) -> Wire:
         """Return the connection that writes, a new one where the server has ended it."""
@@ -337,20 +239,6 @@ class PostgresStore(RowReads):
             self._wire = Wire(self._writer, self._statements)
         return self._wire
 
-    def _end(self, wire: Wire, *, commit: bool, sent: bool) -> None:
-        try:
-            if commit:
-                self._commit(wire, sent=sent)
-            else:
-                wire.roll_back()
-        except BaseException:
-            wire.roll_back()
-            raise
-        finally:
-            self._write_lock.release()
-        if commit:
-            self._news.tell()
-
     def _commit(self, wire: Wire, *, sent: bool) -> None:
         """Hear whether the commit is durable, having sent it unless that was done; and tell of it."""
         warnings: list[str] = []
@@ -358,10 +246,10 @@ class PostgresStore(RowReads):
         wire.connection.add_notice_handler(notice)
         try:
             if not sent:
-                wire.send([(COMMIT, ())], self._tell)
+                wire.send([(COMMIT, ())], self.told)
             committed = wire.hear()[-1]
             if not wire.has_more:
-                wire.send(self._tell)
+                wire.send(self.told)
         except psycopg.Error as error:
             raise translate(error) from None
         finally:

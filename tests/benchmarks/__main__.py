@@ -1,6 +1,6 @@
 """`make bench`: every benchmark in one run, printed; nothing is asserted about time.
 
-    python -m tests.benchmarks [--quick] [--only GROUP]... [--events N] [--directory DIR]
+    python -m tests.benchmarks [--quick] [--only GROUP]... [--entries N] [--directory DIR]
 
 Ratios are rates of the subject over rates of the baseline, taken within one round of shuffled blocks; their
 median is reported with quartiles and extremes, so that other work on the machine shows as spread and not as a
@@ -27,7 +27,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="few rounds over a small log")
     parser.add_argument("--only", action="append", choices=GROUPS, metavar="GROUP", help=", ".join(GROUPS))
-    parser.add_argument("--events", type=int, help="how many events are imported in bulk, and verified")
+    parser.add_argument(
+        *("--entries", "--events"),
+        type=int,
+        metavar="N",
+        dest="events",
+        help="how many events are imported in bulk, and verified",
+    )
     parser.add_argument("--directory", type=Path, help="where the files go (default: the system's choice)")
     arguments = parser.parse_args()
     plan = QUICK if arguments.quick else FULL

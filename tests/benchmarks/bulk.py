@@ -1,6 +1,6 @@
 """Bulk import: many statements, signed, ruled and committed by the same write path, a thousand a commit.
 
-    python -m tests.benchmarks --only bulk --events 1000000
+    python -m tests.benchmarks --only bulk --entries 1000000
 
 Statements are made and signed in a child process, as a source system's export would be, and come over a pipe;
 what is timed is what the ledger does with them: parsing, signatures (checked in the process beside),
@@ -53,6 +53,11 @@ class Imported:
         """Return events a second between two parts of the pages, 0 to 1."""
         pages = _part(self.pages_s, first, last)
         return PAGE * len(pages) / sum(pages)
+
+    def commit_ms(self, first: float, last: float, percent: int) -> float:
+        """Return a percentile of the milliseconds that a page took, between two parts of the pages."""
+        pages = sorted(_part(self.pages_s, first, last))
+        return pages[min(len(pages) * percent // 100, len(pages) - 1)] * 1e3
 
     def cpu_us(self, first: float, last: float) -> float:
         """Return CPU microseconds of this process per event, between two parts of the pages."""
@@ -115,6 +120,7 @@ def save_events(directory: Path, events: int) -> float:
 def _import(trial: SmallLedger, pipe: Connection, pages: int, profiled: int) -> Imported:
     imported, checker, ledger = Imported(), Checker(), trial.ledger
     checker.start(PATIENCE_S)
+    ledger.checker = checker
     stages = Stages()
     for number in range(pages):
         bodies = pipe.recv()
@@ -122,7 +128,7 @@ def _import(trial: SmallLedger, pipe: Connection, pages: int, profiled: int) -> 
         with stages.timed(PAGE) if by_stage else nullcontext():
             began, cpu = time.perf_counter(), time.process_time()
             submissions = [stages.parse(body) for body in bodies]
-            outcomes = ledger.record_all(submissions, checker=checker)
+            outcomes = ledger.record_all(submissions)
             took, cpu = time.perf_counter() - began, time.process_time() - cpu
         if not by_stage:
             imported.pages_s.append(took)
@@ -131,13 +137,14 @@ def _import(trial: SmallLedger, pipe: Connection, pages: int, profiled: int) -> 
         if bad:
             raise RuntimeError(f"expected statements without a breach, got {bad[0]}")
     imported.stages = stages.per_event()
+    ledger.checker = None
     checker.close()
     return imported
 
 
 def _part(pages: Sequence[float], first: float, last: float) -> Sequence[float]:
-    count = len(pages)
-    return pages[min(int(count * first), count - 1) : max(1, int(count * last))]
+    start = min(int(len(pages) * first), len(pages) - 1)
+    return pages[start : max(start + 1, int(len(pages) * last))]
 
 
 # Signing, in a process of its own.

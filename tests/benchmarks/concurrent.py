@@ -22,7 +22,7 @@ from tests.benchmarks.processes import tree_cpu_s
 from tests.benchmarks.trial import participant_id, same_facts, signed_vital_signs
 from tests.ledger.small_ledger import SITE, SmallLedger
 
-CLIENTS: Final = {1: 60, 16: 20, 64: 10, 256: 4}
+CLIENTS: Final = {1: 60, 16: 20, 32: 15, 64: 10, 256: 4}
 """How many statements each client hands in during one block, by the number of clients."""
 LIBRARY_CLIENTS: Final = (1, 64)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -21,6 +21,7 @@ from tests.benchmarks.places import places
 from tests.benchmarks.report import compare, heading, table
 from tests.benchmarks.served import serving
 from tests.benchmarks.trial import open_trial
+from tests.benchmarks.umadb import Unavailable
 
 PARTICIPANTS: Final = 30
 SEED: Final = 1
@@ -65,7 +66,7 @@ QUICK = Plan(
     appends=6,
     concurrent=3,
     http=3,
-    clients=(1, 64),
+    clients=(1, 16, 64, 256),
     bulk=10_000,
     verifies=3,
     verified=2_000,
@@ -126,30 +127,52 @@ def _http(directory: Path, plan: Plan) -> None:
                 compare(series[http.record_name(clients)], series[http.noop_name(clients)], target=target)
 
 
-def _uma(directory: Path, _: Plan) -> None:
-    heading(f"UmaDB, {uma.CLIENTS} clients: one unsigned event an append, over gRPC, for comparison")
-    try:
-        told = uma.append(directory)
-    except uma.Skipped as error:
-        print(f"SKIPPED: {error}")
-        return
-    latency = f"p50 {told.p50_ms:.2f} ms, p99 {told.p99_ms:.2f} ms"
-    print(f"UmaDB {told.version}: {told.per_s:,.0f} events/s, {latency}")
+def _uma(directory: Path, plan: Plan) -> None:
+    """Measure UmaDB and the ledger with as many clients in the same rounds."""
+    clients = uma.CLIENTS
+    with ExitStack() as stack:
+        try:
+            beside = stack.enter_context(closing(uma.Uma(directory)))
+        except Unavailable as error:
+            print(f"\nSKIPPED: UmaDB: {error}")
+            return
+        for place in stack.enter_context(places(directory, clients, "umadb")):
+            heading(f"UmaDB and the ledger over {place.kind}, {clients} clients at once")
+            measured = concurrent.Concurrent(place.trial, place.library, (clients,))
+            with serving(place.directory, place.trial.sources.now_us(), place.url) as (pid, port):
+                over_http = http.Http(place.trial, pid, port, (clients,))
+                served, _ = over_http.contenders()
+                ours, _ = measured.contenders()
+                series = run([ours, served, beside.contender()], plan.http)
+                over_http.close()
+            measured.close()
+            table(series.values())
+            compare(series[concurrent.ledger_name(clients)], series[uma.NAME])
+            compare(series[http.record_name(clients)], series[uma.NAME])
 
 
 def _bulk(directory: Path, plan: Plan) -> None:
     heading(f"Bulk import of {plan.bulk:,} events: signed, ruled, committed, {bulk.PAGE:,} a commit")
     imported = bulk.import_events(directory / "imported", plan.bulk)
     library = bulk.save_events(directory, plan.bulk)
+    print(f"{'':30}{'events/s':>12}{'CPU µs':>10}{'p50 ms':>10}{'p99 ms':>10}   of a commit")
+    for n in range(10):
+        _print_part(imported, f"tenth {n + 1}", n / 10, (n + 1) / 10)
+    _print_part(imported, "all of it", 0, 1)
     rate, first, last = imported.rate(0, 1), imported.rate(0, 0.1), imported.rate(0.9, 1)
-    print(f"events/s {rate:,.0f}; first tenth {first:,.0f}, last tenth {last:,.0f}: {last / first:.2f} x")
+    print(f"\nlast tenth against first: {last / first:.2f} x by wall time, ", end="")
+    print(f"{imported.cpu_us(0, 0.1) / imported.cpu_us(0.9, 1):.2f} x by CPU time (asked: flat)")
     aggregate = f"aggregates of {bulk.PER_PARTICIPANT}"
     print(f"eventsourcing, unsigned, {aggregate}: {library:,.0f} events/s: {rate / library:.2f} x")
-    first, last = imported.cpu_us(0, 0.1), imported.cpu_us(0.9, 1)
-    print(f"CPU µs an event {imported.cpu_us(0, 1):.0f}; first tenth {first:.0f}, last tenth {last:.0f}")
     print(f"\n{'where the time goes, per event, of the pages that are timed by stage':62}{_US}")
     for stage, took in sorted(imported.stages.items(), key=lambda each: -each[1].cpu_us):
         print(f"{stage:62}{took.wall_us:>10.1f}{took.cpu_us:>10.1f}")
+
+
+def _print_part(imported: bulk.Imported, name: str, first: float, last: float) -> None:
+    rate, cpu_us = imported.rate(first, last), imported.cpu_us(first, last)
+    latency = "".join(f"{imported.commit_ms(first, last, percent):>10.0f}" for percent in (50, 99))
+    print(f"{name:30}{rate:>12,.0f}{cpu_us:>10.0f}{latency}")
 
 
 @contextmanager

@@ -20,7 +20,7 @@ from tests.benchmarks.served import NOOP, RECORD
 from tests.benchmarks.trial import participant_id, signed_vital_signs
 from tests.ledger.small_ledger import SmallLedger
 
-CLIENTS: Final = {1: 30, 16: 8, 64: 4, 256: 2}
+CLIENTS: Final = {1: 30, 16: 8, 32: 6, 64: 4, 256: 2}
 """How many statements each client hands in during one block, by the number of clients."""
 _CREATED: Final = b"HTTP/1.1 201"
 

@@ -2,125 +2,132 @@
 
 It signs, judges and proves nothing; one event with the same facts is one durable append over gRPC. Its
 package is installed into an environment of its own, in the run's directory, where the package index has it;
-else it is skipped. Server and clients run in that environment.
+else it is skipped. Server and clients run in that environment; the clients wait there between blocks.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import signal
 import socket
 import subprocess
-import sys
 import time
-import venv
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from tests.benchmarks.blocks import Contender, Work
+from tests.benchmarks.processes import tree_cpu_s
 from tests.benchmarks.trial import same_facts
+from tests.benchmarks.umadb import VERSION, Unavailable, installed
 
-PACKAGE: Final = "umadb"
 CLIENTS: Final = 32
-EACH: Final = 60
-WARM_UP: Final = 5
-INSTALL_S: Final = 120.0
+EACH: Final = 15
+"""How many events each client appends in a block: as the ledger's clients do."""
+NAME: Final = f"UmaDB {VERSION}, {CLIENTS} clients: unsigned, durable, over gRPC"
 PATIENCE_S: Final = 30.0
 
-_CLIENT: Final = """
+_CLIENTS: Final = """
 import json, sys, threading, time
 from umadb import Client, Event
-url, clients, each, warm = sys.argv[1], *map(int, sys.argv[2:5])
-data = sys.argv[5].encode()
-def one(client, number):
-    client.append([Event(event_type="VitalSignsRecorded", data=data, tags=[f"participant:{number}"])])
+url, clients, each = sys.argv[1], *map(int, sys.argv[2:4])
+data = sys.argv[4].encode()
+ready, done = threading.Barrier(clients + 1), threading.Barrier(clients + 1)
 taken = [[] for _ in range(clients)]
-gate = threading.Barrier(clients + 1)
 def work(number):
     client = Client(url)
-    for _ in range(warm):
-        one(client, number)
-    gate.wait()
-    for _ in range(each):
-        began = time.perf_counter()
-        one(client, number)
-        taken[number].append(time.perf_counter() - began)
-threads = [threading.Thread(target=work, args=(n,)) for n in range(clients)]
-for thread in threads: thread.start()
-gate.wait()
-began = time.perf_counter()
-for thread in threads: thread.join()
-print(json.dumps([time.perf_counter() - began, sorted(sum(taken, []))]))
+    while True:
+        ready.wait()
+        for _ in range(each):
+            began = time.perf_counter()
+            client.append([Event("VitalSignsRecorded", data, [f"participant:{number}"])])
+            taken[number].append(time.perf_counter() - began)
+        done.wait()
+for number in range(clients):
+    threading.Thread(target=work, args=(number,), daemon=True).start()
+print("ready", flush=True)
+for _ in sys.stdin:
+    ready.wait()
+    done.wait()
+    print(json.dumps(sum(taken, [])), flush=True)
+    for each_taken in taken:
+        each_taken.clear()
 """
 
 
-class Skipped(Exception):  # noqa: N818  says why there is no such row
-    """There is no UmaDB to be had here, and why."""
+class Uma:
+    """A server and its clients."""
 
+    def __init__(self, directory: Path) -> None:
+        """Install, serve, and start the clients.
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Appended:
-    """What appending took: events a second, and percentiles of single appends."""
-
-    version: str
-    per_s: float
-    p50_ms: float
-    p99_ms: float
-
-
-def append(directory: Path) -> Appended:
-    """Install, serve, append.
-
-    Raises:
-        Skipped: the package cannot be installed, or its server does not come up.
-    """
-    python, version = _install(directory / "umadb-env")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    server = subprocess.Popen(
-        [python.parent / PACKAGE, "--listen", f"127.0.0.1:{port}", "--db-path", directory / "uma.db"],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        _wait_for(port, server)
-        arguments = [f"http://127.0.0.1:{port}", CLIENTS, EACH, WARM_UP, json.dumps(same_facts(1))]
-        told = subprocess.run(
-            [python, "-c", _CLIENT, *map(str, arguments)], check=True, capture_output=True, text=True
+        Raises:
+            Unavailable: the package cannot be installed, or its server does not come up.
+        """
+        python = installed(directory / "environment")
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        self._server = subprocess.Popen(
+            [python.parent / "umadb", "--listen", f"127.0.0.1:{port}", "--db-path", directory / "uma.db"],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
         )
-    except subprocess.CalledProcessError as error:
-        raise Skipped("its clients failed") from error
-    finally:
-        server.send_signal(signal.SIGINT)
+        self._clients: subprocess.Popen[str] | None = None
         try:
-            server.wait(PATIENCE_S)
+            _wait_for(port, self._server)
+            arguments = [f"http://127.0.0.1:{port}", CLIENTS, EACH, json.dumps(same_facts(1))]
+            self._clients = subprocess.Popen(
+                [python, "-c", _CLIENTS, *map(str, arguments)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+            )
+            self._hear(self._clients)
+        except BaseException:
+            self.close()
+            raise
+
+    def contender(self) -> Contender:
+        """Return what is measured: a block of appends by all clients at once."""
+        latencies: list[float] = []
+        clients = self._clients
+        assert clients is not None
+
+        def prepare() -> Work:
+            def work() -> None:
+                assert clients.stdin is not None
+                clients.stdin.write("go\n")
+                clients.stdin.flush()
+                latencies.extend(json.loads(self._hear(clients)))
+
+            return work
+
+        pids = (self._server.pid, clients.pid)
+        return Contender(
+            name=NAME,
+            events=CLIENTS * EACH,
+            prepare=prepare,
+            cpu_s=lambda: sum(map(tree_cpu_s, pids)),
+            latencies=latencies,
+        )
+
+    def close(self) -> None:
+        """End both."""
+        if self._clients is not None:
+            self._clients.communicate(timeout=PATIENCE_S)
+        self._server.send_signal(signal.SIGINT)
+        try:
+            self._server.wait(PATIENCE_S)
         except subprocess.TimeoutExpired:
-            server.kill()
-            server.wait()
-    seconds, latencies = json.loads(told.stdout)
-    return Appended(
-        version=version,
-        per_s=CLIENTS * EACH / seconds,
-        p50_ms=latencies[len(latencies) // 2] * 1e3,
-        p99_ms=latencies[len(latencies) * 99 // 100] * 1e3,
-    )
+            self._server.kill()
+            self._server.wait()
 
-
-def _install(environment: Path) -> tuple[Path, str]:
-    venv.create(environment, with_pip=True)
-    python = environment / ("Scripts" if os.name == "nt" else "bin") / Path(sys.executable).name
-    if not python.exists():
-        python = python.with_name("python")
-    install = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", PACKAGE]
-    ask = f"from importlib.metadata import version; print(version({PACKAGE!r}))"
-    try:
-        subprocess.run(install, check=True, capture_output=True, timeout=INSTALL_S)
-        told = subprocess.run([python, "-c", ask], check=True, capture_output=True, text=True)
-    except (subprocess.SubprocessError, OSError) as error:
-        raise Skipped("the package cannot be installed here") from error
-    return python, told.stdout.strip()
+    def _hear(self, clients: subprocess.Popen[str]) -> str:
+        assert clients.stdout is not None
+        line = clients.stdout.readline()
+        if not line:
+            raise Unavailable("its clients do not run here")
+        return line
 
 
 def _wait_for(port: int, server: subprocess.Popen[bytes]) -> None:
@@ -131,4 +138,4 @@ def _wait_for(port: int, server: subprocess.Popen[bytes]) -> None:
             if probe.connect_ex(("127.0.0.1", port)) == 0:
                 return
         time.sleep(0.05)
-    raise Skipped("its server does not come up")
+    raise Unavailable("its server does not come up")

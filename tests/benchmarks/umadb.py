@@ -32,7 +32,7 @@ class Beside:
         Raises:
             Unavailable: no wheel for this machine, or no way to get it.
         """
-        self._python = _installed(directory / "environment")
+        self._python = installed(directory / "environment")
         self._process = subprocess.Popen(
             [self._python, "-c", SCRIPT, directory / "data"],
             stdin=subprocess.PIPE,
@@ -67,7 +67,12 @@ class Beside:
         return self._process.stdout.readline().decode().strip()
 
 
-def _installed(environment: Path) -> Path:
+def installed(environment: Path) -> Path:
+    """Make an environment with the package; return its interpreter.
+
+    Raises:
+        Unavailable: no wheel for this machine, or no way to get it.
+    """
     python = environment / "bin" / "python"
     try:
         subprocess.run([sys.executable, "-m", "venv", environment], check=True, capture_output=True)
