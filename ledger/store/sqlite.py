@@ -246,7 +246,7 @@ class SqliteStore(RowReads):
     def _make_room(self) -> None:
         self._commits += 1
         if self._commits == MANY:
-            with contextlib.suppress(sqlite3.Error):  # it is for speed alone
+            with contextlib.suppress(sqlite3.Error, OSError):  # it is for speed alone
                 make_room(self.path, self._busy_timeout_s)
 
     def _erase(self, name: str, rows: Sequence[Row]) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ _CACHE_KIB: Final = 32 * 1024
 _LOG_PAGES: Final = 4_000
 """Pages of the write-ahead log before they are put in place, 16 MB: the more, the fewer are written twice."""
 _PAGE_BYTES: Final = 4_096
+_SPARE: Final = 10  # times its length are free where the log is made longer ahead
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,17 +145,21 @@ def make_room(path: Path, busy_timeout_s: float) -> None:
 
     To sync a file that grows takes twice as long as one that is overwritten: the file system then has its own
     journal to write. So pages are written into the log by a transaction that is rolled back; with hardly any
-    cache they go there at once, without a commit mark, and whoever commits next writes over them.
+    cache they go there at once, without a commit mark, and whoever commits next writes over them. On a disk
+    that is nearly full nothing is done.
 
     Raises:
-        sqlite3.Error: there is no room, or another process writes; the log is as good as it was.
+        sqlite3.Error, OSError: another process writes, or the disk does not; the log is as good as it was.
     """
+    length = _LOG_PAGES * _PAGE_BYTES
+    if shutil.disk_usage(path.parent).free < _SPARE * length:
+        return
     with contextlib.closing(connect(path, busy_timeout_s)) as connection:
         connection.execute("PRAGMA cache_size = 10")
         connection.execute("BEGIN IMMEDIATE")
         connection.execute(
             "INSERT INTO attachments (sha256, media_type, data) VALUES (zeroblob(32), '', zeroblob(?))",
-            (_LOG_PAGES * _PAGE_BYTES,),
+            (length,),
         )
         connection.execute("ROLLBACK")
 

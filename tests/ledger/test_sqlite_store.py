@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 import stat
 from collections.abc import Iterator
@@ -180,6 +181,16 @@ def test_who_commits_often_writes_over_a_log_of_full_length(tmp_path: Path) -> N
         with closing(SqliteStore.open(crashed)) as reopened:
             assert reopened.head() == log.head() == store.head()
             assert reopened.entries(0, MANY + 9) == store.entries(0, MANY + 9)
+
+
+def test_the_last_room_on_a_disk_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where little is free the log grows by what is recorded, and by nothing else."""
+    free = shutil.disk_usage(tmp_path)._replace(free=20_000_000)
+    monkeypatch.setattr("ledger.store.sqlite_files.shutil.disk_usage", lambda _: free)
+    with closing(SqliteStore.create(tmp_path / NAME)) as store:
+        log = Log(store)
+        record(store, *(log.commit(STUDY) for _ in range(MANY + 1)))
+        assert (tmp_path / f"{NAME}-wal").stat().st_size < 10_000_000
 
 
 def test_an_erasure_lets_the_log_grow_anew(tmp_path: Path) -> None:
