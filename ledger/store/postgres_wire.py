@@ -157,7 +157,11 @@ class Wire:
             self._pgconn.send_prepare(name.encode(), numbered.encode())
         self._sync()
         self._flush()
-        self.hear()
+        try:
+            self.hear()
+        except psycopg.Error:
+            self.connection.close()  # some are prepared and some not: a new connection begins anew
+            raise
         self._prepared = True
 
     def _send(self, steps: Sequence[_Encoded]) -> None:

@@ -211,6 +211,26 @@ class TestPostgresStore(StoreContract):
                 transaction.stream(STUDY)
         assert store.head().size == 1
 
+    def test_a_table_that_is_locked_when_statements_are_prepared_is_busy_and_no_more(
+        self, tmp_path: Path, store: Store
+    ) -> None:
+        """Who could not prepare while somebody altered a table writes when that is over."""
+        with closing(self.open(tmp_path, busy_timeout_s=0.1)) as other:
+            with session(self.server, schema_of(tmp_path), OWNER) as owner:
+                owner.execute("BEGIN; LOCK TABLE guards IN ACCESS EXCLUSIVE MODE")
+                with pytest.raises(StoreError, match="STORE_BUSY"):
+                    record(other, Log(store).commit(STUDY))
+            record(other, Log(store).commit(STUDY))
+        assert store.head().size == 1
+
+    def test_a_commit_of_many_megabytes_arrives(self, store: Store) -> None:
+        """More than the connection takes at once is sent piece by piece."""
+        log = Log(store)
+        commit = log.commit(*[STUDY] * 300, padding=30_000)
+        record_last(store, commit)
+        assert store.entries(0, 300) == [stored(event) for event in commit.events]
+        assert store.head() == log.head()
+
     def test_what_becomes_of_the_caller_does_not_stop_the_last_commit(self, store: Store) -> None:
         """It is on its way when the caller fails: the error is the caller's, and the commit is there."""
         commit = Log(store).commit(STUDY)
