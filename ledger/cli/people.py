@@ -1,4 +1,4 @@
-"""`people`: who can log in; a one-time secret for a first password, and for a new one after a reset.
+"""`people`: who can log in; a one-time secret for a first password and after a reset; a lock that is lifted.
 
 An invitation is for somebody who has no password yet, the first administrator too. A reset is an
 administrator's act: it is signed with their key and recorded (`configuration.changed`) before the secret is
@@ -23,8 +23,10 @@ from ledger.identity.accounts import Accounts
 from ledger.identity.assertions import make_assertion
 from ledger.identity.database import AccountsDatabase
 from ledger.identity.reach import Head, roles_of
+from ledger.keys import SigningKey
 from ledger.prepare import Signer
 from ledger.sources import SystemSources
+from ledger.state.people import LOGIN_UNLOCKED
 from ledger.times import format_instant
 
 RESET: Final = "password_reset"
@@ -38,6 +40,7 @@ def register(app: typer.Typer) -> None:
     people.command()(invite)
     people.command(name="list")(list_people)
     people.command()(reset)
+    people.command()(unlock)
     people.command(name="assert")(assert_key)
     app.add_typer(people, name="people")
 
@@ -66,24 +69,49 @@ def reset(
     signing = read_key(key).signing_key()
     with _accounts(directory) as accounts:
         _require_active(accounts.heads.now(), person)
-        signer = Signer.of_log(accounts.ledger, signing)
-        if signer.person == person:
-            raise RefusedError("SAME_PERSON", "expected another administrator than the person")
-        action = {
-            "type": "configuration.changed",
-            "stream": "study",
-            "role": role,
-            "meaning": "approval",
-            "data": {
-                "changes": [{"setting": RESET, "new": person}],
-                "reference": reference,
-                "source": {"kind": "esource"},
-            },
-        }
-        accounts.ledger.record(signer.submission(accounts.ledger, action, {}))
+        _change(accounts, signing, role, RESET, person, reference)
         accounts.passwords.remove(person)
         accounts.end_all(person, "revoked")
         _hand_out(accounts, person, as_json)
+
+
+def unlock(
+    directory: Directory,
+    person: Person,
+    key: Annotated[Path, typer.Option(help="Key file of the administrator who lifts the lock.")],
+    reference: Annotated[str, typer.Option(help="Ticket or letter in which the person asked.")],
+    role: Annotated[str, typer.Option(help="Role that they sign in.")] = "sponsor_administrator",
+    as_json: AsJson = False,
+) -> None:
+    """Lift the lock that failed attempts put on a login; it is recorded. Password and sessions stay."""
+    signing = read_key(key).signing_key()
+    with _accounts(directory) as accounts:
+        _require_active(accounts.heads.now(), person)
+        locked_s = accounts.gate.retry_s(person)
+        _change(accounts, signing, role, LOGIN_UNLOCKED, person, reference)
+        accounts.attempts.succeeded("id", person)
+    show({"person": person, "was_locked_for_s": locked_s}, as_json)
+
+
+def _change(
+    accounts: Accounts, signing: SigningKey, role: str, setting: str, person: str, reference: str
+) -> None:
+    """Record what an administrator does to another person's login, before it is done."""
+    signer = Signer.of_log(accounts.ledger, signing)
+    if signer.person == person:
+        raise RefusedError("SAME_PERSON", "expected another administrator than the person")
+    action = {
+        "type": "configuration.changed",
+        "stream": "study",
+        "role": role,
+        "meaning": "approval",
+        "data": {
+            "changes": [{"setting": setting, "new": person}],
+            "reference": reference,
+            "source": {"kind": "esource"},
+        },
+    }
+    accounts.ledger.record(signer.submission(accounts.ledger, action, {}))
 
 
 def list_people(directory: Directory, as_json: AsJson = False) -> None:

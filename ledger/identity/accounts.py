@@ -16,6 +16,7 @@ While another writer holds the store that is so for who may unblind; others ask 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -27,6 +28,8 @@ from ledger.identity.attempts import Attempts
 from ledger.identity.database import AccountsDatabase
 from ledger.identity.denial import LOCKED, SESSION_EXPIRED, UNAUTHENTICATED, DeniedError
 from ledger.identity.gate import HOUR_US, MINUTE_US, Came, Code, Gate
+from ledger.identity.guesses import PART as PLACES
+from ledger.identity.guesses import Guesses
 from ledger.identity.invitations import Invitations
 from ledger.identity.passwords import Passwords
 from ledger.identity.reach import Head, Heads, reach_of, roles_of
@@ -37,6 +40,7 @@ from ledger.unblinding_queue import ROLES as UNBLINDERS
 UNRECORDED: Final = "0" * 64
 """The `login` of a session that began while the log was frozen."""
 
+OVER: Final = ("idle", "limit")
 Ending = Literal["signed_out", "idle", "limit", "revoked", "restart"]
 
 
@@ -65,6 +69,7 @@ class Accounts:
         self.ledger = ledger
         self.database = database
         self.settings = settings
+        database.add(PLACES)
         self.sessions = Sessions(
             database,
             secret,
@@ -75,10 +80,12 @@ class Accounts:
         self.invitations = Invitations(database, secret)
         self.attempts = Attempts(database, secret)
         self.heads = heads or Heads(ledger)
+        self.guesses = Guesses(database, secret, self.attempts)
         self.gate = Gate(
             ledger,
             self.heads,
             self.attempts,
+            self.guesses,
             study=study,
             address_failures=settings.address_failures,
             tell=tell,
@@ -126,9 +133,11 @@ class Accounts:
         """Return the open session of a secret, used now unless it is only looked at.
 
         Raises:
-            DeniedError: `SESSION_EXPIRED` when it is found over, `UNAUTHENTICATED` for any other.
+            DeniedError: `SESSION_EXPIRED` when it is over, for a day after; `UNAUTHENTICATED` for any other.
         """
         held = self.sessions.held(secret)
+        if held is None and self.sessions.was_over(secret, self._now()):
+            raise DeniedError(SESSION_EXPIRED)
         if held is None:
             self.gate.count("unknown_session")
             raise DeniedError(UNAUTHENTICATED)
@@ -171,7 +180,8 @@ class Accounts:
         now_us = self._now()
         over = self.sessions.over(held, now_us)
         if over is not None:
-            self.end(held, over)
+            with suppress(StoreError):  # the sweep tries again
+                self.end(held, over)
             raise DeniedError(SESSION_EXPIRED)
         if not self.heads.now().is_active(held.person):
             self.end(held, "revoked")
@@ -211,9 +221,23 @@ class Accounts:
         return Opened(session=session, secret=secret)
 
     def end(self, session: Session, code: Ending) -> None:
-        """End a session and record that, once."""
-        if self.sessions.end(session) and session.login != UNRECORDED and not self.ledger.startup.frozen:
+        """End a session and record that, once; where the store takes nothing now, it is tried again later.
+
+        Raises:
+            StoreError: it could not be recorded; the session is over all the same.
+        """
+        over_us = self._now() if code in OVER else None
+        if not self.sessions.end(session, over_us):
+            return
+        if session.login == UNRECORDED or self.ledger.startup.frozen:
+            return
+        try:
             logins.ended(self.ledger, session.person, session.login, code)
+        except FrozenError:
+            pass  # another process froze it meanwhile
+        except StoreError:
+            self.sessions.put_back(session)
+            raise
 
     def end_all(self, person: str, code: Ending, *, but: str | None = None) -> None:
         """End the sessions of a person, all but one where that is named."""
@@ -224,8 +248,9 @@ class Accounts:
     def sweep(self) -> None:
         """Record the end of sessions that are over and that nobody asked for any more."""
         now_us = self._swept_us = self._now()
-        for session in self.sessions.all_over(now_us):
-            self.end(session, self.sessions.over(session, now_us) or "idle")
+        with suppress(StoreError):  # who asks for something else is not kept from it; the next sweep goes on
+            for session in self.sessions.all_over(now_us):
+                self.end(session, self.sessions.over(session, now_us) or "idle")
 
     def _open(self, head: Head, person: str, components: Sequence[str], came: Came) -> Opened:
         if came.role is not None:

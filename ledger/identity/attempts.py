@@ -18,7 +18,7 @@ from ledger.identity.database import AccountsDatabase
 from ledger.identity.passwords import PART
 from ledger.store.sql import queries
 
-Kind = Literal["address", "id"]
+Kind = Literal["address", "id", "guess", "pause"]
 KEPT_US: Final = 24 * 3_600_000_000
 
 _Q: Final = queries("passwords_queries.sql", "ledger.identity")

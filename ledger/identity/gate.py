@@ -5,8 +5,9 @@
 
 A failure of somebody whom the log knows is `login.failed` there, and the last that is allowed brings
 `login.locked` (21 CFR 11.300(d)). Whoever is not let in learns neither which part was wrong nor whether the
-id exists: an unknown one costs the same work, gets the same answer and is locked after as many failures,
-counted beside the log. While the log is frozen everybody is counted there.
+id exists: an address that the person never came from is locked out before them (`guesses`), an unknown id
+costs the same work, gets the same answer and is locked after as many failures, counted beside the log.
+While the log is frozen everybody is counted there.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from ledger.errors import FrozenError
 from ledger.identity.alerts import Alert, Tell, people_to_alert
 from ledger.identity.attempts import Attempts, Limit
 from ledger.identity.denial import LOCKED, TOO_MANY, UNAUTHENTICATED, DeniedError
+from ledger.identity.guesses import Guesses
 from ledger.identity.reach import Head, Heads
 
 MINUTE_US: Final = 60_000_000
@@ -49,6 +51,7 @@ class Gate:
         ledger: Ledger,
         heads: Heads,
         attempts: Attempts,
+        guesses: Guesses,
         *,
         study: str,
         address_failures: int,
@@ -58,6 +61,7 @@ class Gate:
         self.counted: dict[str, int] = {}
         self._ledger = ledger
         self._attempts = attempts
+        self._guesses = guesses
         self._study = study
         self._tell = tell
         self._by_address = Limit(
@@ -75,22 +79,34 @@ class Gate:
         if waiting_us > 0:
             self.count("address_locked")
             raise DeniedError(TOO_MANY, retry_s=_seconds(waiting_us))
+        waiting_s = self._guesses.wait_s(person, came.address, self._now())
+        if waiting_s:
+            self.count("guesses")
+            raise DeniedError(LOCKED, retry_s=waiting_s)
         head = self.heads.now()
         wrong = "locked" if self.retry_s(person) else check()
         if wrong is None and not head.is_active(person):
             wrong = "disabled"
         if wrong is None:
             self._attempts.succeeded("id", person)
+            self._guesses.let_in(person, came.address, self._now())
             return head
         if self.failed(person, wrong, came):
-            raise DeniedError(LOCKED, retry_s=max(1, self.retry_s(person)))
+            waiting_s = self._guesses.wait_s(person, came.address, self._now())
+            raise DeniedError(LOCKED, retry_s=max(1, waiting_s or self.retry_s(person)))
         raise DeniedError(UNAUTHENTICATED)
 
     def failed(self, person: str, code: Code, came: Came) -> bool:
-        """Record a failure of somebody whom the log knows, count any other; tell whether the id is locked."""
+        """Record a failure of somebody whom the log knows, count any other; tell whether the id is locked.
+
+        From where the person never came the last failure that would lock them locks that address out instead.
+        """
         if self._attempts.failed("address", came.address, self._now(), self._by_address):
             self._alert("address_locked", self._by_address.failures)
         head = self.heads.now()
+        if self._guesses.failed(person, came.address, head.people.login_limit(head.size), self._now()):
+            self.count("guesses")
+            return True
         if head.person(person) is not None and not self._ledger.startup.frozen:
             with suppress(FrozenError):  # another process froze it: counted beside the log, as below
                 return self._record(head, person, code, came)

@@ -32,11 +32,13 @@ PART: Final = Part(name="sessions", script="sessions.sql", package="ledger.ident
 SECRET_BYTES: Final = 32
 DEFAULT_IDLE_US: Final = 15 * 60_000_000
 DEFAULT_LIFETIME_US: Final = 12 * 3_600_000_000
+TOLD_US: Final = 24 * 3_600_000_000
 MAX_OVER: Final = 64  # sessions that one look takes away
 
 Over = Literal["idle", "limit"]
 
 _Q: Final = queries("sessions_queries.sql", "ledger.identity")
+_ENDED: Final = queries("places_queries.sql", "ledger.identity")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,10 +136,26 @@ class Sessions:
         """Write down that a second component was given for a signature (11.200(a)(1)(i))."""
         self._change(session, used_us=now_us, signed_us=now_us)
 
-    def end(self, session: Session) -> bool:
-        """Take a session away; tell whether it was there, so that one caller alone records its end."""
+    def end(self, session: Session, over_us: int | None = None) -> bool:
+        """Take a session away; tell whether it was there, so that one caller alone records its end.
+
+        One that is over by a limit, as of `over_us`, is told so for `TOLD_US`.
+        """
         with self._database.writing() as connection:
+            if over_us is not None:
+                connection.execute(_ENDED["forget_ended"], (over_us,))
+                connection.execute(_ENDED["ended"], (session.id, over_us + TOLD_US))
             return connection.execute(_Q["end"], (session.id,)).rowcount > 0
+
+    def put_back(self, session: Session) -> None:
+        """Let a session whose end could not be recorded be ended again; it stays over by its own limits."""
+        with self._database.writing() as connection:
+            connection.execute(_Q["begin"], (*_row(session), self._mac(session)))
+
+    def was_over(self, secret: str, now_us: int) -> bool:
+        """Tell whether a session that is gone was over by a limit."""
+        rows = self._database.read(_ENDED["was_over"], (self._id(secret),))
+        return bool(rows) and now_us < int(rows[0][0])
 
     def of(self, person: str) -> tuple[Session, ...]:
         """Return the sessions of a person, the eldest first, over or not."""

@@ -10,7 +10,7 @@ from typing import Any, Final
 from ledger.rules.case import StudyCase, StudyFold, StudyJudge
 from ledger.rules.record import Record, span
 from ledger.rules.rule_versions import newest
-from ledger.state.people import LOGIN_FAILURES, Backup, Downtime, Release, put
+from ledger.state.people import LOGIN_FAILURES, LOGIN_UNLOCKED, Backup, Downtime, Logins, Release, put
 from ledger.studystate import Attachments, StudyState
 
 
@@ -99,6 +99,9 @@ def _configured(state: StudyState, record: Record, attachments: Attachments) -> 
         if change["setting"] == LOGIN_FAILURES and _is_limit(change.get("new", ""))
     )
     state = _destroyed(state, record, attachments)
+    for change in record.data["changes"]:
+        if change["setting"] == LOGIN_UNLOCKED and "new" in change:  # failures before count no more
+            state = _changed(state, logins=put(state.people.logins, change["new"], Logins()))
     return _changed(state, login_limits=(*state.people.login_limits, *limits)) if limits else state
 
 

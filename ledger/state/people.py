@@ -18,6 +18,7 @@ V = TypeVar("V")
 
 FIRST_RULES: Final = 1  # the version of the rules before any release
 DEFAULT_LOGIN_FAILURES: Final = 5
+LOGIN_UNLOCKED: Final = "login_unlocked"  # whose login an administrator opens again
 LOGIN_FAILURES: Final = "login_failures"
 """The setting of `configuration.changed` that says how many failures lock a login (21 CFR 11.300(d))."""
 

@@ -161,6 +161,7 @@ def test_many_at_once_lock_once(world: World) -> None:
 
 def test_guessing_at_a_locked_id_does_not_fill_the_log(world: World) -> None:
     """Twenty attempts of an hour are recorded, further ones counted."""
+    world.enrol()
     for _ in range(5):
         denied(world, "bchan", "wrong")
     size = world.size
@@ -168,6 +169,36 @@ def test_guessing_at_a_locked_id_does_not_fill_the_log(world: World) -> None:
         denied(world, "bchan", "wrong", Came(address=f"192.0.2.{n}"))
     assert world.types(size) == ["login.failed"] * WHILE_LOCKED
     assert world.accounts.gate.counted["while_locked"] == 3
+
+
+def test_one_strange_address_locks_nobody_out(world: World) -> None:
+    """It is locked out itself, for as long, however often it comes back in a day; its person goes on."""
+    world.enrol()
+    size, strange = world.size, Came(address="198.51.100.9")
+    codes = [denied(world, "bchan", "wrong", strange) for _ in range(6)]
+    assert codes == ["UNAUTHENTICATED"] * 4 + ["LOCKED"] * 2
+    for _ in range(6):
+        world.small.sources.advance(logins.LOCKED_US)
+        assert denied(world, "bchan", "wrong", strange) == "LOCKED"
+    assert world.types(size) == ["login.failed"] * 4
+    world.accounts.log_in("bchan", PASSWORD, HERE)
+    world.small.sources.advance(logins.LOCKED_US)
+    world.accounts.log_in("bchan", PASSWORD, strange)  # the right password is let in from anywhere
+
+
+def test_an_administrator_lifts_a_lock(world: World) -> None:
+    """Recorded as `configuration.changed`; the failures before count no more, and no rule is broken."""
+    world.enrol()
+    for _ in range(5):
+        denied(world, "bchan", "wrong")
+    assert denied(world, "bchan", PASSWORD) == "LOCKED"
+    size = world.size
+    changes = {"changes": [{"setting": "login_unlocked", "new": "bchan"}], "reference": "TICKET-8",
+               "source": {"kind": "esource"}}  # fmt: skip
+    by = ("admin", "sponsor_administrator", "approval")
+    world.small.say("unlock", *by, "configuration.changed", "study", changes)
+    world.accounts.log_in("bchan", PASSWORD, HERE)
+    assert world.types(size) == ["configuration.changed", "login.succeeded"]
 
 
 def test_an_address_has_to_wait_after_many_failures(world: World) -> None:
@@ -280,7 +311,7 @@ def test_a_change_of_password_ends_the_other_sessions(world: World) -> None:
 
 
 def test_a_session_that_is_found_over_is_recorded_once(world: World) -> None:
-    """Not used for the idle time: SESSION_EXPIRED, `session.ended` with its reason, and unknown after."""
+    """Not used for the idle time: SESSION_EXPIRED for a day, `session.ended` once, and unknown after."""
     opened = world.enrol()
     size = world.size
     world.small.sources.advance(CHEAP.idle_minutes * MINUTE_US)
@@ -288,6 +319,10 @@ def test_a_session_that_is_found_over_is_recorded_once(world: World) -> None:
         world.accounts.session(opened.secret)
     assert world.types(size) == ["session.ended"]
     assert world.newest()["code"] == "idle"
+    world.accounts.sweep()
+    with pytest.raises(DeniedError, match="SESSION_EXPIRED"):
+        world.accounts.session(opened.secret)
+    world.small.sources.advance(24 * 60 * MINUTE_US)
     with pytest.raises(DeniedError, match="UNAUTHENTICATED"):
         world.accounts.session(opened.secret)
     assert world.size == size + 1
