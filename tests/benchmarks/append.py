@@ -15,7 +15,6 @@ import sqlite3
 from pathlib import Path
 from typing import Any, Final
 
-from api.recorder import Recorder
 from ledger.prepare import prepare
 from ledger.store.sqlite_files import connect
 from tests.benchmarks.blocks import Contender, Work
@@ -26,6 +25,7 @@ from tests.benchmarks.trial import (
     participant_id,
     record,
     same_facts,
+    served,
     sign,
     signed_vital_signs,
     vital_signs,
@@ -52,7 +52,7 @@ class Append:
         self._raw = _raw_database(directory / "raw.db")
         self._participants = 0
         self._runner = asyncio.Runner()
-        self._recorder = Recorder(trial.ledger)
+        self._recorder = served(trial)
 
     @property
     def settings(self) -> dict[str, dict[str, Any]]:

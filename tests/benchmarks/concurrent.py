@@ -14,12 +14,11 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
-from api.recorder import Recorder
 from ledger.submission import Submission
 from tests.benchmarks.blocks import Contender, Work
 from tests.benchmarks.library import Library, Patient
 from tests.benchmarks.processes import tree_cpu_s
-from tests.benchmarks.trial import participant_id, same_facts, signed_vital_signs
+from tests.benchmarks.trial import participant_id, same_facts, served, signed_vital_signs
 from tests.ledger.small_ledger import SITE, SmallLedger
 
 CLIENTS: Final = {1: 60, 16: 20, 32: 15, 64: 10, 256: 4}
@@ -45,7 +44,7 @@ class Concurrent:
         self._library = library
         self._sizes = sizes
         self._runner = asyncio.Runner()
-        self._recorder = Recorder(trial.ledger)
+        self._recorder = served(trial)
         most = max(each for each in LIBRARY_CLIENTS if each <= max(sizes))
         self._patients = [library.new_participant(SITE) for _ in range(most)]
         self._threads = ThreadPoolExecutor(max_workers=most)

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from api.recorder import Recorder
 from ledger.lines import encode_base64
 from ledger.prepare import Signer
 from ledger.service import sign_body
@@ -21,6 +22,7 @@ from ledger.times import format_instant
 from tests.ledger.small_ledger import SECOND, SITE, SmallLedger, make
 
 NURSE: Final = "bchan"
+PATIENCE_S: Final = 60.0
 SOURCE: Final = {"kind": "esource"}
 BEDSIDE: Final = (NURSE, "coordinator", "authorship")
 
@@ -32,6 +34,14 @@ def open_trial(directory: Path, participants: int, store: Store | None = None) -
     for number in range(1, participants + 1):
         _enrol(trial, participant_id(number))
     return trial
+
+
+def served(trial: SmallLedger) -> Recorder:
+    """Return what records for a service that has been up for a while: its process beside is up, too."""
+    recorder = Recorder(trial.ledger)
+    if trial.ledger.checker is not None:
+        trial.ledger.checker.start(PATIENCE_S)
+    return recorder
 
 
 def participant_id(number: int) -> str:
