@@ -66,35 +66,39 @@ def _run(
     arguments: argparse.Namespace, place: Workplace, group: Group, known: list[Equivalent], deadline: float
 ) -> list[Module]:
     """Try what is drawn of each module of a group, as far as there is time; return what came of it."""
-    if time.monotonic() < deadline:
+    begins = time.monotonic() < deadline
+    if begins:
+        for module in group.modules:
+            place.keep(_mutants(place, module))
         place.prepare()
-    drawn: dict[str, list[Mutant]] = {}
-    every: dict[str, list[Mutant]] = {}
-    for module in group.modules:
-        every[module] = _mutants(place, module)
-        draw = random.Random(f"{arguments.seed} {module}")  # noqa: S311  a sample, not a secret
-        count = len(every[module]) if arguments.all else min(arguments.sample, len(every[module]))
-        drawn[module] = draw.sample(every[module], count)
-    names = [mutant.name for module in group.modules for mutant in drawn[module]]
-    if arguments.again:
-        place.forget(names)
-    place.run(names, deadline)
-    codes = place.codes()
+    every = {module: _mutants(place, module) for module in group.modules}
+    drawn = {module: _draw(arguments, module, every[module]) for module in group.modules}
+    wanted = [mutant for module in group.modules for mutant in drawn[module]]
+    if begins and arguments.again:
+        place.forget(wanted)
+    if begins:
+        place.run(wanted, deadline)
+        place.keep(wanted)
     return [
         Module(
             name=module.removesuffix(".py"),
             mutants=every[module],
-            codes={mutant: codes.get(mutant.name) for mutant in drawn[module]},
+            codes=place.codes(drawn[module]),
             known=[each for each in known if each.function.startswith(_dotted(module) + ".")],
         )
         for module in group.modules
     ]
 
 
+def _draw(arguments: argparse.Namespace, module: str, mutants: list[Mutant]) -> list[Mutant]:
+    draw = random.Random(f"{arguments.seed} {module}")  # noqa: S311  a sample, not a secret
+    return draw.sample(mutants, len(mutants) if arguments.all else min(arguments.sample, len(mutants)))
+
+
 def _mutants(place: Workplace, module: str) -> list[Mutant]:
     if not place.mutated(module).exists():  # a run that was too short came not so far
         return []
-    names = sorted(name for name in place.codes() if name.startswith(_dotted(module) + ".x"))
+    names = [name for name in place.names() if name.startswith(_dotted(module) + ".x")]
     found = mutants_of(place.mutated(module), names)
     return [mutant for mutant in found if mutant.function not in FOR_PEOPLE]
 

@@ -15,6 +15,7 @@ tried all the same, and one that a test kills after all makes the run fail.
 from __future__ import annotations
 
 import ast
+import hashlib
 import tomllib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -34,10 +35,11 @@ MESSAGE_NAMES: Final = ("message", "detail", "what")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mutant:
-    """One changed function: mutmut's name, the function, and the lines that went and came."""
+    """One changed function: mutmut's name, the function, its digest as it was, what went, what came."""
 
     name: str
     function: str
+    digest: str
     was: str
     becomes: str
 
@@ -61,7 +63,7 @@ class Equivalent:
 
 def mutants_of(path: Path, names: Iterable[str]) -> Iterator[Mutant]:
     """Yield the mutants of a file that do more than word a message; `path` is mutmut's copy of the module."""
-    variants = _variants(path)
+    variants = _variants(path.read_text(encoding="utf-8"))
     for name in names:
         module, _, variant = name.rpartition(".")
         stem, _, _ = variant.rpartition("__mutmut_")
@@ -70,7 +72,8 @@ def mutants_of(path: Path, names: Iterable[str]) -> Iterator[Mutant]:
             continue
         was, becomes = _lines(original, changed)
         function = stem.removeprefix("x").removeprefix("_").strip("ǁ").replace("ǁ", ".")
-        yield Mutant(name=name, function=f"{module}.{function}", was=was, becomes=becomes)
+        digest = hashlib.sha256("\n".join(_written(original)).encode()).hexdigest()[:16]
+        yield Mutant(name=name, function=f"{module}.{function}", digest=digest, was=was, becomes=becomes)
 
 
 def equivalents(path: Path) -> list[Equivalent]:
@@ -80,9 +83,9 @@ def equivalents(path: Path) -> list[Equivalent]:
 
 
 @cache
-def _variants(path: Path) -> dict[str, ast.FunctionDef]:
+def _variants(source: str) -> dict[str, ast.FunctionDef]:
     """Return every variant of every function: mutmut writes all of them into one file."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+    tree = ast.parse(source)
     return {node.name: node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
 
 

@@ -32,7 +32,7 @@ class Group:
 
 
 FORMATS: Final = {
-    "canonical": ("canonical", "plain"),
+    "canonical": ("canonical",),
     "envelope": ("envelope",),
     "lines": ("lines",),
     "times": ("times",),
@@ -47,7 +47,7 @@ FORMATS: Final = {
     "leaf": ("leaf",),
     "statement": ("statement",),
     "members": ("statement",),
-    "plain": ("plain", "statement"),
+    "plain": ("plain", "statement", "actions"),
     "sealing": ("sealing",),
     "chain": ("chain",),
 }

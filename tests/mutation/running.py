@@ -12,10 +12,11 @@ import site
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
+from tests.mutation.changes import Mutant
 from tests.mutation.core import NOT_HERE, ROOT, Group
 
 COPIED: Final = ("ledger", "projections", "api", "tests", "docs")
@@ -35,6 +36,7 @@ class Workplace:
         self._place = place
         self._group = group
         self._jobs = jobs
+        self._kept = place / "kept.json"
 
     def prepare(self) -> None:
         """Copy the tree as it is now, let mutmut write every mutant, and see which test reaches what.
@@ -51,18 +53,34 @@ class Workplace:
             shutil.copytree(
                 ROOT / name, self._place / "mutants" / name, ignore=self._changed, dirs_exist_ok=True
             )
+        changed = [module for module in self._group.modules if not self._is_as_it_was(module)]
+        for module in changed:
+            (self._place / "sources" / module).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / module, self._place / "sources" / module)
         for module in self._group.modules:
             (self._place / module).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / module, self._place / module)
+            shutil.copy2(self._place / "sources" / module, self._place / module)
         (self._place / "pyproject.toml").write_text(self._settings(), encoding="utf-8")
-        self._mutmut(["no.such.mutant"], time.monotonic() + 3600)
+        if changed:
+            self._mutmut(["no.such.mutant"], time.monotonic() + 3600)
+
+    def _is_as_it_was(self, module: str) -> bool:
+        """Tell whether mutmut has written the mutants of a module as it is now."""
+        source = self._place / "sources" / module
+        written = source.exists() and self.mutated(module).exists()
+        return written and source.read_bytes() == (ROOT / module).read_bytes()
 
     def _changed(self, folder: str, names: list[str]) -> list[str]:
-        """Return what of a folder is not copied: what mutmut writes itself, and what Python does."""
-        here = Path(folder).relative_to(ROOT)
-        return [
-            name for name in names if name == "__pycache__" or (here / name).as_posix() in self._group.modules
-        ]
+        """Return what of a folder is not copied: what mutmut writes itself, what Python does, other tests."""
+        here = Path(folder).relative_to(ROOT).as_posix()
+        left_out = {name for name in names if f"{here}/{name}" in self._group.modules} | {"__pycache__"}
+        if here.startswith("tests") and here not in self._group.tests:
+            left_out |= {
+                name
+                for name in names
+                if name.startswith("test_") and f"{here}/{name}" not in self._group.tests
+            }
+        return sorted(left_out)
 
     def _alone(self) -> None:
         """Refuse to begin where another run works: each would change the other's copy."""
@@ -76,28 +94,55 @@ class Workplace:
         """Return the file with every mutant of a module."""
         return self._place / "mutants" / module
 
-    def codes(self) -> dict[str, int | None]:
-        """Return what mutmut noted of each mutant; None for one that is not tried."""
+    def names(self) -> list[str]:
+        """Return the name of every mutant that mutmut has written."""
+        return sorted(self._noted())
+
+    def keep(self, mutants: Iterable[Mutant]) -> None:
+        """Write down what mutmut found: it forgets all when a test file comes or goes."""
+        noted = self._noted()
+        self._place.mkdir(parents=True, exist_ok=True)
+        found = {
+            each.name: (each.digest, noted[each.name]) for each in mutants if noted.get(each.name) is not None
+        }
+        self._kept.write_text(json.dumps({**self._read(), **found}), encoding="utf-8")
+
+    def codes(self, mutants: Iterable[Mutant]) -> dict[Mutant, int | None]:
+        """Return what was found of each mutant; None for one that is not tried since its function changed."""
+        kept = self._read()
+        return {
+            each: code if digest == each.digest else None
+            for each in mutants
+            for digest, code in [kept.get(each.name, ("", None))]
+        }
+
+    def forget(self, mutants: Iterable[Mutant]) -> None:
+        """Forget what is written down of those mutants that no test killed."""
+        lived = {each.name for each, code in self.codes(mutants).items() if code in LIVED}
+        kept = {name: found for name, found in self._read().items() if name not in lived}
+        self._kept.write_text(json.dumps(kept), encoding="utf-8")
+        for path in self._notes():
+            note = json.loads(path.read_text(encoding="utf-8"))
+            note["exit_code_by_key"].update(dict.fromkeys(lived & note["exit_code_by_key"].keys()))
+            path.write_text(json.dumps(note), encoding="utf-8")
+
+    def run(self, mutants: Iterable[Mutant], deadline: float) -> None:
+        """Try those mutants that were not tried yet, until the deadline."""
+        left = [each.name for each, code in self.codes(mutants).items() if code is None]
+        if left and time.monotonic() < deadline:
+            self._mutmut(left, deadline)
+
+    def _read(self) -> dict[str, list[Any]]:
+        kept: dict[str, list[Any]] = {}
+        if self._kept.exists():
+            kept = json.loads(self._kept.read_text(encoding="utf-8"))
+        return kept
+
+    def _noted(self) -> dict[str, int | None]:
         found: dict[str, int | None] = {}
         for path in self._notes():
             found.update(json.loads(path.read_text(encoding="utf-8"))["exit_code_by_key"])
         return found
-
-    def forget(self, names: Sequence[str]) -> None:
-        """Forget what is noted of those mutants that no test killed."""
-        asked = frozenset(names)
-        for path in self._notes():
-            note = json.loads(path.read_text(encoding="utf-8"))
-            codes = note["exit_code_by_key"]
-            codes.update({name: None for name in codes.keys() & asked if codes[name] in LIVED})
-            path.write_text(json.dumps(note), encoding="utf-8")
-
-    def run(self, names: Sequence[str], deadline: float) -> None:
-        """Try those mutants that were not tried yet, until the deadline."""
-        codes = self.codes()
-        left = [name for name in names if codes[name] is None]
-        if left and time.monotonic() < deadline:
-            self._mutmut(left, deadline)
 
     def _notes(self) -> list[Path]:
         paths = [self._place / "mutants" / f"{module}.meta" for module in self._group.modules]
@@ -106,7 +151,7 @@ class Workplace:
     def _settings(self) -> str:
         settings = {
             "source_paths": self._group.modules,
-            "pytest_add_cli_args_test_selection": self._group.tests,
+            "pytest_add_cli_args_test_selection": ["tests"],
             "pytest_add_cli_args": ["-k", " and ".join(f"not {name}" for name in NOT_HERE)],
             "timeout_multiplier": 3.0,
             "timeout_constant": 2.0,
@@ -132,7 +177,7 @@ class Workplace:
             except (subprocess.TimeoutExpired, KeyboardInterrupt):
                 running.send_signal(signal.SIGINT)
                 running.wait(GRACE_S)
-        if not self.codes():
+        if not self._noted():
             sys.stderr.write(
                 (self._place / "mutmut.log").read_text(encoding="utf-8", errors="replace")[-4000:]
             )
