@@ -119,6 +119,7 @@ def _http(directory: Path, plan: Plan) -> None:
             heading(f"Clients at once, over HTTP, over {place.kind}")
             with serving(place.directory, place.trial.sources.now_us(), place.url) as (pid, port):
                 measured = http.Http(place.trial, pid, port, plan.clients)
+                measured.warm_up()
                 series = run(measured.contenders(), plan.http)
                 measured.close()
             table(series.values())
@@ -141,6 +142,7 @@ def _uma(directory: Path, plan: Plan) -> None:
             measured = concurrent.Concurrent(place.trial, place.library, (clients,))
             with serving(place.directory, place.trial.sources.now_us(), place.url) as (pid, port):
                 over_http = http.Http(place.trial, pid, port, (clients,))
+                over_http.warm_up()
                 served, _ = over_http.contenders()
                 ours, _ = measured.contenders()
                 series = run([ours, served, beside.contender()], plan.http)

@@ -22,6 +22,7 @@ from tests.ledger.small_ledger import SmallLedger
 
 CLIENTS: Final = {1: 30, 16: 8, 32: 6, 64: 4, 256: 2}
 """How many statements each client hands in during one block, by the number of clients."""
+WARM_UP_S: Final = 3.0
 _CREATED: Final = b"HTTP/1.1 201"
 
 
@@ -96,6 +97,12 @@ class Http:
             for clients in self._sizes
             for name, address in ((record_name, RECORD), (noop_name, NOOP))
         ]
+
+    def warm_up(self) -> None:
+        """Record until a server that has just begun has all that it starts: the process beside, for one."""
+        contender, began = self._contender(1, "", RECORD), time.perf_counter()
+        while time.perf_counter() - began < WARM_UP_S:
+            contender.prepare()()
 
     def close(self) -> None:
         """Hang up."""
