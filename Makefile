@@ -98,4 +98,4 @@ lock:
 	uv pip compile --universal --generate-hashes --no-emit-index-url --python-version 3.11 --extra cdisc pyproject.toml -o requirements-cdisc.lock
 
 clean:
-	rm -rf .venv build dist *.egg-info
+	rm -rf .venv .venv-fuzz build dist *.egg-info

@@ -48,6 +48,7 @@ Bring your own trust policy. In the directory of the bundle:
 
 ```bash
 set -euo pipefail
+trap '[ $? -eq 0 ] || echo "NOT VERIFIED: the step after the last line above does not hold" >&2' EXIT
 export LC_ALL=C
 : "${POLICY:?the trust policy that you brought}" "${WORK:?an empty directory to write in}"
 origin='@ORIGIN@'

@@ -77,6 +77,7 @@ def test_the_commands_check_a_real_bundle(made: SmallLedger, bundle: Path, run: 
     """Signature, leaf, tile, root, checkpoint and ledger id, for the last event that a person signed."""
     done = run(bundle)
     assert done.returncode == 0, done.stderr
+    assert "NOT VERIFIED" not in done.stderr
     index = made.at["correction SA-01-034"]
     assert done.stdout.count("Signature Verified Successfully") == 2
     assert f"event {made.ledger.store.entry(index).event}" in done.stdout  # type: ignore[union-attr]
@@ -113,7 +114,7 @@ def changed(bundle: Path, place: Path, name: str, old: bytes, new: bytes) -> Pat
 def test_one_change_stops_the_commands(
     made: SmallLedger, bundle: Path, tmp_path: Path, run: Run, what: str
 ) -> None:
-    """A changed statement, leaf, tile, root or signature is found by hand as well."""
+    """A changed statement, leaf, tile, root or signature is found by hand too, and the last line says so."""
     index = made.at["correction SA-01-034"]
     entry = made.ledger.store.entry(index)
     assert entry is not None
@@ -136,7 +137,9 @@ def test_one_change_stops_the_commands(
         ),
     }
     place = changed(bundle, tmp_path / "changed", *sides[what])
-    assert run(place, page=bundle / "VERIFY.md").returncode != 0
+    done = run(place, page=bundle / "VERIFY.md")
+    assert done.returncode != 0
+    assert done.stderr.splitlines()[-1].startswith("NOT VERIFIED")
 
 
 def test_another_ledger_id_stops_the_commands(
