@@ -104,7 +104,7 @@ def require_standing(authority: Authority, reader: Reader) -> str:
     Raises:
         RefusedError: `PERSON_UNKNOWN`, `ACCOUNT_INACTIVE`, `ROLE_NOT_HELD`.
     """
-    person = authority.persons.get(reader.person or "")
+    person = authority.person(reader.person or "")
     if person is None:
         raise RefusedError("PERSON_UNKNOWN", "expected a person whom the log knows")
     if not person.active:

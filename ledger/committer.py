@@ -61,7 +61,9 @@ class Ledger:
         data_keys: DataKeys,
         sources: Sources,
         startup: Startup,
+        lazy: bool = False,
     ) -> None:
+        self._lazy = lazy
         self.origin = origin
         self.store = store
         self.checkpoints = checkpoints
@@ -273,7 +275,7 @@ class Ledger:
                 self.gathering.kept.close()
 
     def _reset(self) -> None:
-        self._fold = LogFold(StoreReader(self.store, self._opened))
+        self._fold = LogFold(StoreReader(self.store, self._opened), lazy=self._lazy)
         self._roots: dict[int, bytes] = {}
         self._committed: Head | None = None
 
@@ -346,6 +348,7 @@ class Ledger:
                 self._require_writing()  # once more: it may have been frozen for good meanwhile
                 head = tx.head()
                 fold.catch_up(tx, head.size)
+                _ = fold.conduct  # what is recorded is judged by all of it
                 batch = Batch(tx, head, fold, self.sources, self.signers.head, self._roots)
                 result = work(Transaction(self._means, fold, batch))
                 if batch.events:

@@ -264,10 +264,11 @@ def _open_store(directory: Path, config: Config) -> Store:
     return store
 
 
-def open_ledger(directory: Path, passphrase: str | None, sources: Sources) -> Ledger:
+def open_ledger(directory: Path, passphrase: str | None, sources: Sources, *, lazy: bool = False) -> Ledger:
     """Open a ledger for reading and recording, after the start-up rule of record-format.md §5.
 
-    Emergency unblindings that wait are recorded before anything else.
+    A `lazy` one folds conduct when something asks for it, which recording does. Emergency unblindings that
+    wait are recorded before anything else.
 
     Raises:
         StoreError, FormatError, LedgerError: what is missing, unreadable or locked.
@@ -300,6 +301,7 @@ def open_ledger(directory: Path, passphrase: str | None, sources: Sources) -> Le
             data_keys=data_keys,
             sources=sources,
             startup=stopped(directory) or check_startup(store, checkpoints, signers.verifier_keys),
+            lazy=lazy,
         )
         ledger.stopped = partial(stopped, directory)
         kept = opened.enter_context(closing(_witnessed(directory / WITNESSED)))

@@ -112,15 +112,44 @@ class StoreReader:
 
 
 class LogFold:
-    """Mutable fold of everything that the write path has to know."""
+    """Mutable fold of everything that the write path has to know.
 
-    def __init__(self, reader: StoreReader) -> None:
+    A `lazy` one folds conduct when it is first asked for: who needs order and authority alone is not kept
+    waiting for it. From then on it is as any other.
+    """
+
+    def __init__(self, reader: StoreReader, *, lazy: bool = False) -> None:
         self.reader = reader
         self.authority: Authority = INITIAL
         self.chain = Chain()
-        self.conduct = Conduct(reader)
         self.refusals = Refusals()
-        fold_earlier(reader.reads.earlier, self.conduct)
+        self._conduct: Conduct | None = None if lazy else self._begun()
+
+    @property
+    def conduct(self) -> Conduct:
+        """The study's state and every participant's, as far as the log is folded in."""
+        if self._conduct is None:
+            self._conduct = self._caught_up()
+        return self._conduct
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether conduct is folded, too."""
+        return self._conduct is not None
+
+    def _begun(self) -> Conduct:
+        conduct = Conduct(self.reader)
+        fold_earlier(self.reader.reads.earlier, conduct)
+        return conduct
+
+    def _caught_up(self) -> Conduct:
+        conduct, authority = self._begun(), INITIAL
+        for start in range(0, self.size, PAGE):
+            for stored in self.reader.reads.entries(start, min(self.size, start + PAGE)):
+                entry = load_entry(stored)
+                conduct.evolve(entry, authority)
+                authority = evolve_authority(authority, entry)
+        return conduct
 
     @property
     def size(self) -> int:
@@ -140,7 +169,7 @@ class LogFold:
     def advance(self, entry: Entry) -> tuple[Violation, ...]:
         """Fold one accepted entry in; return the breaches that it newly causes on earlier statements."""
         self.chain.advance(entry)
-        caused = self.conduct.evolve(entry, self.authority)
+        caused = () if self._conduct is None else self._conduct.evolve(entry, self.authority)
         self.authority = evolve_authority(self.authority, entry)
         self.refusals.advance(entry)
         return caused

@@ -30,6 +30,7 @@ from ledger.store.port import Store
 from ledger.store.unblindings import UnblindingQueue
 from ledger.study.lists import CONTINUE
 from ledger.studystate import Draw, StudyState
+from ledger.unblinding_cold import allocations, definitions
 from ledger.unblinding_queue import ROLES, STREAM, put
 from ledger.verify.options import Scope
 from ledger.views import View, note_view
@@ -96,12 +97,12 @@ def ask(ledger: Ledger, queue: UnblindingQueue, signer: Signer, role: str, reque
         StoreError: neither the log nor the queue can be written.
     """
     fold = ledger.refresh()
-    newest = fold.conduct.study.allocation(request.participant, fold.size)
+    newest = max(allocations(ledger, request.participant), key=lambda draw: draw.index, default=None)
     if newest is None:
         raise RefusedError("ALLOCATION_MISSING", "the log has no allocation of this participant")
     _holding(ledger, newest)  # what can't be shown here is not recorded as shown
     value, opened = _members(request, role, newest)
-    if not ledger.startup.frozen:
+    if not ledger.startup.frozen and fold.is_whole:  # else the answer would wait for conduct to be folded
         try:
             recorded = ledger.record(signer.submission(ledger, value, opened))
         except (FrozenError, StoreError):
@@ -167,9 +168,8 @@ def issue_envelope(ledger: Ledger, signer: Signer, envelope: Envelope) -> tuple[
 
 def regimen_name(ledger: Ledger, arm: str) -> str:
     """Return what the protocol calls an arm; its id where no definition has it."""
-    study = ledger.refresh().conduct.study
-    for protocol in reversed(study.protocols):
-        known = protocol.definition.arm(arm) if protocol.definition is not None else None
+    for definition in definitions(ledger):
+        known = definition.arm(arm)
         if known is not None:
             return known.name
     return arm
@@ -206,8 +206,7 @@ def regimen_now(ledger: Ledger, participant: str) -> Regimen:
     Raises:
         StoreError: the sealed value cannot be opened.
     """
-    draws = [d for d in ledger.refresh().conduct.study.draws if d.participant == participant]
-    for draw in sorted(draws, key=lambda draw: draw.stage, reverse=True):
+    for draw in sorted(allocations(ledger, participant), key=lambda draw: draw.stage, reverse=True):
         arm = _open_arm(ledger, draw)
         if arm != CONTINUE:
             return Regimen(arm=arm, stage=draw.stage)

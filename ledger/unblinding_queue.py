@@ -222,7 +222,8 @@ def check_now(ledger: Ledger, submission: Submission) -> None:
     parse_action(statement, open_disclosures(submission))
     check_signatures(fold.authority, statement, leaf)
     raise_first(judge(fold.authority, entry))
-    raise_form(fold.conduct.judge(entry, fold.authority))
+    if fold.is_whole:  # an answer does not wait for it; the log judges it all the same when it takes it in
+        raise_form(fold.conduct.judge(entry, fold.authority))
 
 
 def sealed(ledger: Ledger, submission: Submission) -> Waiting:

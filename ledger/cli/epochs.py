@@ -33,7 +33,7 @@ def register(app: typer.Typer) -> None:
 
 def freeze_epoch(directory: Directory, why: Why, as_json: AsJson = False) -> None:
     """Freeze a ledger for good: nothing is recorded any more; reading, unblinding and export go on."""
-    with opened(directory) as ledger:
+    with opened(directory, lazy=True) as ledger:
         found = freeze(directory, ledger, why)
     show({"frozen": str(directory), "at": found.at, "size": found.size, "why": found.why}, as_json)
 
@@ -64,7 +64,7 @@ def open_next(
     _check_away(root_key, directory, new)
     for url in (store, checkpoints, data_keys):
         check_url(url)
-    with opened(directory) as old:
+    with opened(directory, lazy=True) as old:
         handover = hand_over(old, why, size)
     signers = handover.signers([read_key(path).signing_key() for path in root_key])
     passphrase = None if plain_keys else new_passphrase()

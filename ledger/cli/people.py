@@ -156,7 +156,7 @@ def assert_key(
 @contextmanager
 def _accounts(directory: Path) -> Iterator[Accounts]:
     config = read_config(directory)
-    with opened(directory) as ledger:
+    with opened(directory, lazy=True) as ledger:
         path = directory / ACCOUNTS
         file = AccountsDatabase(path) if path.exists() else AccountsDatabase.create(path)
         with file as database:

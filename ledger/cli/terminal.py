@@ -67,11 +67,14 @@ def read_key(path: Path) -> KeyMaterial:
 
 
 @contextmanager
-def opened(directory: Path) -> Iterator[Ledger]:
-    """Open a ledger for one command; publish and close it after."""
+def opened(directory: Path, *, lazy: bool = False) -> Iterator[Ledger]:
+    """Open a ledger for one command; publish and close it after.
+
+    `lazy` is for one that mostly needs to know who somebody is, and maybe nothing of conduct.
+    """
     keys = directory / KEYS / KEK
     passphrase = passphrase_for(keys) if keys.exists() else None
-    ledger = open_ledger(directory, passphrase, SystemSources())
+    ledger = open_ledger(directory, passphrase, SystemSources(), lazy=lazy)
     try:
         yield ledger
     finally:

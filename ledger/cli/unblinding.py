@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -19,7 +20,7 @@ from ledger.store.unblindings import UnblindingQueue
 from ledger.unblinding import Envelope, Request, ask, issue_envelope, regimen_name
 from ledger.unblinding import show as show_regimen
 from ledger.unblinding_epochs import carry_over, waiting_before
-from ledger.unblinding_queue import role_of, sign_again
+from ledger.unblinding_queue import role_of, settle, sign_again
 
 Key = Annotated[Path, typer.Option(help="The signer's key file.")]
 ParticipantId = Annotated[str, typer.Option(help="The participant.")]
@@ -47,7 +48,8 @@ def unblind(
 ) -> None:
     """Show one participant's current regimen in an emergency, also while the log is frozen.
 
-    The record of it is durable before anything is shown.
+    The record of it is durable before anything is shown, and enters the log after: nobody waits for the whole
+    log to be folded.
     """
     signing = read_key(key).signing_key()
     request = Request(
@@ -57,24 +59,26 @@ def unblind(
         asked_by=asked_by,
         disclosed_to=tuple(disclosed_to or ()),
     )
-    with opened(directory) as ledger, UnblindingQueue(directory / UNBLINDINGS) as queue:
+    with opened(directory, lazy=True) as ledger, UnblindingQueue(directory / UNBLINDINGS) as queue:
         signer = Signer.of_log(ledger, signing)
         asked = ask(ledger, queue, signer, role or role_of(ledger, signer), request)
         regimen = show_regimen(ledger, asked)
-        name = regimen_name(ledger, regimen.arm)
-    where = "queued" if asked.index is None else asked.index
-    show(
-        {
-            "participant": participant,
-            "regimen": regimen.arm,
-            "name": name,
-            "stage": regimen.stage,
-            "event": asked.event,
-            "index": where,
-        },
-        as_json,
-    )
-    if asked.index is None:
+        show(
+            {
+                "participant": participant,
+                "regimen": regimen.arm,
+                "name": regimen_name(ledger, regimen.arm),
+                "stage": regimen.stage,
+                "event": asked.event,
+                "index": "queued",
+            },
+            as_json,
+        )
+        sys.stdout.flush()  # shown before the log is judged by: that takes its time on a large one
+        recorded = settle(ledger, queue)
+    if recorded:
+        say(f"recorded at index {recorded[-1].index}")
+    else:
         say("nothing can be recorded now: the unblinding is signed and waits; see: trial-ledger unblindings")
 
 
@@ -87,7 +91,7 @@ def unblindings(
 
     Those that wait beside an older epoch, frozen for good, are recorded here.
     """
-    with opened(directory) as ledger, UnblindingQueue(directory / UNBLINDINGS) as queue:
+    with opened(directory, lazy=True) as ledger, UnblindingQueue(directory / UNBLINDINGS) as queue:
         recorded: tuple[Recorded, ...] = ()
         if key is not None:
             signer = Signer.of_log(ledger, read_key(key).signing_key())

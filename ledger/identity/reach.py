@@ -12,14 +12,15 @@ access was issued to them (record-format.md §4); the link between the two is op
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Final
 
 from ledger.authority import SERVICE, Authority, Person
 from ledger.committer import Ledger
 from ledger.datakeys import DESTROYED
 from ledger.errors import StoreError
+from ledger.fold import LogFold
 from ledger.identity.denial import ROLE_NEEDED, ROLE_NOT_HELD, DeniedError
 from ledger.inspecting import sites_of
 from ledger.sealing import open_disclosure
@@ -38,7 +39,12 @@ class Head:
 
     size: int
     authority: Authority
-    people: People
+    people_of: Callable[[], People] = field(repr=False, compare=False)
+
+    @property
+    def people(self) -> People:
+        """Logins, inspections, accesses: part of conduct, which a lazy ledger folds when this is asked."""
+        return self.people_of()
 
     def person(self, person_id: str) -> Person | None:
         """Return a person who may have an account with the service; None for nobody and for the service."""
@@ -73,11 +79,19 @@ class Heads:
         if kept is not None and kept.size == size:
             return kept
         fold = self._ledger.refresh()
-        head = Head(size=fold.size, authority=fold.authority, people=fold.conduct.study.people)
+        head = Head(size=fold.size, authority=fold.authority, people_of=_people_of(fold))
         # A commit that began meanwhile may yet fail: what it has folded in is not kept beyond this answer.
         if head.size == fold.size == self._ledger.store.head().size:
             self._kept = head
         return head
+
+
+def _people_of(fold: LogFold) -> Callable[[], People]:
+    """Return what gives a fold's people as they are now; a lazy one's as they are when first asked for."""
+    if not fold.is_whole:
+        return lambda: fold.conduct.study.people
+    people = fold.conduct.study.people
+    return lambda: people
 
 
 def roles_of(head: Head, person_id: str) -> Mapping[str, frozenset[str] | None]:

@@ -130,7 +130,7 @@ def require_recipient(authority: Authority, person: str, role: str) -> None:
     Raises:
         RefusedError: `PERSON_UNKNOWN`, `ACCOUNT_INACTIVE`, `ROLE_NOT_HELD`.
     """
-    known = authority.persons.get(person)
+    known = authority.person(person)  # root persons hold their role without an account (record-format.md §6)
     if known is None:
         raise RefusedError("PERSON_UNKNOWN", "expected a person whom the log knows")
     if not known.active:

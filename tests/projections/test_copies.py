@@ -23,7 +23,7 @@ from ledger.statement import parse_statement
 from ledger.verify.options import Scope
 from projections.copies.bundled import open_copy
 from projections.copies.document import lines_of
-from projections.copies.issuing import Issued, Made, Wanted, issue_copy, judge, make_copy
+from projections.copies.issuing import Issued, Made, Wanted, issue_copy, judge, make_copy, require_recipient
 from projections.copies.printing import print_copy
 from projections.copies.signing import DocumentSigner
 from tests.ledger.small_ledger import SmallLedger
@@ -294,6 +294,14 @@ def test_a_copy_goes_to_whom_the_log_has_in_the_role(
         issue_copy(copies.made.ledger, copies.key, wanted(**members))
     assert caught.value.code == code
     assert copies.made.ledger.store.head().size == before
+
+
+def test_a_root_person_is_somebody_whom_the_log_knows(copies: Copies) -> None:
+    """They hold their role without an account (record-format.md §6)."""
+    authority = copies.made.ledger.refresh().authority
+    require_recipient(authority, "root1", "root")
+    with pytest.raises(RefusedError, match="ROLE_NOT_HELD"):
+        require_recipient(authority, "root1", "auditor")
 
 
 def _attached_of(copies: Copies) -> list[Any]:
