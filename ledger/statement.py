@@ -170,32 +170,26 @@ def load_statement(body: bytes, event: EventHash) -> Statement:
     """Read exact bytes that `parse_statement` has taken before, without checking them again."""
     value = orjson.loads(body)
     reason, originator, seen = value.get("reason"), value.get("originator"), value["seen"]
-    return Statement(
-        log=value["log"],
-        id=value["id"],
-        type=value["type"],
-        schema=value["schema"],
-        cls=value["class"],
-        stream=value["stream"],
-        tag=value["tag"],
-        seq=value["seq"],
-        prev=value["prev"],
-        site=value.get("site"),
-        protocol=value.get("protocol"),
-        occurred_at=value["occurred_at"],
-        signed_at=value["signed_at"],
-        actor=Actor(**value["actor"]),
-        originator=None if originator is None else Originator(**{"source": None, **originator}),
-        key=KeyRef(**value["key"]),
-        with_=tuple(KeyRef(**each) for each in value.get("with", ())),
-        meaning=value["meaning"],
-        reason_code=None if reason is None else reason["code"],
-        seen=Seen(root=a2b_base64(seen["root"]), size=seen["size"]),
-        data=value["data"],
-        sealed=value.get("sealed", {}),
-        body=body,
-        event=event,
+    members = (
+        *(value[name] for name in _FIRST),
+        value.get("site"),
+        value.get("protocol"),
+        value["occurred_at"],
+        value["signed_at"],
+        read_actor(value["actor"]),  # those that were read lately are kept
+        None if originator is None else Originator(**{"source": None, **originator}),
+        read_key(value["key"], "/key"),
+        tuple(KeyRef(**each) for each in value.get("with", ())),
+        value["meaning"],
+        None if reason is None else reason["code"],
+        Seen(root=a2b_base64(seen["root"]), size=seen["size"]),
+        value["data"],
+        value.get("sealed", {}),
     )
+    return made(Statement, (*members, body, event))
+
+
+_FIRST: Final = ("log", "id", "type", "schema", "class", "stream", "tag", "seq", "prev")
 
 
 def make_statement(value: Mapping[str, Any]) -> Statement:

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import Any, Final, get_args
+from hashlib import sha256
+from typing import Any, Final, NamedTuple, get_args
 
 from ledger.actions import parse_action
 from ledger.actions.fields import EventRef
@@ -19,10 +20,11 @@ from ledger.authorisation import check_signature_set, signers
 from ledger.authority import INITIAL, Authority, EnrolledKey
 from ledger.envelope import event_hash, pae
 from ledger.errors import FormatError, LedgerError
-from ledger.keys import KeySignature, PublicKey, check_signature
+from ledger.frozen import made
+from ledger.keys import check_signature
 from ledger.leaf import Leaf, parse_leaf
 from ledger.problem import Problem
-from ledger.statement import Statement, parse_statement
+from ledger.statement import MAX_STATEMENT_BYTES, Statement, parse_statement, read_plain
 from ledger.tiles import payload_path
 from ledger.verify.bundle import Bundle
 from ledger.verify.findings import finding
@@ -45,8 +47,7 @@ class ParsedEntry:
     shown: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Examined:
+class Examined(NamedTuple):
     """One position, examined by itself.
 
     Attributes:
@@ -90,7 +91,10 @@ def parse_entry(index: int, leaf_bytes: bytes, payload: bytes | None) -> ParsedE
     Raises:
         FormatError: when the leaf has no form to go on with.
     """
-    leaf = parse_leaf(leaf_bytes)
+    return _parse(index, parse_leaf(leaf_bytes), payload)
+
+
+def _parse(index: int, leaf: Leaf, payload: bytes | None) -> ParsedEntry:
     statement: Statement | None = None
     error: LedgerError | None = None
     if payload is None:
@@ -99,7 +103,7 @@ def parse_entry(index: int, leaf_bytes: bytes, payload: bytes | None) -> ParsedE
         error = FormatError("STATEMENT_HASH", "the leaf commits to another statement")
     elif payload:
         try:
-            statement = parse_statement(payload)
+            statement = parse_statement(payload, leaf.statement)
         except LedgerError as caught:
             error = caught
     return ParsedEntry(index=index, leaf=leaf, statement=statement, error=error, shown=payload != b"")
@@ -117,9 +121,46 @@ def examine(index: int, leaf_bytes: bytes, payload: bytes | None, authority: Aut
     key may sign there is judged there. Where a key is not known yet, signatures are left unchecked.
     """
     try:
-        parsed = parse_entry(index, leaf_bytes, payload)
+        leaf = parse_leaf(leaf_bytes)
     except LedgerError as error:
         return _problem(error)
+    return _examine_plain(index, leaf, payload, authority) or _examine(index, leaf, payload, authority)
+
+
+def _examine_plain(index: int, leaf: Leaf, payload: bytes | None, authority: Authority) -> Examined | None:
+    """Examine a position in which all is right, as nearly always; None where something is not, or may not be.
+
+    What was read as a type whose data have one shape only has that shape (`Kind.closed`), so it is not gone
+    through a second time.
+    """
+    if not payload or len(payload) > MAX_STATEMENT_BYTES:
+        return None
+    signed = pae(payload)
+    if sha256(signed).hexdigest() != leaf.statement:
+        return None
+    statement = read_plain(payload, leaf.statement, shaped=True)
+    if statement is None:
+        return None
+    try:
+        action = parse_action(statement)
+    except LedgerError:
+        return None
+    if not action.spec.data.closed:
+        return None
+    checked = all(sig.key in authority.keys for sig in leaf.sigs)
+    unsigned = check_set(authority, statement, leaf, signed) if checked else None
+    return Examined(
+        parsed=made(ParsedEntry, (index, leaf, statement, None, True)),
+        misformed=None,
+        names=tuple(references(action)) if _reference_members(type(action)) else (),
+        checked=checked,
+        unsigned=None if unsigned is None else _problem(unsigned),
+    )
+
+
+def _examine(index: int, leaf: Leaf, payload: bytes | None, authority: Authority) -> Examined:
+    """Examine any position, and say what is wrong."""
+    parsed = _parse(index, leaf, payload)
     statement = parsed.statement
     if statement is None:
         return Examined(parsed=parsed, misformed=None, names=(), checked=False, unsigned=None)
@@ -166,22 +207,18 @@ def _holds_references(hint: Any) -> bool:
     return any(arg == EventRef or _holds_references(arg) for arg in get_args(hint))
 
 
-def check_set(authority: Authority, statement: Statement, leaf: Leaf) -> LedgerError | None:
-    """Check the whole signature set; return what is wrong with it."""
+def check_set(
+    authority: Authority, statement: Statement, leaf: Leaf, signed: bytes | None = None
+) -> LedgerError | None:
+    """Check the whole signature set; return what is wrong with it.
+
+    `signed` is what the statement's signatures are over, where it is at hand.
+    """
+    message = pae(statement.body) if signed is None else signed
     try:
         check_signature_set(statement, leaf)
-        return _check_all(signers(authority, statement), statement, leaf.sigs)
-    except LedgerError as error:
-        return error
-
-
-def _check_all(
-    keys: tuple[PublicKey, ...], statement: Statement, sigs: tuple[KeySignature, ...]
-) -> LedgerError | None:
-    body = pae(statement.body)
-    try:
-        for key, sig in zip(keys, sigs, strict=True):
-            check_signature(key, body, statement.event, sig)
+        for key, sig in zip(signers(authority, statement), leaf.sigs, strict=True):
+            check_signature(key, message, statement.event, sig)
     except LedgerError as error:
         return error
     return None

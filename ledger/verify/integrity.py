@@ -8,18 +8,20 @@ folds is decided at the end: a statement with a finding keeps its place in tree,
 from __future__ import annotations
 
 from array import array
-from dataclasses import dataclass
+from collections import defaultdict
+from typing import Final, NamedTuple
 
-from ledger.authorisation import judge
+from ledger.authorisation import BEFORE_ACKNOWLEDGEMENT, HOLDER_ONLY, judge
 from ledger.authority import INITIAL, Authority
 from ledger.authority import evolve as evolve_authority
 from ledger.chain import Chain
+from ledger.control import FIXED_LINES
 from ledger.earlier import NONE, Earlier
 from ledger.entry import Entry, Index
-from ledger.envelope import EventHash
+from ledger.envelope import PAYLOAD_TYPE, EventHash
 from ledger.errors import LedgerError
 from ledger.leaf import Leaf
-from ledger.problem import Problem
+from ledger.problem import Problem, Problems
 from ledger.statement import Statement, is_restricted
 from ledger.verify.findings import finding
 from ledger.verify.form import Examined, check_set
@@ -27,9 +29,14 @@ from ledger.verify.hidden import is_by_stranger
 from ledger.verify.tables import KeyTable
 from ledger.verify.tree import Reporter, Roots
 
+FOUNDING: Final = 3
+"""Up to this index stands what a log begins with."""
+PLAIN_STREAMS: Final = frozenset({"study", "site", "participant", "pharmacy", "safety"})
+JUDGED_BY_DATA: Final = FIXED_LINES.keys() | HOLDER_ONLY | BEFORE_ACKNOWLEDGEMENT | {"ledger.opened"}
+MOST_ALLOWED: Final = 4_096
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JudgedEntry:
+
+class JudgedEntry(NamedTuple):
     """An entry after its own checks; `counts`: it may change a fold; `formed`: its data have their form."""
 
     entry: Entry
@@ -47,13 +54,15 @@ class IntegrityJudge:
         self.chain = Chain()
         self.events = KeyTable(32)
         self.grades: dict[str, int] = {}
-        self.signed: dict[str, array[int]] = {}
+        self.signed: dict[str, array[int]] = defaultdict(lambda: array("I"))
         self._origin = origin
         self._roots = roots
         self._report = report
         self._ids = KeyTable(16)
         self._clean = True
         self._restricted: set[str] = set()
+        self._allowed: set[tuple[object, ...]] = set()
+        self._allowed_by: Authority = INITIAL
 
     def judge(self, examined: Examined) -> JudgedEntry:
         """Check one entry against everything before it."""
@@ -102,7 +111,7 @@ class IntegrityJudge:
                 grade = self.authority.grade(statement.key.id) or "unknown"
                 self.grades[grade] = self.grades.get(grade, 0) + 1
                 for sig in entry.leaf.sigs:
-                    self.signed.setdefault(sig.key, array("Q")).append(entry.index)
+                    self.signed[sig.key].append(entry.index)
 
     def _bad(self, code: str, detail: str, index: int) -> None:
         self._clean = False
@@ -155,7 +164,7 @@ class IntegrityJudge:
             self._bad("LABELS", "withheld, without a site, and of no stream that can be so", index)
 
     def _authority(self, entry: Entry, statement: Statement, examined: Examined) -> None:
-        for problem in judge(self.authority, entry):
+        for problem in self._judge(entry, statement):
             self._problem(problem, entry.index)
         if examined.checked:
             wrong: Problem | LedgerError | None = examined.unsigned
@@ -163,6 +172,56 @@ class IntegrityJudge:
             wrong = check_set(self.authority, statement, entry.leaf)
         if wrong is not None:
             self._bad(wrong.code, wrong.message, entry.index)
+
+    def _judge(self, entry: Entry, statement: Statement) -> Problems:
+        """Ask authority, or recall that it had nothing against the same question before.
+
+        Asked is whether a person may sign a type so, with a key, in a kind of stream, on a site: nothing else
+        does `authorisation.judge` look at where no rule of its own judges a type, one key signs, the kind of
+        stream is no person's, list's or month's, and the labels are right. A key that ends at an index is
+        ended by a change of authority, so the index is no part of the question.
+        """
+        kind = statement.stream.partition("/")[0]
+        if (
+            kind not in PLAIN_STREAMS
+            or statement.type in JUDGED_BY_DATA
+            or statement.with_
+            or entry.index < FOUNDING
+            or not _is_labelled(entry.leaf, statement)
+        ):
+            return judge(self.authority, entry)
+        if self._allowed_by is not self.authority:
+            self._allowed_by = self.authority
+            self._allowed.clear()
+        question = (
+            statement.type,
+            statement.schema,
+            kind,
+            statement.site,
+            statement.actor,
+            statement.key,
+            statement.meaning,
+            statement.log,
+        )
+        if question in self._allowed:
+            return ()
+        problems = judge(self.authority, entry)
+        if not problems:
+            if len(self._allowed) >= MOST_ALLOWED:
+                self._allowed.clear()
+            self._allowed.add(question)
+        return problems
+
+
+def _is_labelled(leaf: Leaf, statement: Statement) -> bool:
+    """Tell whether a leaf's labels are its statement's."""
+    return (
+        leaf.stream == statement.tag
+        and leaf.cls == statement.cls
+        and leaf.site == (statement.site or "")
+        and leaf.statement == statement.event
+        and leaf.payload_type == PAYLOAD_TYPE
+    )
 
 
 def _at(message: str, where: str | None) -> str:

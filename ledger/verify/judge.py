@@ -19,6 +19,7 @@ from ledger.errors import FormatError, LedgerError
 from ledger.merkle import leaf_hash
 from ledger.note import COSIGNATURE_ML_DSA_44, MAX_NOTE_BYTES
 from ledger.policy import TrustPolicy, check_quorum
+from ledger.verify.brackets import Brackets, witnessed_at
 from ledger.verify.bundle import Bundle, open_bundle
 from ledger.verify.epochs import link
 from ledger.verify.files import STAMP, check_forks, check_names, check_proofs
@@ -67,6 +68,7 @@ class _Run:
         self._counts: dict[str, int] = {}
         self._identity: tuple[Row, ...] = ()
         self._ledger_id = options.ledger_id or options.policy.ledger_id
+        self._witnessed: str | None = None
 
     def report(self, found: Finding) -> None:
         """Collect a finding, each once."""
@@ -104,6 +106,8 @@ class _Run:
             scope=str(self._options.scope),
             role=self._options.role,
         )
+        if self._witnessed is not None:
+            self._facts["witnessed_at"] = self._witnessed
         bundles = -(-checkpoint.size // TILE_WIDTH)
         if bundles > len(bundle.names()):  # before anything is done for each leaf of a claimed size
             detail = f"expected {bundles} entry bundles, the whole bundle has fewer files"
@@ -119,8 +123,11 @@ class _Run:
         self._scope(bundle, checkpoint.size)
         with closing(link(bundle, checkpoint, self._options, verify, self.report)) as earlier:
             walk = Walk(bundle, checkpoint, roots, self._options, self.report, earlier)
-            with examiner(self._options.workers) as examine:
-                walk.run(examine, self._progress)
+            with (
+                examiner(self._options.workers) as examine,
+                closing(Brackets(self._options.times, self._witnessed)) as brackets,
+            ):
+                walk.run(examine, self._progress, brackets)
             walk.finish(self._counts)
             self._identity = walk.identity()
         return self.finish(complete=True)
@@ -138,6 +145,7 @@ class _Run:
             self.report(finding("CLASSICAL", "the log's ML-DSA-44 line was not asked for", file=NOTE_NAME))
         try:
             check_quorum(note, _counted(options))
+            self._witnessed = witnessed_at(note, _counted(options))
         except LedgerError as error:
             code = "QUORUM" if error.code == "QUORUM" else "LOG_SIGNATURE"
             self.report(finding(code, error.message, file=NOTE_NAME))
@@ -162,7 +170,9 @@ class _Run:
 
         try:
             response = bundle.read(STAMP, max_bytes=MAX_RESPONSE_BYTES)
-            self._facts["stamped_at"] = check_stamp(response, note, read_anchor(anchor))
+            stamped = check_stamp(response, note, read_anchor(anchor))
+            self._facts["stamped_at"] = stamped
+            self._witnessed = min(stamped, self._witnessed or stamped)
         except LedgerError as error:
             code = "ZIP_FORM" if error.code == "ZIP_FORM" else "STAMP"
             self.report(finding(code, error.message, file=STAMP))

@@ -2,7 +2,7 @@
 
     trial-ledger verify BUNDLE --policy FILE [--ledger-id HEX] [--scope study|site:S|participant:P]
         [--role auditor] [--previous CHECKPOINT] [--outbox DIR] [--strict-conduct] [--classical]
-        [--post-quantum] [--tsa FILE] [--workers N] [--json]
+        [--post-quantum] [--tsa FILE] [--times FILE] [--workers N|all] [--json]
 
 Exit codes: 0 verified, 1 findings, 2 usage, 3 unusable input or unpinned; 130 interrupted, nothing judged.
 """
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import gc
+import os
 import re
 import sys
 from collections.abc import Sequence
@@ -148,10 +149,26 @@ def _parser() -> argparse.ArgumentParser:
         metavar="BUNDLE",
         help="another log that claims to continue the same epoch",
     )
-    add("--workers", type=int, default=1, metavar="N", help="processes that examine entries (default 1)")
+    add(
+        "--times",
+        type=Path,
+        metavar="FILE",
+        help="write between which times each event was signed, a JSON object a line",
+    )
+    add(
+        "--workers",
+        type=_workers,
+        default=1,
+        metavar="N",
+        help="processes that examine entries, or all: one for each core (default 1)",
+    )
     add("--identity", action="store_true", help="list people, their keys, and who endorsed them on what")
     add("--json", action="store_true", help="print one JSON object")
     return parser
+
+
+def _workers(text: str) -> int:
+    return min(os.cpu_count() or 1, MAX_WORKERS) if text == "all" else int(text)
 
 
 def _options(arguments: argparse.Namespace) -> Options:
@@ -167,6 +184,8 @@ def _options(arguments: argparse.Namespace) -> Options:
         raise _UsageError(f"--workers: expected 1 to {MAX_WORKERS}")
     if arguments.outbox is not None and not arguments.outbox.is_dir():
         raise _UsageError("--outbox: expected a directory")
+    if arguments.times is not None and not (arguments.times.parent.is_dir() and not arguments.times.exists()):
+        raise _UsageError("--times: expected a new file in a directory that is there")
     policy = parse_policy(_read(arguments.policy, MAX_POLICY_BYTES, "POLICY"))
     ledger_id = arguments.ledger_id
     if ledger_id is not None and _LEDGER_ID.fullmatch(ledger_id) is None:
@@ -187,6 +206,7 @@ def _options(arguments: argparse.Namespace) -> Options:
         workers=arguments.workers,
         continues=tuple(arguments.continues),
         beside=tuple(arguments.beside),
+        times=arguments.times,
         tsa=None if arguments.tsa is None else _read(arguments.tsa, MAX_ANCHOR_BYTES, "TSA_ANCHOR"),
     )
 

@@ -47,7 +47,7 @@ class Options:
     cosignatures only. `strict_conduct` lets recorded breaches and what can't be judged count against conduct.
     `tsa` are certificates of a time-stamping authority, PEM, its own first; None leaves stamps unjudged.
     `continues` are bundles of the epochs before this one, the newest first; `beside` are bundles of other
-    logs that claim to continue the same one.
+    logs that claim to continue the same one. `times` is a file to write each event's time bracket to.
     """
 
     policy: TrustPolicy
@@ -63,3 +63,4 @@ class Options:
     tsa: bytes | None = None
     continues: tuple[Path, ...] = ()
     beside: tuple[Path, ...] = ()
+    times: Path | None = None

@@ -7,6 +7,7 @@ asked for, and the last few entry bundles stay in memory. Opened values are kept
 from __future__ import annotations
 
 from array import array
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Final
@@ -49,7 +50,7 @@ class BundleReader:
         self._size = size
         self._events = events
         self._attachments = attachments
-        self._positions: dict[str, array[int]] = {}
+        self._positions: dict[str, array[int]] = defaultdict(lambda: array("I"))
         self._opened: dict[str, Mapping[str, Any]] = {}
         self._chunk = lru_cache(maxsize=CACHED_BUNDLES)(self._read_chunk)
         self._entry = lru_cache(maxsize=CACHED_ENTRIES)(self._read_entry)
@@ -58,11 +59,11 @@ class BundleReader:
     def add(self, entry: Entry) -> None:
         """Let an entry be found by its stream."""
         if entry.statement is not None:
-            self._positions.setdefault(entry.statement.stream, array("Q")).append(entry.index)
+            self._positions[entry.statement.stream].append(entry.index)
 
     def entries_of(self, stream: str) -> Sequence[Entry]:
         """Return a stream's entries so far, in order."""
-        positions = self._positions.get(stream, array("Q"))
+        positions = self._positions.get(stream, array("I"))
         found = self._recent.entries(stream, lambda known: map(self.entry_at, positions[known:]))
         return [*self.earlier.entries_of(stream), *(entry for entry in found if entry is not None)]
 

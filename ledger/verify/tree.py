@@ -7,7 +7,9 @@ leaf is kept (32 bytes), because every statement names a root in `seen`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import hashlib
+from array import array
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from typing import Final
 
@@ -17,11 +19,12 @@ from ledger.merkle import Frontier, leaf_hash, tree_root
 from ledger.tiles import decode_entries, entries_path, tile_path
 from ledger.verify.bundle import Bundle
 from ledger.verify.findings import Finding, finding
+from ledger.verify.tables import Spool
 
 TILE_WIDTH: Final = 256
 HASH_BYTES: Final = 32
 MAX_LEAF_BYTES: Final = 65_535
-KEPT_SPANS: Final = 512
+KEPT_SPANS: Final = 256
 MAX_ENTRIES_BYTES: Final = TILE_WIDTH * (MAX_LEAF_BYTES + 2)
 
 Reporter = Callable[[Finding], None]
@@ -30,23 +33,26 @@ Reporter = Callable[[Finding], None]
 class Roots:
     """The root at every size from 0 to the size of the tree, computed where it is asked for.
 
-    Of each leaf its hash is kept, and the tree's right edge at every 256th; roots of the sizes between are
-    computed together, and those that were asked for lately stay.
+    Of each leaf its hash is kept, on disk where the log is long, and the tree's right edge at every 256th;
+    roots of the sizes between are computed together, and those that were asked for lately stay.
     """
 
     def __init__(self) -> None:
         """Begin with the empty tree."""
-        self._hashes = bytearray()
+        self._hashes = Spool()
+        self._leaves = Spool()
         self._frontier = Frontier()
-        self._edges = [self._frontier.copy()]
+        self._edges = Spool()
+        self._edge_at = array("Q", [0])
+        self._keep_edge()
         self._roots_from = lru_cache(maxsize=KEPT_SPANS)(self._compute)
 
     def append(self, value: bytes) -> None:
         """Add the hash of the next leaf."""
-        self._hashes += value
+        self._hashes.append(value)
         self._frontier.append(value)
         if self._frontier.size % TILE_WIDTH == 0:
-            self._edges.append(self._frontier.copy())
+            self._keep_edge()
 
     def at(self, size: int) -> bytes:
         """Return the root of the first `size` leaves, from 0 to the size of the tree."""
@@ -60,15 +66,43 @@ class Roots:
         """The largest size whose root is known."""
         return self._frontier.size
 
+    def hashes(self, start: int, count: int) -> bytes:
+        """Return the hashes of `count` leaves from an index on, one after the other."""
+        return self._hashes.read(start * HASH_BYTES, count * HASH_BYTES)
+
+    def expect(self, leaves: bytes) -> None:
+        """Take note of what the leaves of the next entry bundle hash to together; b"" for unreadable ones."""
+        self._leaves.append(leaves or bytes(HASH_BYTES))
+
+    def was_read(self, start: int) -> bool:
+        """Tell whether the entry bundle from an index on could be read."""
+        return any(self._leaves.read(start // TILE_WIDTH * HASH_BYTES, HASH_BYTES))
+
+    def holds(self, start: int, leaves: Sequence[bytes]) -> bool:
+        """Tell whether the leaves of an entry bundle are those that were hashed to the root."""
+        kept = self._leaves.read(start // TILE_WIDTH * HASH_BYTES, HASH_BYTES)
+        return kept == digest_of([leaf_hash(leaf) for leaf in leaves])
+
     def _compute(self, span: int) -> bytes:
         """Return the roots of the 256 sizes from a multiple of 256 on, as far as there are leaves."""
-        edge, start = self._edges[span].copy(), span * TILE_WIDTH * HASH_BYTES
+        start, stop = self._edge_at[span : span + 2]
+        edge = Frontier.from_bytes(self._edges.read(start, stop - start))
         roots = [edge.root()]
-        hashes = self._hashes[start : start + (TILE_WIDTH - 1) * HASH_BYTES]
+        hashes = self.hashes(span * TILE_WIDTH, TILE_WIDTH - 1)
         for at in range(0, len(hashes), HASH_BYTES):
-            edge.append(bytes(hashes[at : at + HASH_BYTES]))
+            edge.append(hashes[at : at + HASH_BYTES])
             roots.append(edge.root())
         return b"".join(roots)
+
+    def _keep_edge(self) -> None:
+        edge = self._frontier.to_bytes()
+        self._edges.append(edge)
+        self._edge_at.append(self._edge_at[-1] + len(edge))
+
+
+def digest_of(hashes: Sequence[bytes]) -> bytes:
+    """Hash the hashes of an entry bundle's leaves together."""
+    return hashlib.sha256(b"".join(hashes)).digest()
 
 
 def chunks(size: int) -> Iterator[tuple[int, int]]:
@@ -113,7 +147,7 @@ class _Walk:
         roots = Roots()
         for number, width in chunks(self._size):
             tile = self._tile(0, number, width)
-            hashes = self._leaf_hashes(number, width, tile)
+            hashes = self._leaf_hashes(number, width, tile, roots)
             self._compare(0, number, hashes, tile)
             if prefer_tiles and tile is not None:
                 hashes = tile
@@ -126,10 +160,13 @@ class _Walk:
                 self._close(level, hashes)
         return roots
 
-    def _leaf_hashes(self, number: int, width: int, tile: list[bytes] | None) -> list[bytes]:
+    def _leaf_hashes(self, number: int, width: int, tile: list[bytes] | None, roots: Roots) -> list[bytes]:
         try:
-            return [leaf_hash(leaf) for leaf in read_leaves(self._bundle, number, width)]
+            hashes = [leaf_hash(leaf) for leaf in read_leaves(self._bundle, number, width)]
+            roots.expect(digest_of(hashes))
+            return hashes
         except FormatError as error:
+            roots.expect(b"")
             code = error.code if error.code in ("FILE_MISSING", "ZIP_FORM", "FILE_SIZE") else "ENTRY_BUNDLE"
             file = entries_path(number, width)
             self._report(finding(code, error.message, index=number * TILE_WIDTH, file=file))

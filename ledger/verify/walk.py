@@ -19,6 +19,8 @@ from ledger.leaf import Leaf
 from ledger.note import format_vkey
 from ledger.problem import Problem
 from ledger.statement import Statement
+from ledger.tiles import entries_path
+from ledger.verify.brackets import Brackets
 from ledger.verify.bundle import Bundle
 from ledger.verify.completeness import CompletenessJudge, scopes_of
 from ledger.verify.conduct import ConductJudge
@@ -36,6 +38,7 @@ from ledger.verify.sidecars import read_streams
 from ledger.verify.tree import TILE_WIDTH, Reporter, Roots, chunks, read_leaves
 from ledger.verify.workers import Chunk, Examiner
 
+CHANGED: Final = "the leaves are others than those that were hashed to the root just before"
 _CHANGES: Final = ("correction.made", "correction.proposed")
 
 Progress = Callable[[int, int], None]
@@ -78,8 +81,8 @@ class Walk:
         self._randomization = RandomizationJudge(roots, report, earlier.lists())
         self._unread: dict[int, list[Finding]] = {}
 
-    def run(self, examine: Examiner, progress: Progress) -> None:
-        """Judge every entry, in index order."""
+    def run(self, examine: Examiner, progress: Progress, brackets: Brackets) -> None:
+        """Judge every entry, in index order, and write when it was signed."""
         size, done = self._checkpoint.size, 0
         for chunk, found in examine(self._chunks(), lambda: self._integrity.authority):
             if chunk.start > done:
@@ -92,6 +95,7 @@ class Walk:
                     self._integrity.skip(index)
                 else:
                     self._entry(examined)
+                    brackets.add(examined.parsed.leaf, index, examined.parsed.statement)
             done = chunk.start + len(chunk.leaves)
             progress(done, size)
 
@@ -122,11 +126,15 @@ class Walk:
         """Read entry bundles, maybe ahead: what is found in reading one is reported when it is judged."""
         for number, width in chunks(self._checkpoint.size):
             start = number * TILE_WIDTH
+            unread: list[Finding] = []
             try:
                 leaves = read_leaves(self._bundle, number, width)
             except FormatError:
-                continue  # reported by the tree
-            unread: list[Finding] = []
+                if self._roots.was_read(start):
+                    self._report(finding("ROOT", CHANGED, index=start, file=entries_path(number, width)))
+                continue  # or reported by the tree
+            if not self._roots.holds(start, leaves):
+                unread.append(finding("ROOT", CHANGED, index=start, file=entries_path(number, width)))
             payloads = read_payloads(self._bundle, number, width, unread.append)
             if unread:
                 self._unread[start] = unread

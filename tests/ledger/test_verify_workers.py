@@ -58,6 +58,29 @@ def test_a_good_bundle_is_the_same_for_any_number(made: Made, tmp_path: Path) ->
     assert report.counts["statements shown"] == EVENTS
 
 
+def test_a_bundle_that_changes_while_it_is_judged_is_found(made: Made, tmp_path: Path) -> None:
+    """Leaves that are others when they are read again are not those that were hashed to the root."""
+    forgery, policy = made
+    place = forgery.write(tmp_path)
+    entries = place / entries_path(1, 256)
+    kept = entries.read_bytes()
+
+    def change(done: int, _: int) -> None:
+        if done == 256:
+            entries.write_bytes(kept.replace(b'"class":"open"', b'"class":"shut"', 1))
+
+    report = verify(place, options(policy), change)
+    assert found(report, "ROOT") == [256]
+    entries.write_bytes(kept)
+
+    def take_away(done: int, _: int) -> None:
+        if done == 256:
+            entries.write_bytes(kept[:-1])
+
+    report = verify(place, options(policy), take_away)
+    assert found(report, "ROOT") == [256]
+
+
 def test_forged_entries_are_found_by_any_number(made: Made, tmp_path: Path) -> None:
     """Leaves, hashes and signatures that are wrong in one bundle are found, in the same order."""
     forgery, policy = made
