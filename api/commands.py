@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ledger.cli import relaying, witness
-from ledger.cli.terminal import opened, settings
+from ledger.cli.terminal import opened, say, settings
+from ledger.configured import compare, pages_difference
 from ledger.directory import ACCOUNTS, KEYS, read_config
 from ledger.errors import FormatError
 from ledger.identity.database import AccountsDatabase
@@ -23,6 +25,7 @@ from ledger.settings import Settings, parse_addresses
 if TYPE_CHECKING:
     from api.logs import Lines
     from api.operating import Operating
+    from api.study import OpenStudy
     from ledger.relay.sources import Entries
     from projections.copies.signing import DocumentSigner
 
@@ -93,6 +96,8 @@ def serve_ledgers(
             )
             for directory in directories
         ]
+        for study in studies:
+            _tell_differences(study)
         where = (configured.host if host is None else host, configured.port if port is None else port)
         listening = stack.enter_context(inherited(os.environ) or listen(*where))
         app = create_app(studies, operating)
@@ -100,6 +105,7 @@ def serve_ledgers(
         if signing_port is not None:
             from api.signing_host import pages, serving
 
+            _tell_pages(studies)
             pages_socket = stack.enter_context(listen(signing_host, signing_port))
             api = signing_api or _url(door.scheme, listening.getsockname())
             stack.enter_context(serving(pages(api), pages_socket, door.certificate, door.key))
@@ -121,6 +127,22 @@ def serve_a_witness(
         listening = stack.enter_context(listen(host, port))
         print(f"Witness on {_url('http', listening.getsockname())}", flush=True)
         serve_witness(opened_witness, listening)
+
+
+def _tell_differences(study: OpenStudy) -> None:
+    """Say where `ledger.toml` is not what the log says that it is (21 CFR 11.10(k))."""
+    for difference in compare(study.config, study.ledger.store).differences:
+        say(f"{study.config.study}: {difference}")
+
+
+def _tell_pages(studies: Sequence[OpenStudy]) -> None:
+    """Say where the signing pages are not those of a study's newest release."""
+    from api.signing_host import digest
+
+    for study in studies:
+        difference = pages_difference(study.ledger.store, digest())
+        if difference is not None:
+            say(f"{study.config.study}: {difference}")
 
 
 def _accounts(stack: contextlib.ExitStack, directory: Path) -> AccountsDatabase | None:

@@ -34,6 +34,7 @@ NO_ACCOUNTS           this ledger has no accounts yet: the operator makes them w
 PASSWORD_LENGTH       the password is shorter or longer than allowed
 PASSWORD_GUESSABLE    the password is a name or one character repeated
 OIDC_KEYS             the keys of the identity provider can't be fetched
+NOT_ASKED             no edit check of the study asks that of this record
 SORT                  rows can be sorted by the columns that the documentation names, and by no other
 AFTER                 no page of this list ends there
 RANGE                 too many entries to sort or search at once: name a participant, or a range

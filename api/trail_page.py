@@ -49,17 +49,25 @@ def trail_page(call: Call, lines: Sequence[Mapping[str, Any]]) -> Page:
     columns = []
     for name, label in COLUMNS:
         href, state = sort_link(call, name, sort)
-        columns.append(Column(name=name, label=label, sort=href, sorted=state))
+        sortable = call.operation.name == "audit-trail"
+        columns.append(Column(name=name, label=label, sort=href if sortable else None, sorted=state))
     base = base_of(call)
     anchors = [anchor(line["index"]) for line in lines]
     rows = [_row(base, line) for line in lines]
     body = grid(columns, rows, "Audit trail", anchors) if rows else '<p class="nothing">Nothing fits.</p>'
+    if call.operation.name == "signing-scope":
+        said = f"{len(lines)} statements that a signature would cover, with their values and signatures."
+        return Page(title="What is to be signed", lead=said, body=body, signed=_indexes(lines))
     return Page(
         title="Audit trail",
         lead="Who did what and when, with old and new value, why, and how it was signed. Headings sort.",
         body=_form(call) + body,
-        signed=frozenset(line["index"] for line in lines),
+        signed=_indexes(lines),
     )
+
+
+def _indexes(lines: Sequence[Mapping[str, Any]]) -> frozenset[int]:
+    return frozenset(line["index"] for line in lines)
 
 
 def _form(call: Call) -> str:

@@ -1,7 +1,13 @@
-"""Make an export of an open ledger, and record that it was made (record-format.md §9, catalogue A)."""
+"""Make an export of an open ledger, and record that it was made (record-format.md §9; EMA 6.2.1).
+
+A bundle is recorded after it was made, because it is a function of a checkpoint; an extract, such as the
+audit trail as CSV, before anybody gets its first byte. Of a frozen ledger both are given and neither is
+recorded: reading and export go on (§5).
+"""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -9,6 +15,7 @@ from typing import Any
 from ledger.committer import Ledger
 from ledger.errors import FormatError, StoreError
 from ledger.export import Exported, export_bundle
+from ledger.recorded import Recorded
 from ledger.store.port import Reads
 from ledger.verify.options import Scope
 
@@ -47,19 +54,41 @@ def export_ledger(
         beside={} if ledger.gathering is None else ledger.gathering.beside(note),
     )
     if not ledger.startup.frozen:
-        data: dict[str, Any] = {
-            "kind": scope.kind,
-            "manifest_sha256": done.manifest_sha256,
-            "purpose": purpose,
-            "role": role,
-            "size": done.size,
-        }
-        if scope.id is not None:
-            data["id"] = scope.id
-        if requested_by is not None:
-            data["requested_by"] = requested_by
+        data = _members(scope, role, done.size, done.manifest_sha256, purpose, requested_by)
         ledger.attest("export.generated", ledger.access_stream(), data)
     return done
+
+
+def note_extract(
+    ledger: Ledger,
+    extract: bytes,
+    *,
+    scope: Scope,
+    role: str,
+    size: int,
+    requested_by: str | None = None,
+) -> Recorded | None:
+    """Record that the audit trail leaves as a file; None where the ledger is frozen and records nothing.
+
+    `manifest_sha256` is the SHA-256 of the very bytes, so that a file that turns up later is known by it.
+
+    Raises:
+        FormatError, RefusedError, FrozenError, StoreError: as `Ledger.attest`; nothing may leave then.
+    """
+    if ledger.startup.frozen:
+        return None
+    sha256 = hashlib.sha256(extract).hexdigest()
+    data = _members(scope, role, size, sha256, "audit_trail", requested_by)
+    return ledger.attest("export.generated", ledger.access_stream(), data)
+
+
+def _members(
+    scope: Scope, role: str, size: int, sha256: str, purpose: str, requested_by: str | None
+) -> dict[str, Any]:
+    data = {"kind": scope.kind, "manifest_sha256": sha256, "purpose": purpose, "role": role, "size": size}
+    if scope.id is not None:
+        data["id"] = scope.id
+    return data if requested_by is None else {**data, "requested_by": requested_by}
 
 
 def require_scope(reads: Reads, scope: Scope) -> None:

@@ -105,6 +105,7 @@ TABLE: Final[Mapping[str, Row]] = MappingProxyType(
         "participant": Row(roles=_READERS, reach="participants"),
         "timeline": Row(roles=_READERS, reach="participants"),
         "history": Row(roles=_READERS, reach="participants"),
+        "signing-scope": Row(roles=_READERS, reach="records"),
         "regimen": Row(roles=_REGIMEN, reach="arm"),
         "audit-trail": Row(roles=_READERS, reach="records"),
         "projection": Row(roles=STAFF, reach="records"),
@@ -127,6 +128,7 @@ TABLE: Final[Mapping[str, Row]] = MappingProxyType(
         "webhook-parked": Row(roles=_ENDPOINTS, reach="service"),
         # Recording.
         "prepare": Row(roles=_SIGNERS, reach="place", frozen=False),
+        "edit-check": Row(roles=_SIGNERS, reach="place", frozen=False),
         "put-attachment": Row(roles=_SIGNERS, reach="place", frozen=False),
         "action": Row(roles=_SIGNERS, reach="place", frozen=False),
         "sign-waiting": Row(roles=_SIGNERS, reach="own", frozen=False),

@@ -1,13 +1,14 @@
 """Commands that read projections: `replay`, `trail`, `report`, `rebuild` (interfaces.md, "Command line").
 
 They read the store alone and need no key, so that sealed values stay sealed here whatever the role: opening
-them is for the service, which records that it did.
+them is for the service, which records that it did. A trail that is written as a file is recorded too where
+the directory has the service's key (`projections.exporting`).
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
@@ -25,12 +26,13 @@ from ledger.directory import open_store
 from ledger.errors import FormatError, RefusedError
 from ledger.fold import LogFold, StoreReader
 from ledger.roles import ROLES
-from ledger.store.port import Snapshot
+from ledger.store.port import Snapshot, StoredEntry
 from projections import archiving
 from projections.audit_trail import MAX_LIMIT, TrailFilter, trail
 from projections.copies import commands as copying
 from projections.desk import Desk
 from projections.dossier import COLUMNS, dossier, rows
+from projections.exporting import Sought, note_trail
 from projections.participant import participant_view
 from projections.reader import Reader
 from projections.render import print_table, print_view, to_csv, to_json, to_xlsx
@@ -38,6 +40,8 @@ from projections.report import rows_of
 from projections.reports import REPORTS
 from projections.rows import print_rows, rows_csv, rows_xlsx
 from projections.runner import FILE, opened
+from projections.signed import COLUMNS as SIGNED
+from projections.signed import beside, indexes_of_rows, signed
 
 Directory = Annotated[Path, typer.Argument(metavar="DIR", help="The ledger's directory.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
@@ -101,26 +105,34 @@ def print_trail(
     newest: Annotated[bool, typer.Option("--newest-first", help="Newest first.")] = False,
     format_: Annotated[Format, typer.Option("--format", help="How it is written.")] = Format.TABLE,
     role: Role = "auditor",
+    requested_by: Annotated[str | None, typer.Option(help="Person id of who asked for a file.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Print the audit trail: who, what, when, old, new, why, signed how."""
+    """Print the audit trail: who, what, when, old, new, why, signed how.
+
+    What is written as a file (csv, json, xlsx) is recorded as export.generated before its first byte.
+    """
     wanted = TrailFilter(
         participant=participant, site=site, actor=actor, type=type_, field=field, since=since, until=until
     )
     reader = _reader(role)
     with _snapshot(directory) as reads:
-        lines = list(_lines(reads, wanted, reader, newest))
+        lines, size = list(_lines(reads, wanted, reader, newest)), reads.size
         if not lines:
             _tell_nothing(reads, participant=participant, site=site, type_=type_)
     match Format.JSON if as_json else format_:
         case Format.TABLE:
             print_table(lines, _console())
+            return
         case Format.CSV:
-            _write(to_csv(lines).encode())
+            data = to_csv(lines).encode()
         case Format.JSON:
-            _write(to_json(lines))
+            data = to_json(lines)
         case Format.XLSX:
-            _write_workbook(to_xlsx(lines))
+            _refuse_terminal()
+            data = to_xlsx(lines)
+    note_trail(directory, data, Sought(wanted=wanted, role=role, size=size, requested_by=requested_by))
+    _write(data)
 
 
 def print_dossier(
@@ -178,7 +190,18 @@ def print_report(
         rows = rows_of(report, desk, site=site, participant=participant)
         if not rows:
             _tell_nothing(reads, participant=participant, site=site)
-    _print_rows(report.name, report.columns, rows, format_)
+        columns = list(report.columns)
+        if "index" in columns:  # who signed the record of a row stands beside it (21 CFR 11.50)
+            rows = beside(rows, _signed(reads, desk.size, rows, reader))
+            columns += SIGNED
+    _print_rows(report.name, columns, rows, format_)
+
+
+def _signed(reads: Snapshot, size: int, rows: list[dict[str, Any]], reader: Reader) -> list[dict[str, Any]]:
+    def sees(entry: StoredEntry, statement: Mapping[str, Any]) -> bool:
+        return reader.sees(entry.stream, entry.type, statement)
+
+    return signed(reads, size, indexes_of_rows(rows), sees)
 
 
 def _print_rows(title: str, columns: Iterable[str], rows: list[dict[str, Any]], format_: Format) -> None:
@@ -255,9 +278,13 @@ def _snapshot(directory: Path) -> Iterator[Snapshot]:
 
 
 def _write_workbook(data: bytes) -> None:
+    _refuse_terminal()
+    _write(data)
+
+
+def _refuse_terminal() -> None:
     if sys.stdout.isatty():
         raise FormatError("FORMAT", "a workbook is not for a terminal: send it to a file with >")
-    _write(data)
 
 
 def _write(data: bytes) -> None:

@@ -14,6 +14,7 @@ from api.openings import Looked
 from api.operations import INDEX, KNOWN, PURPOSE, Operation, Parameter
 from api.problems import ProblemError
 from api.reading import Folded
+from api.review_page import review_part
 from api.routes.trail import scope_of, wanted_of
 from api.sorting import sort_of
 from api.tables import csv_text, names_of
@@ -82,6 +83,10 @@ def _report(call: Call, report: Report, known: str | None) -> Response:
         if sort is not None:
             rows = ordered(rows, sort, lambda row: row[sort.column])
         page = rows[after : after + limit]
+        before = ""
+        if report.name == "trail-review" and call.twin == "html":
+            desk = Desk(reads, reader=call.reader, known=known, fold=fold)
+            before = review_part(call, rows, rows_of(REPORTS["trail-coverage"], desk))
         signatures = _signed(call, reads, size, page)
     # A page goes on in the report as known now: a row's number is its place for ever there.
     more = after + limit < len(rows)
@@ -105,7 +110,7 @@ def _report(call: Call, report: Report, known: str | None) -> Response:
         last=size - 1,
         csv=csv,
         links=links,
-        page=lambda: _page(call, report.name, report.question, report.columns, page, signatures),
+        page=lambda: _page(call, report.name, report.question, report.columns, page, signatures, before),
         noted=noted,
     )
 
@@ -123,6 +128,7 @@ def _page(
     columns: Iterable[str],
     rows: Sequence[Mapping[str, Any]],
     signatures: Sequence[Mapping[str, Any]] = (),
+    before: str = "",
 ) -> pages.Page:
     """Lay the rows of a projection out as one table, whose headings sort; each row with its signature."""
     sort, shown = call.query.get("sort"), []
@@ -135,7 +141,7 @@ def _page(
         )
     title, base = pages.plain_words(name).capitalize(), pages.base_of(call)
     if not signatures or not rows or "index" not in rows[0]:
-        return pages.Page(title=title, lead=question, body=pages.table(base, shown, rows, question))
+        return pages.Page(title=title, lead=question, body=before + pages.table(base, shown, rows, question))
     by_index = {each["index"]: each for each in signatures}
     cells = [
         [
@@ -146,7 +152,7 @@ def _page(
     ]
     anchors = [pages.anchor(row["index"]) for row in rows]
     body = pages.grid([*shown, pages.Column(name="signed", label="signed by")], cells, question, anchors)
-    return pages.Page(title=title, lead=question, body=body, signed={row["index"] for row in rows})
+    return pages.Page(title=title, lead=question, body=before + body, signed={row["index"] for row in rows})
 
 
 Made = tuple[dict[str, Any], list[dict[str, Any]], int]

@@ -17,6 +17,7 @@ from api.body import JSON, JSON_LINES, MAX_JSON_BYTES, check_content_type, media
 from api.call import Call
 from api.operations import Operation, path
 from api.problems import ProblemError, problem_members
+from api.prompts import prompts_of
 from api.recorder import Settled
 from api.unblindings import Waits
 from ledger.actions.registry import parse_action
@@ -179,7 +180,8 @@ def _prepare(call: Call, body: Mapping[str, Any]) -> Response:
         raise ProblemError("FORBIDDEN", 403, field="/action/stream")
     prepared = call.study.unblindings.prepare(action, opened, have)
     parse_action(prepared.statement, opened)  # what can't be recorded for its form is not offered for signing
-    return answer(call, _prepared(prepared), ledger.store.head())
+    asked = [each.members() for each in prompts_of(ledger, action, opened)]
+    return answer(call, _prepared(prepared) | ({"prompts": asked} if asked else {}), ledger.store.head())
 
 
 def _prepared(prepared: Prepared) -> dict[str, Any]:
@@ -288,6 +290,7 @@ OPERATIONS: Final = (
         summary="Make the statement that would be next in its stream, to be checked and signed by the client",
         handler=prepare_statement,
         body=(JSON, _PREPARE),
+        text="`prompts` are the study's edit checks that ask about what was entered; see `edit-check`.",
         answers={200: "the statement's bytes, its disclosures, and the head that it has seen"},
     ),
     Operation(

@@ -7,7 +7,7 @@ from typing import Final
 from starlette.responses import Response
 
 from api import openings, sight
-from api.answers import answer, last_index, next_page
+from api.answers import answer, is_unchanged, last_index, next_page
 from api.call import Call
 from api.openings import Looked
 from api.operations import INDEX, KNOWN, LIMIT, MOMENT, PURPOSE, Operation, Parameter
@@ -16,6 +16,7 @@ from api.routes.participants import require_participant
 from api.sorting import sort_of
 from api.trail_page import trail_page
 from ledger.errors import FormatError
+from ledger.exports import note_extract
 from ledger.store.port import Reads
 from ledger.verify.options import Scope
 from projections.audit_trail import TrailFilter, TrailPage, trail
@@ -67,22 +68,33 @@ def audit_trail(call: Call) -> Response:
             ),
             shown=lambda page: page.lines,
         )
-        head = reads.head()
+        head, size = reads.head(), known_size(reads, known)
     fixed = {} if some is None else {"known": str(some.size - 1)}
     links = next_page(call, str(page.next), **fixed) if page.next is not None else {}
     # A line may come to stand before a page that is sorted, and not be on it: no index tells whether it did.
     last = max(control, last_index(page.lines)) if some is None else None
     value = {"lines": page.lines, "next": page.next}
+    csv = to_csv(page.lines)
+    if call.twin == "csv" and (last is None or noted.viewed is not None or not is_unchanged(call, last)):
+        _note_export(call, csv.encode(), scope_of(wanted), size)
     return answer(
         call,
         value,
         head,
         last=last,
-        csv=to_csv(page.lines),
+        csv=csv,
         links=links,
         page=lambda: trail_page(call, page.lines),
         noted=noted,
     )
+
+
+def _note_export(call: Call, data: bytes, scope: Scope, size: int) -> None:
+    """Record that lines of the trail leave as a file, before its first byte (EMA 6.2.1)."""
+    ledger, reader = call.study.ledger, call.reader
+    person = ledger.refresh().authority.person(reader.person or "")
+    who = person.id if person is not None else None
+    note_extract(ledger, data, scope=scope, role=reader.role, size=size, requested_by=who)
 
 
 def _chosen(call: Call, reads: Reads, wanted: TrailFilter, after: int | None, limit: int) -> Chosen | None:
@@ -189,6 +201,7 @@ OPERATIONS: Final = (
             PURPOSE,
         ),
         twins=("json", "csv", "html"),
+        text="What leaves as CSV is recorded as export.generated before, with the SHA-256 of its bytes.",
         answers={200: "one page by index; Link rel=next where there are more", 304: "unchanged"},
     ),
 )

@@ -22,6 +22,7 @@ from ledger.doctor import machine
 from ledger.doctor.finding import Finding, amount, failed
 from ledger.doctor.keys import key_findings
 from ledger.doctor.log import Expected, event_findings, log_findings
+from ledger.doctor.settings import settings_findings
 from ledger.errors import LedgerError
 from ledger.store.checkpoints import CheckpointStore
 from ledger.store.tracking import LedgerTrackingRecorder
@@ -65,6 +66,7 @@ def examine(directory: Path, *, now_us: int, expected: Expected, passphrase: str
             checkpoints = opened.enter_context(closing(CheckpointStore.open(directory / CHECKPOINTS)))
             findings += log_findings(config, store, checkpoints, now_us, expected)
             findings += event_findings(store, now_us, expected)
+            findings += settings_findings(config, store)
             findings += _of_projections(directory, store.head().size)
             findings += key_findings(directory, store, passphrase)
         except LedgerError as error:

@@ -30,7 +30,15 @@ from ledger.study import sourced
 from ledger.study.arms import Arm, Dose, Product, Randomization, Ratio, SecondStage
 from ledger.study.coherence import check_coherence
 from ledger.study.criteria import Check
-from ledger.study.demands import BlindGuess, ConsentVersion, Diary, Postinfusion, Pregnancy, Preinfusion
+from ledger.study.demands import (
+    BlindGuess,
+    ConsentVersion,
+    Diary,
+    EditCheck,
+    Postinfusion,
+    Pregnancy,
+    Preinfusion,
+)
 from ledger.study.schedule import score, visit_window
 from ledger.study.sourced import Between, Filled, Matches
 from ledger.study.terms import (
@@ -252,6 +260,7 @@ class StudyDefinition:
     diaries: tuple[Diary, ...] = ()
     blind_guess: BlindGuess | None = None
     unblinding_analytes: tuple[Code, ...] = ()
+    edit_checks: tuple[EditCheck, ...] = ()
 
     @property
     def infusions(self) -> int:

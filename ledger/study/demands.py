@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from ledger.study.sourced import Filled
-from ledger.study.terms import Code, Count, Day, Days, Hours, Language, Minutes, Text
+from ledger.study.sourced import Filled, Matches
+from ledger.study.terms import Amount, Code, Count, Day, Days, Hours, Language, Minutes, Text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +62,21 @@ class Diary:
     first_day: Day
     last_day: Day
     open_hours: Hours
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EditCheck:
+    """A question about a value outside of a range, asked before the record is signed (`ledger.edit_checks`).
+
+    In `path`, `[name]` picks the item of a list whose `name` it is.
+    """
+
+    id: Code
+    type: Annotated[str, Matches(pattern=r"[a-z][a-z0-9_]{0,63}\.[a-z][a-z0-9_]{0,63}")]
+    path: Annotated[str, Matches(pattern=r"/data(/([a-z][a-z0-9_]{0,63}|\[[a-z][a-z0-9_]{0,63}\]))+")]
+    prompt: Text
+    minimum: Amount | None = None
+    maximum: Amount | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

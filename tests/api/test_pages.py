@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import json
 import re
 from collections.abc import Iterator
 from html.parser import HTMLParser
@@ -26,6 +28,7 @@ ASKED: Final = {
     "history": [f"/participants/{PARTICIPANT}/history/{FIELD}"],
     "audit-trail": ["/audit-trail", "/audit-trail?sort=-name", "/audit-trail?type=correction.made"],
     "projection": [f"/projections/{name}" for name in ("enrolment", "breaches", *sorted(REPORTS))],
+    "signing-scope": [f"/participants/{PARTICIPANT}/signing-scope"],
     "event": ["/events/20", "/events/3"],
     "dossier": ["/events/20/dossier"],
 }
@@ -131,6 +134,19 @@ def test_the_start_page_logs_in_and_runs_its_own_files_alone(site: Site) -> None
     assert all(site.http.get(name).status_code == 200 for name in loaded if name)
     assert PARTICIPANT not in page.text
     assert site.http.get("/pages/docs.html").status_code == 404
+
+
+def test_a_reviewer_sees_criteria_what_is_not_covered_and_what_to_sign(own_site: Site) -> None:
+    """The range without a review, with the very statement for who may sign it."""
+    size = own_site.made.ledger.store.head().size
+    page = own_site.get("/projections/trail-review.html", "auditor").text
+    assert "late entry" in page
+    assert f"Entries 0 to {size - 1}" in page
+    written = re.search(r"<pre>(.*?)</pre>", page, re.DOTALL)
+    assert written is not None
+    asked = json.loads(html.unescape(written[1]))
+    assert asked["data"]["last"] == size - 1
+    assert "<pre>" not in own_site.get("/projections/trail-review.html", "coordinator").text
 
 
 @pytest.fixture(scope="module")

@@ -14,6 +14,7 @@ from ledger.cli.app import run
 from ledger.directory import CONFIG, DATABASE
 from projections.reports import REPORTS
 from projections.runner import FILE
+from projections.signed import COLUMNS as SIGNED
 from tests.projections.ledgers import eventful, store_of
 from tests.scenario import PARTICIPANT
 
@@ -66,7 +67,8 @@ def test_a_report_is_written_in_every_format_and_of_one_participant(
     assert {row["participant"] for row in rows} == {PARTICIPANT}
     assert run([*asked, "--format", "csv", "--participant", PARTICIPANT]) == 0
     header, *lines = csv.reader(io.StringIO(capfdbinary.readouterr().out.decode(), newline=""))
-    assert (header, len(lines)) == (list(REPORTS["visits"].columns), len(rows))
+    expected = list(REPORTS["visits"].columns)
+    assert (header, len(lines)) == ([*expected, *SIGNED] if "index" in expected else expected, len(rows))
     for missing in (["--participant", "SA-01-999"], ["--site", "SA-09"]):
         assert run([*asked, *missing, "--format", "json"]) == 0
         assert orjson.loads(capfdbinary.readouterr().out) == []
@@ -76,6 +78,19 @@ def test_a_report_is_written_in_every_format_and_of_one_participant(
         assert book.read("xl/worksheets/sheet1.xml").count(b"<row ") == len(rows) + 1
     assert run(["report", str(directory)]) == 0
     assert b"trail-coverage" in capfdbinary.readouterr().out
+
+
+def test_who_signed_stands_beside_each_row_and_record(
+    directory: Path, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    """A report's rows and a replay's records have printed name, role and meaning (21 CFR 11.50)."""
+    assert run(["report", str(directory), "trail-review", "--format", "json"]) == 0
+    for row in orjson.loads(capfdbinary.readouterr().out):
+        assert row["signed_name"]
+        assert row["signed_meaning"]
+        assert row["recorded_utc"].endswith("Z")
+    assert run(["replay", str(directory), PARTICIPANT]) == 0
+    assert ", authorship)" in capfdbinary.readouterr().out.decode()
 
 
 def test_rebuild_builds_and_builds_again(directory: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> None:

@@ -2,6 +2,8 @@
 
 import { base64, hex, text, unbase64 } from "./bytes.js";
 import * as passkey from "./passkey.js";
+import { Questions } from "./prompts.js";
+import * as scopes from "./scope.js";
 import { Service } from "./service.js";
 import * as statements from "./statement.js";
 import * as tree from "./tree.js";
@@ -12,6 +14,7 @@ const PARTS = ["enter", "desk", "review", "done"];
 let service;
 let desk;
 let catalogue;
+let questions;
 
 function show(part) {
   for (const name of PARTS) at(name).hidden = name !== part;
@@ -73,6 +76,7 @@ function item(title, aside, state, live) {
 
 async function enter(study, token) {
   service = new Service(study, token);
+  questions = new Questions(service);
   desk = await service.get("/signing");
   if (!desk.origins.includes(location.origin)) throw new Error("This study signs at another address than this one.");
   catalogue ??= await service.get("/catalogue");
@@ -89,7 +93,10 @@ function list() {
     const button = row.appendChild(document.createElement("button"));
     button.type = "button";
     button.textContent = "Read it";
-    button.addEventListener("click", () => attempt(() => review(each.submission, {})));
+    button.addEventListener("click", () => attempt(() => {
+      questions.open = [];
+      return review(each.submission, {});
+    }));
     return row;
   });
   at("waiting").replaceChildren(...(mine.length ? mine : [item("Nothing waits for you.")]));
@@ -134,6 +141,63 @@ function complete(asked) {
   return value;
 }
 
+// Each question is a row with its own answers; a record is signed when none is open.
+function showQuestions() {
+  at("promptpart").hidden = !questions.open.length;
+  at("prompts").replaceChildren(...questions.open.map(question));
+}
+
+function question(prompt) {
+  const row = document.createElement("li");
+  row.className = "question";
+  const told = row.appendChild(document.createElement("p"));
+  told.textContent = `${prompt.prompt} You entered ${prompt.entered}.`;
+  const again = async () => ask(questions.asked, questions.opened);
+  const confirm = row.appendChild(document.createElement("button"));
+  confirm.type = "button";
+  confirm.textContent = "It is right";
+  confirm.addEventListener("click", () => attempt(async () => {
+    await questions.confirm(prompt);
+    await again();
+  }));
+  const label = row.appendChild(document.createElement("label"));
+  label.textContent = "Right value ";
+  const input = label.appendChild(document.createElement("input"));
+  const change = row.appendChild(document.createElement("button"));
+  change.type = "button";
+  change.className = "second";
+  change.textContent = "Change it";
+  change.addEventListener("click", () => attempt(async () => {
+    await questions.change(prompt, input.value.trim());
+    await again();
+  }));
+  return row;
+}
+
+async function showScope(statement) {
+  at("scopepart").hidden = true;
+  const found = await scopes.read(service, statement);
+  if (found === null) return;
+  const hidden = found.not_shown ? `, ${found.not_shown} of them not shown to your role` : "";
+  at("scopesaid").textContent = `${found.statements} statements below entry ${found.upto}${hidden}. The digest of this list is the one that you sign.`;
+  at("scope").replaceChildren(...found.lines.map((line) => {
+    const row = document.createElement("li");
+    const { what, who, when, values } = scopes.describe(line);
+    for (const words_ of [what, who, when]) {
+      const told = row.appendChild(document.createElement("div"));
+      told.textContent = words_;
+      if (words_ !== what) told.className = "hint";
+    }
+    row.appendChild(document.createElement("dl")).append(...values.flatMap(([name, value]) => {
+      const [term, detail] = [document.createElement("dt"), document.createElement("dd")];
+      [term.textContent, detail.textContent] = [name, value];
+      return [term, detail];
+    }));
+    return row;
+  }));
+  at("scopepart").hidden = false;
+}
+
 async function ask(written, opened) {
   const asked = complete(written);
   asked.class ??= classOf(asked.type, asked.stream);
@@ -148,6 +212,7 @@ async function ask(written, opened) {
   await statements.checkAsked(statement, values, asked, opened);
   if (statement.seen.size !== head.size || statement.seen.root !== head.root) throw new Error("The statement names another head.");
   tree.keep(desk.log, head);
+  questions.take(asked, opened, prepared.prompts ?? []);
   await review({ payload: prepared.statement, payloadType: statements.TYPE, signatures: [], disclosures: prepared.disclosures }, values);
 }
 
@@ -167,6 +232,8 @@ async function review(submission, opened) {
   if (!mine) throw new Error("This statement does not ask for a passkey of yours.");
   const known = catalogue.types.find((each) => each.type === statement.type && each.schema === statement.schema);
   const [kind, name] = words.about(statement.stream);
+  await showScope(statement);
+  showQuestions();
   const own = statement.key.id === mine.key.id;
   at("sentence").textContent = `${words.capital(words.verb(statement.type))}${name ? `, ${kind.toLowerCase()} ${name}` : ""}`;
   at("about").textContent = (known?.data.description ?? "").split("\n")[0].replace(/ \([^()]*\)\.$/, ".");
@@ -202,6 +269,7 @@ async function review(submission, opened) {
 }
 
 async function sign(submission, statement, event, mine) {
+  if (questions.open.length) throw new Error("Answer the open questions before you sign.");
   const made = await passkey.sign(event, mine);
   const given = new Map(submission.signatures.map((each) => [each.keyid, each]));
   given.set(mine.key.id, made);
@@ -254,7 +322,10 @@ at("ask").addEventListener("submit", (event) => {
   });
 });
 at("make").addEventListener("click", () => attempt(make));
-at("leave").addEventListener("click", () => attempt(back));
+at("leave").addEventListener("click", () => attempt(async () => {
+  await questions.abandon();
+  await back();
+}));
 at("back").addEventListener("click", () => attempt(back));
 
 // The study's address comes in the fragment, which no server sees. The policy of this page lets it reach one
