@@ -254,8 +254,8 @@ OPERATIONS: Final = (
             "No token: the signature is the authentication. Checks in this order: body, signature of the key "
             "named, known event (200, the first index and event), authority, id used by another statement, "
             "seq and prev (409 with the head to sign against), rules. While nothing can be recorded, an "
-            "emergency unblinding.performed is queued, durably, and enters the log first afterwards (202); its "
-            "regimen is shown to its signer."
+            "emergency unblinding.performed is queued, durably, and enters the log first afterwards (202); "
+            "its regimen is shown to its signer."
         ),
         handler=record,
         body=(JSON, _SUBMISSION),
