@@ -248,8 +248,9 @@ class PostgresStore(RowReads):
             if not sent:
                 wire.send([(COMMIT, ())], self.told)
             committed = wire.hear()[-1]
-            if not wire.has_more:
-                wire.send(self.told)
+            with contextlib.suppress(psycopg.Error):  # news that can't be told is no failure of the commit
+                if not wire.has_more:
+                    wire.send(self.told)
         except psycopg.Error as error:
             raise translate(error) from None
         finally:

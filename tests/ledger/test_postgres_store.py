@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -22,7 +22,7 @@ from ledger.store.postgres_append import COPY_FROM
 from ledger.store.postgres_connections import connect
 from ledger.store.postgres_errors import translate
 from ledger.store.postgres_migrations import Migration, migrate, migrations
-from ledger.store.postgres_wire import Wire
+from ledger.store.postgres_wire import Step, Wire
 from ledger.store.urls import parse_schema_url
 from tests.postgres_server import OWNER, WRITER, PostgresServer
 from tests.store_contract import (
@@ -229,6 +229,24 @@ class TestPostgresStore(StoreContract):
         commit = log.commit(*[STUDY] * 300, padding=30_000)
         record_last(store, commit)
         assert store.entries(0, 300) == [stored(event) for event in commit.events]
+        assert store.head() == log.head()
+
+    def test_news_that_cannot_be_told_is_no_failure(
+        self, store: Store, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A connection that is lost behind the answer to COMMIT is replaced; the commit was recorded."""
+        assert isinstance(store, PostgresStore)
+        log, send = Log(store), Wire.send
+        record(store, log.commit(STUDY))
+
+        def lose(wire: Wire, *groups: Sequence[Step]) -> None:
+            if groups == (store.told,):
+                wire.connection.close()
+            send(wire, *groups)
+
+        monkeypatch.setattr(Wire, "send", lose)
+        record_last(store, log.commit(*[STUDY] * COPY_FROM))
+        record_last(store, log.commit(STUDY))
         assert store.head() == log.head()
 
     def test_what_becomes_of_the_caller_does_not_stop_the_last_commit(self, store: Store) -> None:
