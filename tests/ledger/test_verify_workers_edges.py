@@ -96,7 +96,7 @@ def plain(found: Found) -> object:
         return found
     error = found.parsed.error
     words = None if error is None else (error.code, error.message, error.field)
-    return replace(found, parsed=replace(found.parsed, error=None)), words
+    return found._replace(parsed=replace(found.parsed, error=None)), words
 
 
 @pytest.mark.parametrize("keys", [KEYS, {}], ids=["known", "unknown"])
