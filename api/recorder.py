@@ -12,12 +12,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from functools import partial
+from queue import SimpleQueue
+from threading import Thread
 from typing import Final
 
 from ledger.checker import Checker
 from ledger.committer import Ledger, Outcome
-from ledger.errors import FrozenError, LedgerError
+from ledger.errors import FrozenError, LedgerError, StoreError
 from ledger.recorded import Recorded
 from ledger.submission import Submission
 
@@ -27,6 +30,8 @@ OF_THE_STORE: Final = frozenset({"STORE_BUSY", "STORE_CLOSED"})
 
 Waiting = tuple[Submission, "asyncio.Future[Recorded]"]
 Settled = Outcome | Exception
+Work = tuple[Sequence[Submission], bool, Callable[[list[Settled]], object]]
+"""Statements of one commit, whether they are a page, and whom to tell what became of them."""
 
 
 class Recorder:
@@ -37,9 +42,12 @@ class Recorder:
         self._ledger = ledger
         self._first = first
         self._checker = ledger.checker = Checker()
-        self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="record")
+        self._work: SimpleQueue[Work | None] = SimpleQueue()
+        self._worker = Thread(target=self._serve, name="record", daemon=True)
+        self._worker.start()
         self._waiting: list[Waiting] = []
-        self._committing: asyncio.Task[None] | None = None
+        self._busy = False
+        self._closed = False
 
     async def record(self, submission: Submission) -> Recorded:
         """Record one statement.
@@ -47,10 +55,12 @@ class Recorder:
         Raises:
             LedgerError: as `Ledger.record`.
         """
-        future: asyncio.Future[Recorded] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Recorded] = loop.create_future()
         self._waiting.append((submission, future))
-        if self._committing is None or self._committing.done():
-            self._committing = asyncio.create_task(self._commit())
+        if not self._busy:
+            self._busy = True
+            loop.call_soon(self._begin, loop)  # once everybody who is ready has handed in
         return await future
 
     async def record_page(self, submissions: Sequence[Submission]) -> list[Settled]:
@@ -60,27 +70,50 @@ class Recorder:
         behind the other fit their places.
         """
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._executor, self._record, submissions, True)
+        future: asyncio.Future[list[Settled]] = loop.create_future()
+        if self._closed:
+            raise _stopped()
+        self._work.put((submissions, True, partial(loop.call_soon_threadsafe, _give, future)))
+        return await future
 
     def close(self) -> None:
-        """Finish what is being committed and end the worker."""
-        self._executor.shutdown(wait=True)
+        """Finish what is being committed and end the worker; whoever waits behind it is told so."""
+        self._closed = True
+        self._work.put(None)
+        self._worker.join()
         self._ledger.checker = None
         self._checker.close()
 
-    async def _commit(self) -> None:
-        loop = asyncio.get_running_loop()
-        while self._waiting:
-            batch, self._waiting = self._waiting[:MAX_COMMIT], self._waiting[MAX_COMMIT:]
-            submissions = [submission for submission, _ in batch]
-            outcomes = await loop.run_in_executor(self._executor, self._record, submissions, False)
+    def _begin(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Hand what waits to the worker; what it answers is told here, and the next commit begun."""
+        batch, self._waiting = self._waiting[:MAX_COMMIT], self._waiting[MAX_COMMIT:]
+        submissions = [submission for submission, _ in batch]
+
+        def end(outcomes: list[Settled]) -> None:
             for (_, future), outcome in zip(batch, outcomes, strict=True):
                 _settle(future, outcome)
+            if self._waiting:
+                self._begin(loop)
+            else:
+                self._busy = False
+
+        if self._closed:
+            end([_stopped()] * len(batch))
+        else:
+            self._work.put((submissions, False, partial(loop.call_soon_threadsafe, end)))
+
+    def _serve(self) -> None:
+        """Commit what is handed over until the end, in a thread: nobody else waits for the disk."""
+        while (work := self._work.get()) is not None:
+            submissions, page, tell = work
+            outcomes = self._record(submissions, page)
+            with suppress(RuntimeError):  # the loop is closed: whoever waited has gone
+                tell(outcomes)
 
     def _record(self, submissions: Sequence[Submission], page: bool) -> list[Settled]:
-        if self._first is not None:
-            self._first()
         try:
+            if self._first is not None:
+                self._first()
             return [*self._ledger.record_all(submissions, breaches_last=page)]
         except Exception as error:  # the edge of the worker: the error goes to whoever waits for it
             everybody = isinstance(error, FrozenError) or (
@@ -91,6 +124,10 @@ class Recorder:
         return [self._record([submission], page)[0] for submission in submissions]
 
 
+def _stopped() -> StoreError:
+    return StoreError("STORE_CLOSED", "the service records nothing any more")
+
+
 def _settle(future: asyncio.Future[Recorded], outcome: Settled) -> None:
     if future.done():  # whoever waited has gone; the statement is recorded all the same
         return
@@ -98,3 +135,8 @@ def _settle(future: asyncio.Future[Recorded], outcome: Settled) -> None:
         future.set_exception(outcome)
     else:
         future.set_result(outcome)
+
+
+def _give(future: asyncio.Future[list[Settled]], outcomes: list[Settled]) -> None:
+    if not future.done():
+        future.set_result(outcomes)

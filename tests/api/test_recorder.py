@@ -80,3 +80,59 @@ def test_a_commit_that_fails_is_tried_one_by_one(made: SmallLedger) -> None:
     assert {error.code for error in failed} == {"STORE_FULL"}
     for outcome in recorded:
         assert made.ledger.store.index_of_event(outcome.event) == outcome.index
+
+
+def test_who_comes_after_the_end_is_told(made: SmallLedger) -> None:
+    """After the worker has ended nobody waits for ever, neither for one statement nor for a page."""
+
+    async def story() -> None:
+        recorder = Recorder(made.ledger)
+        recorder.close()
+        one, *others = submissions(made)
+        with pytest.raises(StoreError, match="STORE_CLOSED"):
+            await recorder.record(one)
+        with pytest.raises(StoreError, match="STORE_CLOSED"):
+            await recorder.record_page(others)
+
+    asyncio.run(story())
+
+
+def test_who_waits_behind_the_last_commit_is_told(made: SmallLedger) -> None:
+    """What is being committed at the end is finished and answered; what waits behind it is not recorded."""
+
+    async def story() -> list[Any]:
+        recorder = Recorder(made.ledger)
+        first, second, *_ = submissions(made)
+        waiting = [asyncio.create_task(recorder.record(first))]
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)  # handed over by now
+        waiting.append(asyncio.create_task(recorder.record(second)))
+        await asyncio.sleep(0)
+        recorder.close()
+        return list(await asyncio.gather(*waiting, return_exceptions=True))
+
+    recorded, refused = asyncio.run(story())
+    assert isinstance(recorded, Recorded)
+    assert isinstance(refused, StoreError)
+
+
+def test_the_worker_outlives_what_fails_before_a_commit(made: SmallLedger) -> None:
+    """What comes first and fails is told to who waits, and the next statement finds the worker again."""
+    failing = [True]
+
+    def first() -> None:
+        if failing:
+            failing.clear()
+            raise StoreError("STORE_IO", "the queue cannot be read")
+
+    async def story() -> list[Any]:
+        recorder = Recorder(made.ledger, first)
+        one, two, *_ = submissions(made)
+        outcomes = [*await asyncio.gather(recorder.record(one), return_exceptions=True)]
+        outcomes += await asyncio.gather(recorder.record(two), return_exceptions=True)
+        recorder.close()
+        return outcomes
+
+    refused, recorded = asyncio.run(story())
+    assert isinstance(refused, StoreError)
+    assert isinstance(recorded, Recorded)
