@@ -2,6 +2,7 @@
 
 Two channels: the stream, with one message for each type and schema of action, one for a leaf alone, one for
 each control event; and the catch-up in JSON lines, whose lines are the stream's data and controls of its own.
+What else brings the same entries, webhooks and JetStream, is in `asyncapi_deliveries`.
 The shape of an action's `data` is derived from its class, as in the OpenAPI document, so nothing is kept by
 hand beside the code but the control events; a test compares those with what is sent.
 """
@@ -14,6 +15,7 @@ from typing import Any, Final
 
 import orjson
 
+from api.asyncapi_deliveries import deliveries
 from api.frames import LEAF, LEAF_TYPE, TYPE_PREFIX
 from api.operations import BASE
 from ledger import canonical
@@ -94,6 +96,7 @@ LINE_CONTROLS: Final[Mapping[str, tuple[str, Mapping[str, Any]]]] = {
 def document() -> bytes:
     """Write the document: same code, same bytes."""
     messages, lines = _messages(), _lines()
+    more = deliveries(lines["line"]["payload"], CONTROLS["checkpoint"][1])
     value = {
         "asyncapi": "3.0.0",
         "info": {
@@ -125,6 +128,7 @@ def document() -> bytes:
                 "parameters": {"study": {"description": "id of the study"}},
                 "messages": {name: {"$ref": f"#/components/messages/{name}"} for name in lines},
             },
+            **more["channels"],
         },
         "operations": {
             "follow": {
@@ -141,9 +145,10 @@ def document() -> bytes:
                 "security": [{"$ref": "#/components/securitySchemes/token"}],
                 "bindings": {"http": _binding(until=_UNTIL)},
             },
+            **more["operations"],
         },
         "components": {
-            "messages": {**messages, **lines},
+            "messages": {**messages, **lines, **more["messages"]},
             "schemas": _schemas(),
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
         },

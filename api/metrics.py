@@ -47,6 +47,7 @@ OF_STUDIES: Final[Mapping[str, str]] = {
     "audit_entries": "entries that the running or last pass over the storage has read",
     "audit_damage": "findings of the newest whole pass over the storage; 0 too before the first",
     "audit_passed_timestamp_seconds": "when the newest whole pass over the storage ended; 0 before the first",
+    "webhooks_parked": "entries that endpoints of webhooks did not take for days; 0 where there are none",
     "fold_lag_entries": "entries that the fold for readers in this process has yet to take in",
 }
 """Gauges of each study, read at the scrape."""
@@ -140,6 +141,7 @@ class _AtScrape(Collector):
             "Lines of the log that nobody read in time.",
             value=self._lines.dropped if self._lines is not None else 0,
         )
+        yield _uncounted(self._studies())
         families = {
             name: GaugeMetricFamily(PREFIX + name, f"{text}.", labels=["study"])
             for name, text in OF_STUDIES.items()
@@ -148,6 +150,18 @@ class _AtScrape(Collector):
             for name, value in _of(served).items():
                 families[name].add_metric([study], value)
         yield from families.values()
+
+
+def _uncounted(studies: Mapping[str, ServedStudy]) -> Metric:
+    """Count attempts at the door that no event tells of, by what they were; none says whose."""
+    family = CounterMetricFamily(
+        PREFIX + "attempts_unrecorded", "At the door of accounts, in no event.", labels=["study", "reason"]
+    )
+    for study, served in studies.items():
+        accounts = served.people.accounts
+        for reason, count in dict(accounts.gate.counted if accounts is not None else {}).items():
+            family.add_metric([study, reason], count)
+    return family
 
 
 def _of_audit(served: ServedStudy) -> dict[str, float]:
@@ -167,6 +181,8 @@ def _of(served: ServedStudy) -> dict[str, float]:
         **_of_audit(served),
     }
     try:
+        book = served.webhooks.book() if served.webhooks is not None else None
+        values["webhooks_parked"] = 0 if book is None else book.count_parked()
         size = served.ledger.store.head().size
         published = served.ledger.checkpoints.latest()
     except LedgerError:

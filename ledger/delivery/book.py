@@ -210,6 +210,10 @@ class Book:
             for name, index, tries, at, trouble in rows
         ]
 
+    def count_parked(self) -> int:
+        """Count what all endpoints together did not take."""
+        return int(self._run("SELECT count(*) FROM parked")[0][0])
+
     def set_gone(self, endpoint: str, since: int) -> None:
         """Keep that an endpoint wants nothing more, as configured by the statement at `since`."""
         self._run("INSERT OR REPLACE INTO gone VALUES (?, ?)", (endpoint, since))
@@ -229,6 +233,18 @@ class Book:
             rows = connection.execute(query, values).fetchall()
             connection.execute(*also)
         return rows
+
+
+def parked_in(directory: Path) -> int | None:
+    """Count what was given up in a ledger's directory, without its keys; None where it has no webhooks.
+
+    Raises:
+        StoreError: as `Book`.
+    """
+    if not (directory / FILE).exists():
+        return None
+    with _File(directory / FILE) as file:
+        return int(file.read("SELECT count(*) FROM parked")[0][0])
 
 
 class Lease:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from ledger.delivery.book import parked_in
 from ledger.directory import (
     CHECKPOINTS,
     CONFIG,
@@ -19,7 +20,7 @@ from ledger.directory import (
     read_config,
 )
 from ledger.doctor import machine
-from ledger.doctor.finding import Finding, amount, failed
+from ledger.doctor.finding import Finding, Verdict, amount, failed
 from ledger.doctor.keys import key_findings
 from ledger.doctor.log import Expected, event_findings, log_findings
 from ledger.doctor.settings import settings_findings
@@ -104,6 +105,7 @@ def _of_directory(directory: Path) -> Iterator[Finding]:
         )
     except LedgerError as error:
         yield failed("unblindings", error)
+    yield from _of_deliveries(directory)
     readable = [
         *machine.open_to_others(directory / KEYS, ("*",)),
         *machine.open_to_others(directory, ("*.db", CONFIG)),
@@ -118,6 +120,18 @@ def _of_directory(directory: Path) -> Iterator[Finding]:
         values={"readable": [str(path) for path in private]},
     )
     yield _of_room(directory)
+
+
+def _of_deliveries(directory: Path) -> Iterator[Finding]:
+    try:
+        parked = parked_in(directory)
+    except LedgerError as error:
+        yield failed("deliveries", error)
+        return
+    if parked is not None:
+        text = f"{parked} were given up: see `webhooks list`" if parked else "nothing was given up"
+        verdict: Verdict = "watch" if parked else "good"
+        yield Finding(area="deliveries", verdict=verdict, text=text, values={"parked": parked})
 
 
 def _of_room(directory: Path) -> Finding:

@@ -13,8 +13,10 @@ import pytest
 from api.asyncapi import CONTROLS, LINE_CONTROLS, document
 from api.frames import control, frame, line
 from ledger.actions import all_specs
+from ledger.delivery import signing
 from ledger.demo import DemoReport
 from ledger.directory import DATABASE
+from ledger.relay.messages import Message
 from ledger.store.sqlite import SqliteStore
 from ledger.subscriber.sse import SseEvent, SseReader
 from tests.api.client import BASE, Site
@@ -24,6 +26,19 @@ DOCUMENT: dict[str, Any] = orjson.loads(document())
 MESSAGES: dict[str, Any] = DOCUMENT["components"]["messages"]
 GOLDEN = sorted((ROOT / "tests" / "ledger" / "golden").glob("*.json"))
 ANNOTATIONS = {"title", "description", "format", "contentEncoding", "x-sealed", "summary"}
+
+
+def test_what_else_brings_the_stream_is_described() -> None:
+    """Webhooks and JetStream: channels, headers as they are sent, and no reference that leads nowhere."""
+    headers = MESSAGES["delivery"]["headers"]["properties"]
+    assert headers.keys() == signing.headers("e-1", 1, b"{}", [bytes(32)]).keys()
+    message = Message(index=7, event="0" * 64, subject="trial.small.leaf", body=b"{}")
+    assert MESSAGES["relayed"]["headers"]["properties"].keys() == message.headers("SMALL").keys()
+    assert DOCUMENT["channels"]["nats"]["address"] == "{prefix}.{study}.{type}"
+    for channel in DOCUMENT["channels"].values():
+        assert {each["$ref"].rpartition("/")[2] for each in channel["messages"].values()} <= MESSAGES.keys()
+    for operation in DOCUMENT["operations"].values():
+        assert operation["channel"]["$ref"].rpartition("/")[2] in DOCUMENT["channels"]
 
 
 def broken(schema: Any, value: Any, where: str = "") -> Iterator[str]:

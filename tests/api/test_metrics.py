@@ -87,6 +87,7 @@ def test_the_state_of_a_study_is_read_at_the_scrape(made: SmallLedger) -> None:
         told = {name for name, *study in found if study == ["small"]}
         assert told >= OF_STUDIES.keys() - {"tailer_lag_entries"}  # nobody follows the stream
         assert (found["readable", "small"], found["frozen", "small"]) == (1, 0)
+        assert found["webhooks_parked", "small"] == 0
         assert (found["fold_lag_entries", "small"], found["stream_subscribers", "small"]) == (0, 0)
 
         def fail() -> None:
