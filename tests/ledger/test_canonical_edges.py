@@ -6,7 +6,16 @@ from typing import Any
 
 import pytest
 
-from ledger.canonical import MAX_DEPTH, MAX_INTEGER, Keys, check_shape, check_text, decode, encode
+from ledger.canonical import (
+    MAX_DEPTH,
+    MAX_INTEGER,
+    Keys,
+    _suspects,
+    check_shape,
+    check_text,
+    decode,
+    encode,
+)
 from ledger.errors import FormatError
 
 
@@ -101,3 +110,9 @@ def test_special_keys_stand_at_the_top_of_their_document() -> None:
     assert decode(encode(streams, keys=Keys.STREAMS), keys=Keys.STREAMS) == streams
     assert refusal(lambda: encode({"plain": "y"}, keys=Keys.STREAMS)) == ("CANONICAL", "")
     assert refusal(lambda: encode(streams)) == ("CANONICAL", "")
+
+
+def test_suspects_are_what_the_ranges_say_and_everything_above_the_basic_plane() -> None:
+    """Only such characters are looked at one by one."""
+    pattern = _suspects([(0x41, 0x42), (0x1F600, 0x1F601)])
+    assert pattern.findall("@ABC\U0001f600\U0010ffff") == ["A", "B", "\U0001f600", "\U0010ffff"]

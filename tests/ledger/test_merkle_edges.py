@@ -11,6 +11,7 @@ from ledger.merkle import (
     EMPTY_ROOT,
     MAX_SIZE,
     Frontier,
+    InclusionProofs,
     MemoryHashes,
     Node,
     check_consistency,
@@ -52,6 +53,7 @@ def test_the_largest_size_has_proofs() -> None:
     assert Frontier.from_bytes(frontier.to_bytes()).root() == frontier.root()
     proof = prove_inclusion(MAX_SIZE - 1, MAX_SIZE, Any32())
     assert len(proof) == 52
+    assert InclusionProofs(MAX_SIZE, Any32()).prove(MAX_SIZE - 1) == proof
     check_inclusion(ONE, MAX_SIZE - 1, MAX_SIZE, frontier.root(), proof)
     assert prove_consistency(MAX_SIZE, MAX_SIZE, Any32()) == []
     check_consistency(MAX_SIZE, ONE, MAX_SIZE, ONE, [])
@@ -63,6 +65,8 @@ def test_the_largest_size_has_proofs() -> None:
         (lambda: read_frontier(MAX_SIZE + 1, Any32()), "TREE_RANGE"),
         (lambda: read_frontier(-1, Any32()), "TREE_RANGE"),
         (lambda: prove_inclusion(0, MAX_SIZE + 1, Any32()), "TREE_RANGE"),
+        (lambda: InclusionProofs(MAX_SIZE + 1, Any32()).prove(0), "TREE_RANGE"),
+        (lambda: InclusionProofs(9, READER).prove(9), "TREE_RANGE"),
         (lambda: prove_consistency(1, MAX_SIZE + 1, Any32()), "TREE_RANGE"),
         (lambda: check_inclusion(ONE, 0, MAX_SIZE + 1, ONE, [ONE] * 53), "INCLUSION_PROOF"),
         (lambda: check_consistency(1, ONE, MAX_SIZE + 1, ONE, [ONE] * 53), "CONSISTENCY_PROOF"),
