@@ -35,10 +35,15 @@ def register(app: typer.Typer) -> None:
     app.command()(prove)
 
 
-def trust(directory: Directory) -> None:
+def trust(directory: Directory, as_json: AsJson = False) -> None:
     """Print the trust policy: ledger id and log keys. Compare the id with what was published."""
     with opened(directory) as ledger:
-        sys.stdout.write(format_policy(trust_policy(ledger)).decode())
+        policy = trust_policy(ledger)
+    text = format_policy(policy).decode()
+    if as_json:
+        show({"ledger_id": policy.ledger_id, "policy": text}, as_json=True)
+    else:
+        sys.stdout.write(text)
 
 
 def export(
@@ -80,7 +85,7 @@ def _tell_missed(ledger: Ledger) -> None:
         say(f"not vouched for by {each.name}: {each.code}")
 
 
-def stamp(directory: Directory) -> None:
+def stamp(directory: Directory, as_json: AsJson = False) -> None:
     """Have the newest checkpoint stamped by the authority of `[timestamps]`; its exports carry the stamp."""
     with opened(directory) as ledger:
         note = ledger.publish()
@@ -90,12 +95,17 @@ def stamp(directory: Directory) -> None:
         _tell_missed(ledger)
         if found is None:
             raise StoreError("TSA_UNREACHABLE", "no stamp could be had")
-        print(f"stamped: {parse_body(parse_note(note).text).size} entries")
+        size = parse_body(parse_note(note).text).size
+    if as_json:
+        show({"size": size}, as_json=True)
+    else:
+        print(f"stamped: {size} entries")
 
 
 def fork(
     directory: Directory,
     note: Annotated[Path, typer.Argument(metavar="NOTE", help="A head or checkpoint that the log signed.")],
+    as_json: AsJson = False,
 ) -> None:
     """Keep a note that proves that this log signed another history; every export carries it from now on."""
     with opened(directory) as ledger:
@@ -106,7 +116,11 @@ def fork(
             raise RefusedError(
                 "FORK_UNFOUNDED", "the note is not of another tree of a size that this log has"
             )
-        print(ledger.gathering.kept.put_fork(data))
+        sha256 = ledger.gathering.kept.put_fork(data)
+    if as_json:
+        show({"sha256": sha256}, as_json=True)
+    else:
+        print(sha256)
 
 
 def _root_at(ledger: Ledger, size: int) -> bytes:
@@ -115,7 +129,8 @@ def _root_at(ledger: Ledger, size: int) -> bytes:
 
 def prove(
     directory: Directory,
-    what: Annotated[str, typer.Argument(metavar="INDEX|EVENT-HASH")],
+    what: Annotated[str, typer.Argument(metavar="INDEX|EVENT-HASH", help="Which entry.")],
+    as_json: AsJson = False,
 ) -> None:
     """Print a receipt: the leaf, its inclusion proof, and a signed head."""
     with opened(directory) as ledger:
@@ -127,6 +142,9 @@ def prove(
         else:
             raise FormatError("INDEX", "expected an index or an event hash of 64 hex digits")
         if index is None or index >= ledger.store.head().size:
-            say("error: the log has no such event")
-            raise typer.Exit(1)
-        sys.stdout.write(receipt_of(ledger.store, index).decode())
+            raise RefusedError("UNKNOWN_EVENT", "the log has no such event")
+        receipt = receipt_of(ledger.store, index).decode()
+    if as_json:
+        show({"index": index, "receipt": receipt}, as_json=True)
+    else:
+        sys.stdout.write(receipt)

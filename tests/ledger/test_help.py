@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from pathlib import Path
 
+import orjson
 import pytest
 import typer
 
@@ -14,7 +15,7 @@ from ledger.cli.help import SECTIONS
 from ledger.errors import FormatError
 from ledger.exports import export_ledger
 from ledger.verify.options import Scope
-from tests.ledger.small_ledger import make
+from tests.ledger.small_ledger import DEFINITION, make
 
 
 def test_every_command_stands_in_one_section() -> None:
@@ -38,6 +39,23 @@ def test_a_group_without_a_command_prints_its_help_once(capsys: pytest.CaptureFi
     """It is usage, exit code 2, without a second word for it."""
     assert run(["keys"]) == 2
     assert capsys.readouterr().err.startswith("Usage: ")
+
+
+def test_what_an_auditor_takes_along_comes_as_json_too(
+    tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    """Trust policy and receipt are members of one object, the same text; what is not there has a code."""
+    directory = str(tmp_path / "ledger")
+    made = ["--study", str(DEFINITION), "--person", "root1", "--name", "R", "--organisation", "S"]
+    assert run(["init", directory, *made, "--plain-keys"]) == 0
+    for words, member in ((["trust", directory], "policy"), (["prove", directory, "1"], "receipt")):
+        capfdbinary.readouterr()
+        assert run(words) == 0
+        text = capfdbinary.readouterr().out.decode()
+        assert run([*words, "--json"]) == 0
+        assert orjson.loads(capfdbinary.readouterr().out)[member] == text
+    assert run(["prove", directory, "9"]) == 1
+    assert "UNKNOWN_EVENT" in capfdbinary.readouterr().err.decode()
 
 
 def test_an_interrupted_demonstration_says_what_it_leaves(
