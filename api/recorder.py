@@ -30,8 +30,8 @@ OF_THE_STORE: Final = frozenset({"STORE_BUSY", "STORE_CLOSED"})
 
 Waiting = tuple[Submission, "asyncio.Future[Recorded]"]
 Settled = Outcome | Exception
-Work = tuple[Sequence[Submission], bool, Callable[[list[Settled]], object]]
-"""Statements of one commit, whether they are a page, and whom to tell what became of them."""
+Work = tuple[Sequence[Submission], bool, asyncio.AbstractEventLoop, Callable[[list[Settled]], object]]
+"""Statements of one commit, whether they are a page, and whom to tell on which loop what became of them."""
 
 
 class Recorder:
@@ -73,7 +73,7 @@ class Recorder:
         future: asyncio.Future[list[Settled]] = loop.create_future()
         if self._closed:
             raise _stopped()
-        self._work.put((submissions, True, partial(loop.call_soon_threadsafe, _give, future)))
+        self._work.put((submissions, True, loop, partial(_give, future)))
         return await future
 
     def close(self) -> None:
@@ -100,15 +100,15 @@ class Recorder:
         if self._closed:
             end([_stopped()] * len(batch))
         else:
-            self._work.put((submissions, False, partial(loop.call_soon_threadsafe, end)))
+            self._work.put((submissions, False, loop, end))
 
     def _serve(self) -> None:
         """Commit what is handed over until the end, in a thread: nobody else waits for the disk."""
         while (work := self._work.get()) is not None:
-            submissions, page, tell = work
+            submissions, page, loop, tell = work
             outcomes = self._record(submissions, page)
             with suppress(RuntimeError):  # the loop is closed: whoever waited has gone
-                tell(outcomes)
+                loop.call_soon_threadsafe(tell, outcomes)
 
     def _record(self, submissions: Sequence[Submission], page: bool) -> list[Settled]:
         try:
