@@ -90,7 +90,7 @@ def import_into(trial: SmallLedger, events: int, profiled: int = PROFILED) -> Im
     starts = [_start(trial, number) for number in range(-(-events // PER_PARTICIPANT))]
     context = multiprocessing.get_context("fork")
     here, there = context.Pipe(duplex=False)
-    maker = context.Process(target=_make, args=(there, starts, pages), daemon=True)
+    maker = context.Process(target=_make, args=(there, here, starts, pages), daemon=True)
     maker.start()
     there.close()
     try:
@@ -162,8 +162,9 @@ def _start(trial: SmallLedger, number: int) -> Start:
     return Start(members={**members, "tag": tag, "seen": seen}, tag=tag, seq=head.seq, prev=head.event)
 
 
-def _make(pipe: Connection, starts: Sequence[Start], pages: int) -> None:
+def _make(pipe: Connection, other: Connection, starts: Sequence[Start], pages: int) -> None:
     """Make and sign all statements, page by page, as bodies of submissions."""
+    other.close()  # came with the fork, and would hide that nobody reads any more
     key = Ed25519SigningKey.from_seed(seed(NURSE))
     bodies = _bodies(key, starts)
     try:

@@ -104,6 +104,7 @@ def test_clients_at_once_run_over_http(tmp_path: Path) -> None:
     trial.ledger.close()
 
 
+@pytest.mark.sqlite_only("tells the stages of a commit to SQLite by the names of its methods")
 def test_bulk_import_runs(tmp_path: Path) -> None:
     """Every page is recorded without a breach, and the stages of the pages that are timed are told."""
     imported = bulk.import_events(tmp_path / "ledger", 2 * bulk.PAGE, profiled=2)
