@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,12 +14,17 @@ import pytest
 from starlette.testclient import TestClient
 
 from api.app import create_app
+from api.serve import listen
 from api.study import OpenStudy
 from ledger.envelope import PAYLOAD_TYPE, pae
 from ledger.prepare import Signer
+from ledger.signing.client import Client, Keep, QueuedError
+from ledger.signing.outbox import outbox, send
+from ledger.store.sqlite import SqliteStore
 from ledger.store.unblindings import UnblindingQueue
 from ledger.study.lists import RandomizationList
 from tests.api.client import BASE, bearer, config, token
+from tests.api.signing import running
 from tests.ledger.small_ledger import SITE, SmallLedger
 from tests.ledger.test_freeze import keep, put_back
 from tests.ledger.test_second_stage import on_treatment, with_both_lists
@@ -28,6 +33,7 @@ from tests.ledger.write_path import SOURCE, copy_of, key_of, make_template, open
 NAME: Final = f"{SITE}-001"
 ARUIZ: Final = Signer(key_of("aruiz"), "aruiz", "Dr. Ana Ruíz", f"Site {SITE}")
 BCHAN: Final = Signer(key_of("bchan"), "bchan", "B. Chan", f"Site {SITE}")
+OPENED: Final = {"/data/asked_by": "Dr. Elsewhere", "/reason/text": "found unconscious"}
 TOKENS: Final = (
     token("investigator", "investigator", "aruiz", [SITE]),
     token("coordinator", "coordinator", "bchan", [SITE]),
@@ -43,6 +49,7 @@ class Bedside:
     place: Path
     first: RandomizationList
     http: TestClient | None = None
+    settle: Callable[[], None] = lambda: None
 
     @contextmanager
     def served(self) -> Iterator[TestClient]:
@@ -58,23 +65,41 @@ class Bedside:
         """Open the stores as they lie there now."""
         self.made.ledger = open_stores(self.place, self.made.sources, **options)
 
-    def prepare(self, by: Signer = ARUIZ, role: str = "investigator", **body: Any) -> Any:
-        """Have an unblinding prepared."""
-        assert self.http is not None
-        draw = self.made.ledger.fold.conduct.study.allocation(NAME, self.made.ledger.fold.size)
+    def action(self, role: str = "investigator") -> dict[str, Any]:
+        """Return the members of an unblinding of the newest allocation."""
+        fold = self.made.ledger.refresh()
+        draw = fold.conduct.study.allocation(NAME, fold.size)
         assert draw is not None
-        value = {
+        return {
             "type": "unblinding.performed", "stream": "safety", "role": role, "meaning": "responsibility",
             "data": {"participant": NAME, "statement": draw.event, "means": "ledger", "disclosed_to": [],
                      "source": SOURCE},
             "reason": {"code": "overdose"},
         }  # fmt: skip
-        opened = {"/data/asked_by": "Dr. Elsewhere", "/reason/text": "found unconscious"}
+
+    @contextmanager
+    def client(self, kept: Keep) -> Iterator[Client]:
+        """Serve the ledger as it lies there on a real socket, to a client of the investigator's."""
+        settings = replace(config(self.made), tokens=TOKENS)
+        study = OpenStudy(config=settings, ledger=self.made.ledger, directory=self.place)
+        app = create_app([study])
+        with listen("127.0.0.1", 0) as listening, running(app, listening):
+            url = f"http://127.0.0.1:{listening.getsockname()[1]}{BASE}"
+            sources = self.made.sources
+            with Client(url, self.made.policy, kept, token="investigator", sources=sources) as client:
+                client.get("/livez")  # answered once the study is there
+                self.settle = lambda: app.state.studies["small"].unblindings.settle()
+                yield client
+
+    def prepare(self, by: Signer = ARUIZ, role: str = "investigator", **body: Any) -> Any:
+        """Have an unblinding prepared."""
+        assert self.http is not None
+        value = self.action(role)
         self.made.sources.advance(1_000_000)
         action = by.complete(self.made.ledger, value)
         who = bearer("investigator" if by is ARUIZ else "coordinator")
         return self.http.post(
-            f"{BASE}/statements:prepare", json={"action": action, "open": opened, **body}, headers=who
+            f"{BASE}/statements:prepare", json={"action": action, "open": OPENED, **body}, headers=who
         )
 
     def signed(self, prepared: Any, by: Signer = ARUIZ) -> dict[str, Any]:
@@ -243,3 +268,28 @@ def test_a_client_that_knows_the_published_head_is_prepared_for(bedside: Bedside
         answer = bedside.prepare(have={"root": root, "size": size})
         assert answer.status_code == 200
         assert (answer.json()["head"].encode(), answer.json()["consistency"]) == (note, [])
+
+
+@pytest.mark.parametrize("kept", ["published", "head"])
+def test_a_signers_own_client_gets_through(bedside: Bedside, tmp_path: Path, kept: str) -> None:
+    """Whatever newer head it has kept: queued, in the outbox until the log is back, then with its receipt."""
+    rolled_back(bedside, tmp_path)
+    made, keep_ = bedside.made, Keep(tmp_path / "outbox")
+    latest = made.ledger.checkpoints.latest()
+    assert latest is not None
+    with closing(SqliteStore.open(tmp_path / "newer" / "ledger.db")) as newer:
+        earlier = newer.head_covering(latest[0] - 2)
+    assert earlier is not None
+    keep_.put("head", latest[1] if kept == "published" else earlier.note)
+    with bedside.client(keep_) as client, pytest.raises(QueuedError):
+        client.record(ARUIZ, bedside.action(), OPENED)
+    (waiting,) = outbox(tmp_path / "outbox")
+    assert (waiting.state, bedside.waiting()) == ("waiting", 1)
+    if kept == "head":
+        return  # signed for a head that its key is past by then: who signed signs again
+    made.ledger.close()
+    put_back(tmp_path / "newer", bedside.place)
+    bedside.reopen()
+    with bedside.client(keep_) as client:
+        bedside.settle()
+        assert send(client, keep_, waiting).state == "recorded"
