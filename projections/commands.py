@@ -58,6 +58,7 @@ class Format(StrEnum):
 
 
 PIPED_WIDTH = 200
+_NOBODY = "no such participant is known, or not to this role"
 
 
 def register(app: typer.Typer) -> None:
@@ -82,11 +83,13 @@ def replay(
     """Show one participant as known now, as known then, or as it truly was."""
     reader = _reader(role)
     with _snapshot(directory) as reads:
+        if reads.stream_head(f"participant/{participant}") is None:  # before the log is read
+            raise RefusedError("PARTICIPANT_UNKNOWN", _NOBODY)
         view = participant_view(
-            reads, participant, reader=reader, known=known, true=true, conduct=_conduct(reads)
+            reads, participant, reader=reader, known=known, true=true, conduct=_conduct(reads, known)
         )
     if view is None:
-        raise RefusedError("PARTICIPANT_UNKNOWN", "no such participant is known, or not to this role")
+        raise RefusedError("PARTICIPANT_UNKNOWN", _NOBODY)
     if as_json:
         _write(orjson.dumps(view, option=orjson.OPT_SORT_KEYS) + b"\n")
     else:
@@ -260,10 +263,15 @@ def _reader(role: str) -> Reader:
     return Reader(role=role)
 
 
-def _conduct(reads: Snapshot) -> Conduct:
-    """Fold the rules over the whole log, so that breaches say whether they are open."""
-    fold = LogFold(StoreReader(reads))
-    fold.catch_up(reads, reads.size)
+def _conduct(reads: Snapshot, known: str | None) -> Conduct:
+    """Fold the rules over the log, so that breaches say whether they are open: up to the index asked for.
+
+    A time may be one of the participant's site, so the whole log is folded where one is asked for.
+    """
+    fold, size = LogFold(StoreReader(reads)), reads.size
+    if known is not None and known.isascii() and known.isdecimal() and len(known) < 16:
+        size = min(size, int(known) + 1)
+    fold.catch_up(reads, size)
     return fold.conduct
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import zipfile
@@ -11,7 +12,10 @@ import orjson
 import pytest
 
 from ledger.cli.app import run
-from ledger.directory import CONFIG, DATABASE
+from ledger.directory import CONFIG, DATABASE, open_store
+from ledger.fold import LogFold, StoreReader
+from projections.participant import participant_view
+from projections.reader import Reader
 from projections.reports import REPORTS
 from projections.runner import FILE
 from projections.signed import COLUMNS as SIGNED
@@ -39,6 +43,22 @@ def test_replay_prints_a_view_and_its_json(
     assert (view["status"], view["known"]) == ("on treatment", 56)
     assert run(["replay", str(directory), PARTICIPANT, "--true", "2025-02-01", "--json"]) == 0
     assert orjson.loads(capfdbinary.readouterr().out)["status"] == "randomized"
+
+
+def test_a_replay_reads_no_further_than_the_index_asked_for(
+    directory: Path, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    """What it shows is what a fold of the whole log shows of that index."""
+    reader = Reader(role="auditor")
+    with contextlib.closing(open_store(directory)) as store, store.snapshot() as reads:
+        whole = LogFold(StoreReader(reads))
+        whole.catch_up(reads, reads.size)
+        for known in ("1", "56", str(reads.size - 1)):
+            expected = participant_view(reads, PARTICIPANT, reader=reader, known=known, conduct=whole.conduct)
+            asked = ["replay", str(directory), PARTICIPANT, "--known", known, "--json"]
+            assert run(asked) == (1 if expected is None else 0)
+            printed = capfdbinary.readouterr().out
+            assert (orjson.loads(printed) if printed else None) == expected
 
 
 def test_trail_is_written_in_every_format(directory: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
