@@ -11,6 +11,7 @@ from ledger.participant import Participant
 from ledger.rules.case import Case, Fold, Judge
 from ledger.rules.observations import fold_result, judge_plain
 from ledger.rules.visits import judge_known
+from ledger.state.observing import is_result
 
 
 def judge_sample(case: Case) -> Iterator[str]:
@@ -29,7 +30,7 @@ def judge_result(case: Case) -> Iterator[str]:
 
 def judge_reviewed(case: Case) -> Iterator[str]:
     """Judge a review: of a result of this participant."""
-    if case.record.data["statement"] not in case.participant.observing.results:
+    if not is_result(case.participant.observing.results, case.record.data["statement"]):
         yield "RESULT_UNKNOWN"
 
 

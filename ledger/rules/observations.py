@@ -98,7 +98,7 @@ def judge_acknowledged(case: Case) -> Iterator[str]:
 def fold_result(case: Case) -> Participant:
     """Remember what a physician can review."""
     observing = case.participant.observing
-    results = observing.results | {case.record.event}
+    results = observing.results + bytes.fromhex(case.record.event)
     return changed(case.participant, observing=changed(observing, results=results))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Final
 
 from ledger.envelope import EventHash
 from ledger.times import Interval
@@ -47,13 +47,26 @@ class Observing:
 
     Attributes:
         samples: label -> index of its collection.
-        results: the statements that a physician can review.
+        results: the statements that a physician can review: event hashes of 32 bytes, one after the other,
+            because there are as many as a participant has measurements.
         alerts: the alerts of suicidality, each with the index of what acknowledged it.
         courses: label of a medication -> how it is taken; the newest under that label.
     """
 
     samples: Mapping[str, int] = field(default_factory=_empty)
-    results: frozenset[EventHash] = frozenset()
+    results: bytes = b""
     diaries: tuple[DiaryEntry, ...] = ()
     alerts: Mapping[str, int | None] = field(default_factory=_empty)
     courses: Mapping[str, Course] = field(default_factory=_empty)
+
+
+HASH_BYTES: Final = 32
+
+
+def is_result(results: bytes, event: str) -> bool:
+    """Tell whether an event is among those whose hashes stand one after the other."""
+    wanted, at = bytes.fromhex(event), -1
+    while (at := results.find(wanted, at + 1)) >= 0:
+        if at % HASH_BYTES == 0:
+            return True
+    return False

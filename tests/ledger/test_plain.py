@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from typing import Any
 
 import orjson
 import pytest
@@ -20,7 +21,7 @@ from tests.ledger.test_statement import DIGEST, statement
 SEED = 20_261_122
 CASES = 12_000
 
-VARIED = (
+VARIED: tuple[dict[str, Any], ...] = (
     {},
     {"occurred_at": "2026-01-05T08:00:00+02:00"},
     {"occurred_at": "2026-01-05T08:00:00.5Z", "protocol": "2.0 (amendment 1)"},
