@@ -61,7 +61,7 @@ FOR_PEOPLE: Final = (
 """Functions that write what `verify --json` and the exit code say for people."""
 
 NOT_HERE: Final = (
-    *("imports_are_few", "ctrl_c", "every_code_of_the_judges", "let_pass_in_silence"),
+    *("imports_are_few", "ctrl_c", "every_code_of_the_judges", "let_pass_in_silence", "threat_model"),
     *(
         "zip_entry_in_another_form",
         "zip_traversal",
@@ -69,7 +69,7 @@ NOT_HERE: Final = (
         "client_data_that_is_none",
     ),
 )
-"""Tests that start a process of the installed command or read the source as text; and those whose
+"""Tests that start a process of the installed command or read sources and other tests; and those whose
 parameters pytest names otherwise the second time it collects them in a process, where mutmut loses them."""
 NOT_OF_IT: Final = ("test_verify_md.py",)
 """Tests of the page that tells people how to do without the verifier."""
