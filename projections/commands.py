@@ -23,7 +23,9 @@ from ledger.actions import all_specs
 from ledger.cli.terminal import say
 from ledger.conduct import Conduct
 from ledger.directory import open_store
+from ledger.earlier_store import EarlierStore
 from ledger.errors import FormatError, RefusedError
+from ledger.exports import has_named
 from ledger.fold import LogFold, StoreReader
 from ledger.roles import ROLES
 from ledger.store.port import Snapshot, StoredEntry
@@ -278,6 +280,9 @@ def _conduct(reads: Snapshot, known: str | None) -> Conduct:
 @contextmanager
 def _snapshot(directory: Path) -> Iterator[Snapshot]:
     store = open_store(directory)
+    if isinstance(store.earlier, EarlierStore):
+        older = store.earlier
+        say(f"this log goes on from {older.size} entries of {older.origin}, which are not shown here")
     try:
         with store.snapshot() as reads:
             yield reads

@@ -230,6 +230,11 @@ class Judge {
     if (listed.length !== named.length || !listed.every((key) => named.includes(key))) {
       bad(new Refusal("LOG_KEYS", "leaf 0 does not name the log keys that the policy lists"));
     }
+    // A page has one bundle: what an older epoch holds is judged by `trial-ledger verify --continues`.
+    if (data.continues) {
+      const missing = `${data.continues.size} entries of an older log are not given`;
+      this.report.add(new Refusal("EPOCH_MISSING", missing), { index: 0 });
+    }
   }
 
   async #attachment({ sha256: digest, size }, bad) {

@@ -20,6 +20,7 @@ from ledger.checkpoint import Checkpoint, publish, sign_head
 from ledger.policy import format_policy
 from ledger.verify.files import CONVENIENCES
 from tests.browser.verifying import Result, open_page, run
+from tests.ledger.epoch_story import go_on, make_old
 from tests.ledger.forgery import Forgery, key_of
 from tests.ledger.small_ledger import ORIGIN, SmallLedger, make
 from tests.ledger.verifying import MINIMAL, MINIMAL_POLICY
@@ -357,3 +358,16 @@ def test_exports_carry_the_page(made: SmallLedger, tmp_path: Path) -> None:
     Forgery(made, tmp_path / "b")
     assert all((tmp_path / "b" / name).is_file() for name in CONVENIENCES)
     assert (tmp_path / "b" / "verify.html").read_bytes() == verify_html()
+
+
+def test_a_second_epoch_is_not_complete_by_itself(verify: Verify, tmp_path: Path) -> None:
+    """The page has one bundle: it says that an older log is continued which it was not given."""
+    epochs = go_on(make_old(tmp_path / "old"), tmp_path)
+    try:
+        bundle, _ = epochs.export("bundle")
+        policy = format_policy(epochs.policy).decode()
+    finally:
+        epochs.close()
+    result = verify(bundle, policy=policy)
+    assert result.codes == {"EPOCH_MISSING"}, result.said["findings"]
+    assert (result.holds("integrity"), result.holds("completeness")) == (True, False)
