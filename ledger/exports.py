@@ -10,7 +10,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
+
+import orjson
 
 from ledger.committer import Ledger
 from ledger.errors import FormatError, StoreError
@@ -18,6 +20,8 @@ from ledger.export import Exported, export_bundle
 from ledger.recorded import Recorded
 from ledger.store.port import Reads
 from ledger.verify.options import Scope
+
+PAGE: Final = 1_000
 
 
 def export_ledger(
@@ -97,5 +101,20 @@ def require_scope(reads: Reads, scope: Scope) -> None:
     Raises:
         FormatError: `SCOPE`.
     """
-    if scope.id is not None and reads.stream_head(f"{scope.kind}/{scope.id}") is None:
+    if scope.id is not None and not has_named(reads, scope.kind, scope.id):
         raise FormatError("SCOPE", f"the log has no such {scope.kind}")
+
+
+def has_named(reads: Reads, kind: str, name: str) -> bool:
+    """Tell whether a log, or one that it goes on from, has a participant or a site of this name.
+
+    A site may have no stream of its own, as in a study that was imported: then its label on a leaf tells.
+    """
+    stream = f"{kind}/{name}"
+    if reads.stream_head(stream) is not None or reads.earlier.entries_of(stream):
+        return True
+    if kind != "site":
+        return False
+    label, size = b'"site":' + orjson.dumps(name), reads.head().size
+    pages = (reads.entries(start, min(start + PAGE, size)) for start in range(0, size, PAGE))
+    return any(label in entry.leaf for page in pages for entry in page)

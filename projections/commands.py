@@ -252,7 +252,7 @@ def _tell_nothing(
     unknown = [
         f"the log has no {kind} {name}"
         for kind, name in (("participant", participant), ("site", site))
-        if name is not None and reads.stream_head(f"{kind}/{name}") is None
+        if name is not None and not has_named(reads, kind, name)
     ]
     if type_ is not None and all(spec.type != type_ for spec in all_specs()):
         unknown.append(f"the catalogue has no type {type_}")

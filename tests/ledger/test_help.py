@@ -13,7 +13,7 @@ from ledger.cli import opening
 from ledger.cli.app import build, run
 from ledger.cli.help import SECTIONS
 from ledger.errors import FormatError
-from ledger.exports import export_ledger
+from ledger.exports import export_ledger, has_named
 from ledger.verify.options import Scope
 from tests.ledger.small_ledger import DEFINITION, make
 
@@ -81,5 +81,6 @@ def test_nobody_gets_a_bundle_of_a_misspelt_participant(tmp_path: Path) -> None:
         with pytest.raises(FormatError) as refused:
             export_ledger(made.ledger, tmp_path / "out", scope=scope, role="auditor")
         assert refused.value.code == "SCOPE"
+    assert has_named(made.ledger.store, "site", "SA-01")
     assert not (tmp_path / "out").exists()
     assert made.ledger.store.head().size == size

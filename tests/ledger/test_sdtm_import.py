@@ -9,6 +9,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -19,6 +20,7 @@ from ledger.actions.registry import to_data
 from ledger.cli.opening import make_key, new_keys
 from ledger.committer import Ledger
 from ledger.errors import FormatError, StoreError
+from ledger.exports import has_named
 from ledger.interchange.sdtm_check import compare, reconcile
 from ledger.interchange.sdtm_events import Planned, day, plain_value
 from ledger.interchange.sdtm_ledger import make_ledger, plan_all, record_all, record_files
@@ -200,6 +202,17 @@ def test_nothing_is_made_up_and_its_lack_is_recorded(imported: Ledger) -> None:
     assert {"CONSENT_MISSING", "IRB_MISSING", "SITE_NOT_ACTIVE"} <= found
     assert found.isdisjoint({"LATE_ENTRY", "NOT_DELEGATED", "NOT_TRAINED", "SIGNED_AT_APART"})
     assert (state.consents, state.randomized) == ((), False)
+
+
+def test_a_site_without_a_stream_of_its_own_is_known_by_its_records(imported: Ledger) -> None:
+    """An export of one site can be asked for: the labels on the leaves name it."""
+    entries = imported.store.entries(0, imported.store.head().size)
+    sites = {orjson.loads(entry.leaf)["site"] for entry in entries} - {""}
+    assert sites
+    for site in sites:
+        assert imported.store.stream_head(f"site/{site}") is None
+        assert has_named(imported.store, "site", site)
+    assert not has_named(imported.store, "site", "elsewhere")
 
 
 def test_files_are_recorded_with_hash_and_mapping(imported: Ledger) -> None:
