@@ -34,6 +34,7 @@ NO_ACCOUNTS           this ledger has no accounts yet: the operator makes them w
 PASSWORD_LENGTH       the password is shorter or longer than allowed
 PASSWORD_GUESSABLE    the password is a name or one character repeated
 OIDC_KEYS             the keys of the identity provider can't be fetched
+KEPT                  a value is kept exactly where the one that was entered was changed
 NOT_ASKED             no edit check of the study asks that of this record
 SORT                  rows can be sorted by the columns that the documentation names, and by no other
 AFTER                 no page of this list ends there
@@ -161,7 +162,7 @@ GUARD_TAKEN           what may be used once was used meanwhile
 ATTACHMENT            the bytes are not those that the attachment is named by
 ATTACHMENT_MISSING    the attachment's bytes are handed in before the statement
 TREE_RANGE            the tree sizes are not of this log
-SCOPE                 expected study, site:S or participant:P
+SCOPE                 expected a scope as documented: study, site:S, participant:P, or a kind with what it names
 EXPORT_ROLE           no bundle is made for this role and scope
 EXPORT_SIZE           the bundle is too large for a zip
 PURPOSE               a purpose is asked for where sealed values are opened

@@ -42,8 +42,10 @@ def _record(call: Call, body: Mapping[str, Any]) -> Response:
     if not isinstance(action, dict) or not isinstance(opened, dict):
         raise FormatError("BODY", "expected objects", field="/action")
     said = body["answer"]
-    if said not in ANSWERS or ("kept" in body) != (said == "changed"):
-        raise FormatError("BODY", "expected kept exactly for what was changed", field="/answer")
+    if said not in ANSWERS:
+        raise FormatError("BODY", f"expected one of {', '.join(ANSWERS)}", field="/answer")
+    if ("kept" in body) != (said == "changed"):
+        raise ProblemError("KEPT", 422, field="/kept")
     ledger = call.study.ledger
     if not may_prepare(call.reader, action, ledger):
         raise ProblemError("FORBIDDEN", 403, field="/action/stream")

@@ -33,14 +33,16 @@ def signing_scope(call: Call) -> Response:
     """Answer what a scope of a participant's stream holds, and its digest."""
     name, scope = call.path("participant"), call.query.get("scope", "participant")
     subject = call.query.get("of")
-    if scope not in SCOPES or (subject is None) != (scope == "participant"):
-        raise ProblemError("QUERY", 400, field="of" if scope in SCOPES else "scope")
+    if scope not in SCOPES:
+        raise ProblemError("QUERY", 400, field="scope")
+    if (subject is None) != (scope == "participant"):
+        raise ProblemError("SCOPE", 400, field="of")
     ledger = call.study.ledger
     with ledger.store.snapshot() as reads:
         require_participant(call.reader, reads, name)
         upto = min(call.number("upto", reads.head().size), reads.head().size)
         if upto < 1:
-            raise ProblemError("QUERY", 400, field="upto")
+            raise ProblemError("SCOPE", 400, field="upto")
         entries = [load_entry(each) for each in reads.stream_entries(f"participant/{name}")]
         sha256 = signed_digest(entries, scope, subject, upto)
         covered = _covered(entries, scope, subject, upto)

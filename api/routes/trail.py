@@ -36,8 +36,10 @@ def audit_trail(call: Call) -> Response:
     limit, known = call.limit(), call.query.get("known")
     after = call.number("after", -1) if "after" in call.query else None
     order = call.query.get("order", OLDEST)
-    if order not in (NEWEST, OLDEST) or ("order" in call.query and "sort" in call.query):
+    if order not in (NEWEST, OLDEST):
         raise ProblemError("QUERY", 400, field="order")
+    if "order" in call.query and "sort" in call.query:
+        raise ProblemError("SORT", 400, field="order", members={"columns": list(SORTED)})
     with call.study.reading.folded() as folded:
         # Taken before the page is read: an ETag may be older than its answer, never newer.
         control = folded.newest_control(known_size(folded.reads, known))

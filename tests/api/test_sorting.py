@@ -81,7 +81,7 @@ def test_csv_and_page_are_sorted_alike(site: Site) -> None:
     [
         ("/audit-trail?sort=weather", "SORT", "sort"),
         ("/audit-trail?sort=--name", "SORT", "sort"),
-        ("/audit-trail?sort=name&order=newest", "QUERY", "order"),
+        ("/audit-trail?sort=name&order=newest", "SORT", "order"),
         ("/audit-trail?sort=name&after=99999", "AFTER", "after"),
         ("/projections/visits?sort=weather", "SORT", "sort"),
         ("/projections/breaches?sort=weather", "SORT", "sort"),
