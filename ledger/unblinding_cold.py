@@ -7,8 +7,8 @@ epochs included.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Final
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
 
 from ledger.committer import Ledger
 from ledger.entry import Entry
@@ -56,7 +56,7 @@ def _participant(entry: Entry) -> str:
 
 
 def _draw(entry: Entry) -> Draw:
-    data = {} if entry.statement is None else entry.statement.data
+    data: Mapping[str, Any] = {} if entry.statement is None else entry.statement.data
     return Draw(
         index=entry.index,
         event=entry.event,
