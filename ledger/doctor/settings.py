@@ -17,7 +17,7 @@ def settings_findings(config: Config, reads: Reads) -> Iterator[Finding]:
     told = "; ".join(map(str, found.differences))
     count = f"{found.named} of {len(found.settings)} settings are named by the log"
     yield Finding(
-        area="configuration",
+        area="configured",
         verdict="bad" if found.differences else "good" if found.named else "watch",
         text=told or (f"{count}, all as it says" if found.named else f"{count}: nothing to compare with"),
         values={
@@ -32,7 +32,7 @@ def settings_findings(config: Config, reads: Reads) -> Iterator[Finding]:
     difference = pages_difference(reads, installed)
     good = "as in the newest release" if released is not None else "no release names them"
     yield Finding(
-        area="signing pages",
+        area="pages",
         verdict="bad" if difference else "good" if released is not None and installed else "watch",
         text=difference or (good if installed is not None else "not installed here"),
         values={"installed": installed, "released": released[0] if released is not None else None},

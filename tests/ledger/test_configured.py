@@ -51,7 +51,7 @@ def test_a_setting_that_the_log_does_not_have_is_said(made: SmallLedger, tmp_pat
         ("identity_idle_minutes", "15", "30", index)
     ]
     assert found.named == 2
-    finding = area_of(made, tmp_path / "ledger", "configuration")
+    finding = area_of(made, tmp_path / "ledger", "configured")
     assert finding.verdict == "bad"
     assert finding.text == f"identity_idle_minutes is 15, and 30 by the log (index {index})"
 
@@ -63,12 +63,12 @@ def test_what_is_as_the_log_says_is_good_and_the_newest_counts(made: SmallLedger
     )
     set_to(made, identity_idle_minutes="15", signing_rp_id=None, oidc_issuer=None)
     assert compare(read_config(tmp_path / "ledger"), made.ledger.store).differences == ()
-    assert area_of(made, tmp_path / "ledger", "configuration").verdict == "good"
+    assert area_of(made, tmp_path / "ledger", "configured").verdict == "good"
 
 
 def test_a_log_that_names_no_setting_is_to_be_looked_at(made: SmallLedger, tmp_path: Path) -> None:
     """There is nothing to compare with, and that is said; every setting is told with its name."""
-    finding = area_of(made, tmp_path / "ledger", "configuration")
+    finding = area_of(made, tmp_path / "ledger", "configured")
     assert finding.verdict == "watch"
     assert "nothing to compare with" in finding.text
     assert finding.values["settings"]["store"] == "sqlite"
@@ -106,7 +106,7 @@ def test_pages_are_compared_with_the_newest_release(made: SmallLedger, tmp_path:
     index = made.ledger.store.head().size - 1
     said = pages_difference(made.ledger.store, digest())
     assert said == f"the signing pages are {digest()[:16]}…, and {'a' * 16}… by the log (index {index})"
-    finding = area_of(made, directory, "signing pages")
+    finding = area_of(made, directory, "pages")
     assert (finding.verdict, finding.text) == ("bad", said)
 
 
@@ -115,7 +115,7 @@ def test_released_pages_are_good(made: SmallLedger, tmp_path: Path) -> None:
     directory = tmp_path / "ledger"
     write_config(directory, signing(read_config(directory)))
     by_root(made, "system.released", "study", {**release(made, 1), "pages_sha256": digest()})
-    assert area_of(made, directory, "signing pages").verdict == "good"
+    assert area_of(made, directory, "pages").verdict == "good"
 
 
 def test_serving_says_what_differs(
