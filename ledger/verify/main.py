@@ -65,7 +65,9 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _verify(arguments: argparse.Namespace, options: Options) -> Report:
-    # The catalogue of actions is most of what is imported: neither help nor a wrong option waits for it.
+    # The catalogue of actions is most of what is imported: neither help nor a wrong option waits for it, and
+    # the collector of cycles would go through it several times for nothing.
+    gc.set_threshold(COLLECT_AFTER)
     from ledger.verify.judge import verify
 
     settle()
