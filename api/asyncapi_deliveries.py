@@ -26,7 +26,7 @@ def deliveries(payload: Mapping[str, Any], checkpoint: Mapping[str, Any]) -> dic
     }
     study = {"study": {"description": "id of the study, `_` for a dot"}}
     prefix = {"prefix": {"description": "first word of the subjects, `trial` by default"}}
-    channels = {
+    channels: dict[str, dict[str, Any]] = {
         "webhook": {
             "address": None,
             "description": "The receiver's URL: one POST for each entry, in index order, at least once.",
