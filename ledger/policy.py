@@ -214,10 +214,7 @@ class _Reader:
             if member in self.members:
                 raise _refused(number, f"{member} is already a member of a group")
             self.members.add(member)
-        words = {"all": len(members), "any": 1}
-        count = words.get(threshold) or parse_decimal(
-            threshold, what="the threshold", code="POLICY", maximum=len(members)
-        )
+        count = {"all": len(members), "any": 1}.get(threshold) or _count(number, threshold, len(members))
         if count < 1:
             raise _refused(number, "expected a threshold of 1 at least")
         self.groups.append(Group(name=name, threshold=count, members=tuple(members)))
@@ -248,6 +245,13 @@ class _Reader:
     def _limit(self, number: int, lines: Sequence[object]) -> None:
         if len(lines) >= MAX_KEYS:
             raise _refused(number, f"expected at most {MAX_KEYS} lines of a kind")
+
+
+def _count(number: int, text: str, most: int) -> int:
+    try:
+        return parse_decimal(text, what="the threshold", code="POLICY", maximum=most)
+    except FormatError as error:
+        raise _refused(number, error.message) from None
 
 
 def _refused(number: int, message: str) -> FormatError:

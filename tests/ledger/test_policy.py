@@ -205,6 +205,10 @@ LINES = {
     "group_of_none": NAMED.count("\n") + 1,
     "group_of_itself": NAMED.count("\n") + 1,
     "member_of_two_groups": NAMED.count("\n") + 2,
+    "threshold_zero": NAMED.count("\n") + 1,
+    "threshold_above": NAMED.count("\n") + 1,
+    "threshold_with_zero": NAMED.count("\n") + 1,
+    "threshold_word": NAMED.count("\n") + 1,
     "too_many_groups": NAMED.count("\n") + 101,
 }
 
