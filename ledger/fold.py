@@ -157,14 +157,23 @@ class LogFold:
         return self.chain.size
 
     def catch_up(self, reads: Reads, size: int) -> None:
-        """Fold in what the store has beyond this fold, up to `size`."""
+        """Fold in what the store has beyond this fold, up to `size`.
+
+        Where that fails the fold begins anew: it may have stopped in the middle of an entry, and half of that
+        would be missing from then on.
+        """
         self.reader.reads = reads
-        while self.size < size:
-            page = reads.entries(self.size, min(size, self.size + PAGE))
-            if not page:
-                raise StoreError("STORE_CORRUPT", f"expected {size} entries, found {self.size}")
-            for stored in page:
-                self.advance(load_entry(stored))
+        try:
+            while self.size < size:
+                page = reads.entries(self.size, min(size, self.size + PAGE))
+                if not page:
+                    raise StoreError("STORE_CORRUPT", f"expected {size} entries, found {self.size}")
+                for stored in page:
+                    self.advance(load_entry(stored))
+        except BaseException:
+            self.authority, self.chain, self.refusals = INITIAL, Chain(), Refusals()
+            self._conduct = None  # folded when something asks for it
+            raise
 
     def advance(self, entry: Entry) -> tuple[Violation, ...]:
         """Fold one accepted entry in; return the breaches that it newly causes on earlier statements."""

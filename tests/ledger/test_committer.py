@@ -11,6 +11,7 @@ import pytest
 
 from ledger.attachments import MAX_ATTACHMENT_BYTES, name_attachment
 from ledger.committer import Ledger
+from ledger.conduct import Conduct
 from ledger.errors import FormatError, LedgerError, RefusedError, SignatureError, StoreError
 from ledger.proof import check_receipt
 from ledger.recorded import Recorded, receipt_of
@@ -472,6 +473,29 @@ def test_a_store_locked_by_another_process_is_busy_and_nothing_is_lost(
         assert small.ledger.store.head().size == fold.size
     check_recorded(small, small.ledger.record(submission))
     check_whole(small)
+
+
+def test_a_store_that_fails_while_it_is_read_leaves_no_half_folded_entry(
+    small: SmallLedger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever could not read on in the middle of an entry knows all of the log when it can be read again."""
+    register(small)
+    whole, other = small.ledger.refresh(), open_stores(tmp_path / "small", small.sources)
+    evolve, count = Conduct.evolve, iter(range(10**6))
+
+    def fail(conduct: Conduct, *given: Any) -> Any:
+        if next(count) == whole.size // 2:
+            raise StoreError("STORE_IO", "the connection to the database failed or was lost")
+        return evolve(conduct, *given)
+
+    monkeypatch.setattr(Conduct, "evolve", fail)
+    with pytest.raises(StoreError, match="STORE_IO"):
+        other.refresh()
+    fold = other.refresh()
+    assert (fold.size, fold.authority) == (whole.size, whole.authority)
+    assert fold.conduct.study == whole.conduct.study
+    assert list(fold.conduct.participants()) == list(whole.conduct.participants())
+    other.close()
 
 
 def test_a_full_disk_leaves_nothing_half_written(small: SmallLedger) -> None:
