@@ -162,7 +162,7 @@ GUARD_TAKEN           what may be used once was used meanwhile
 ATTACHMENT            the bytes are not those that the attachment is named by
 ATTACHMENT_MISSING    the attachment's bytes are handed in before the statement
 TREE_RANGE            the tree sizes are not of this log
-SCOPE                 expected a scope as documented: study, site:S, participant:P, or a kind with what it names
+SCOPE                 expected a scope as documented: study, site:S, participant:P, or a kind and a name
 EXPORT_ROLE           no bundle is made for this role and scope
 EXPORT_SIZE           the bundle is too large for a zip
 PURPOSE               a purpose is asked for where sealed values are opened
