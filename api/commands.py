@@ -136,10 +136,12 @@ def _tell_differences(study: OpenStudy) -> None:
 
 
 def _tell_pages(studies: Sequence[OpenStudy]) -> None:
-    """Say where the signing pages are not those of a study's newest release."""
+    """Say where nobody can sign on the pages, and where they are not those of a study's newest release."""
     from api.signing_host import digest
 
     for study in studies:
+        if study.config.signing is None:
+            say(f"{study.config.study}: no [signing] in ledger.toml, so these pages may not ask the service")
         difference = pages_difference(study.ledger.store, digest())
         if difference is not None:
             say(f"{study.config.study}: {difference}")

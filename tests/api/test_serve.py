@@ -11,6 +11,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from typing import Any
 import orjson
 import pytest
 
+from api.commands import _tell_pages
 from api.serve import listen
 from ledger.authorisation import check_signatures
 from ledger.authority import INITIAL, evolve
@@ -29,12 +31,13 @@ from ledger.envelope import event_hash
 from ledger.leaf import parse_leaf
 from ledger.merkle import leaf_hash, tree_root
 from ledger.note import VerifierKey
+from ledger.signing.settings import SigningSettings
 from ledger.sources import SystemSources
 from ledger.statement import parse_statement
 from ledger.store.sqlite import SqliteStore
 from ledger.submission import Submission, format_submission
-from tests.api.client import STREAM, VITALS, write_directory
-from tests.ledger.small_ledger import SmallLedger
+from tests.api.client import STREAM, VITALS, open_study, write_directory
+from tests.ledger.small_ledger import SmallLedger, make
 
 pytestmark = pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
 
@@ -295,3 +298,15 @@ def test_what_cannot_be_served_is_said_with_its_code(
     assert done.returncode == exit_code
     assert code in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_pages_on_which_nobody_can_sign_are_told_of(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Without `[signing]` the service lets no page ask, and the command that serves them says so."""
+    study = open_study(make(tmp_path / "small"))
+    _tell_pages([study])
+    assert "no [signing] in ledger.toml" in capsys.readouterr().err
+    signing = SigningSettings(rp_id="sign.example", origins=("https://sign.example",))
+    _tell_pages([replace(study, config=replace(study.config, signing=signing))])
+    assert "no [signing]" not in capsys.readouterr().err
