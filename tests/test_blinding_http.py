@@ -117,7 +117,11 @@ def addresses(twin: Twin) -> Iterator[str]:
         for field in ("participant.randomized/data/arm", "dose.received/data/label", "nothing/data/here"):
             yield f"{at}/history/{field}"
         yield from (f"audit-trail?participant={name}&limit=1000", f"export?scope=participant:{name}")
-    yield from ("audit-trail", "audit-trail.csv?order=newest", f"audit-trail?limit=1000&after={size // 2}")
+    # As known at an index: what leaves as a file is an event, which an auditor would see in the next answer.
+    yield from ("audit-trail", f"audit-trail.csv?order=newest&known={size - 1}")
+    yield f"audit-trail?limit=1000&after={size // 2}"
+    yield from ("audit-trail.html?limit=20", "audit-trail?sort=-type&limit=1000", "participants.html")
+    yield from (f"participants/{first}/signing-scope", "projections/breaches.html")
     yield from (f"audit-trail?type=participant.randomized&site={SITE}", f"audit-trail?site={ELSEWHERE}")
     yield from ("audit-trail?field=/data/arm", "audit-trail?type=dose.prepared", "audit-trail?until=never")
     for name in ("enrolment", "breaches", *REPORTS, "nothing"):
