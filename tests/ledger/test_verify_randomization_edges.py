@@ -104,7 +104,8 @@ def test_parameters_of_another_form(changes: dict[str, Any], codes: list[str]) -
     story = Story()
     seeds = story.seeds()
     at = story.size
-    story.parameters(changes.pop("contributors", seeds), **changes)
+    others = {name: value for name, value in changes.items() if name != "contributors"}
+    story.parameters(changes.get("contributors", seeds), **others)
     assert told(story) == [(code, at) for code in codes]
 
 
