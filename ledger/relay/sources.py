@@ -98,5 +98,9 @@ class Reading:
         self._put(ending)
 
     def _put(self, item: Batch | BaseException) -> None:
-        with suppress(RuntimeError, asyncio.CancelledError):  # the loop is closed: nobody waits any more
-            asyncio.run_coroutine_threadsafe(self._queue.put(item), self._loop).result()
+        waiting = self._queue.put(item)
+        try:
+            with suppress(asyncio.CancelledError):
+                asyncio.run_coroutine_threadsafe(waiting, self._loop).result()
+        except RuntimeError:  # the loop is closed: nobody waits any more
+            waiting.close()

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import signal
 import subprocess
 import sys
+import threading
+import warnings
 from collections.abc import Coroutine, Iterator
 from contextlib import suppress
 from dataclasses import replace
@@ -22,6 +25,7 @@ from ledger.relay.consuming import Consumed, consume
 from ledger.relay.jetstream import Address, AwayError, OutOfStepError, Target
 from ledger.relay.messages import Message, subjects
 from ledger.relay.relaying import Relay, Wish
+from ledger.relay.sources import Reading
 from ledger.subscriber.events import FindingError, Verified
 from tests.api.client import STUDY, write_directory
 from tests.ledger.nats_server import NatsServer, nats_server, needs_nats
@@ -221,6 +225,36 @@ def test_a_consumer_finds_what_was_altered(server: NatsServer, small: SmallLedge
     run(publish(to, made_up(to, 0)))
     with pytest.raises(FindingError):
         consumed(small, to)
+
+
+class Held:
+    """A source that says nothing until it is let go."""
+
+    def __init__(self) -> None:
+        self.let_go = threading.Event()
+
+    def batches(self, after: int) -> Iterator[Any]:
+        """Wait, and end."""
+        self.let_go.wait()
+        yield from ()
+
+
+def test_a_reader_whose_loop_has_ended_ends_in_silence() -> None:
+    """What nobody waits for any more is dropped without a warning of its own."""
+    held = Held()
+
+    async def begin() -> threading.Thread:
+        Reading(held, 0)
+        return next(each for each in threading.enumerate() if each.name == "relay")
+
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        thread = asyncio.run(begin())
+        held.let_go.set()
+        thread.join(60)
+        gc.collect()
+    assert not thread.is_alive()
+    assert [str(each.message) for each in warned if "awaited" in str(each.message)] == []
 
 
 def test_a_prefix_that_is_no_subject_is_refused() -> None:
