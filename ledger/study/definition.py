@@ -56,10 +56,10 @@ from ledger.study.terms import (
 )
 
 __all__ = [
-    "Arm", "BlindGuess", "Check", "Clock", "ConsentVersion", "Criterion", "Diary", "Dose", "Epoch",
-    "Extension", "Instrument", "Masking", "Outcome", "Postinfusion", "Pregnancy", "Preinfusion", "Product",
-    "Prohibited", "Randomization", "Ratio", "Scale", "SecondStage", "Site", "StudyDefinition", "Visit",
-    "load", "published", "score", "sources", "visit_window",
+    "Arm", "BlindGuess", "Check", "Clock", "ConsentVersion", "Criterion", "Diary", "Dose", "EditCheck",
+    "Epoch", "Extension", "Instrument", "Masking", "Outcome", "Postinfusion", "Pregnancy", "Preinfusion",
+    "Product", "Prohibited", "Randomization", "Ratio", "Scale", "SecondStage", "Site", "StudyDefinition",
+    "Visit", "load", "published", "score", "sources", "visit_window",
 ]  # fmt: skip
 
 
