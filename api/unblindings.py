@@ -1,7 +1,7 @@
 """Emergency unblindings of a served study that wait to be recorded: what the bedside gets from a frozen log.
 
     outcome = await record(study, submission)    # Recorded, or Waits where it is queued, durably
-    study.unblindings.shows(person, participant)
+    study.unblindings.shows(person, role, participant)
 
 `unblinding.performed` alone is queued, by whichever door it comes in signed; everything else is told that
 nothing is recorded now. What waits enters the log before any other statement of this process, as soon as the
@@ -86,13 +86,13 @@ class Unblindings:
         self._wait = True
         return Waits(event=event)
 
-    def shows(self, person: str, participant: str) -> bool:
+    def shows(self, person: str, role: str, participant: str) -> bool:
         """Tell whether an unblinding waits that shows a participant's regimen to a person.
 
         Raises:
             StoreError: the queue cannot be read.
         """
-        return self._queue is not None and waits_for(self._ledger, self._queue, person, participant)
+        return self._queue is not None and waits_for(self._ledger, self._queue, person, role, participant)
 
     def first(self) -> None:
         """Record what waits, if this process knows of anything; called before each commit of statements."""

@@ -2,7 +2,7 @@
 
     prepared = prepare_waiting(ledger, queue, action, opened, have)   # for the place behind what waits
     event = take(ledger, queue, submission)                           # durable in the queue when it returns
-    waits_for(ledger, queue, person, participant)                     # may it be shown to this person already
+    waits_for(ledger, queue, person, role, participant)               # may it be shown to this person already
 
 What is taken is held to all that the log would hold it to: form, signature, authority, its place. Who signed
 for another place is told the present one by `StaleError`, and signs again. What the value is, is shown by
@@ -29,7 +29,7 @@ from ledger.statement import Seen, Statement, make_statement
 from ledger.store.unblindings import UnblindingQueue, Waiting
 from ledger.submission import Submission
 from ledger.tiles import TileHashes
-from ledger.unblinding_queue import STREAM, check_now, place_behind, sealed, unsealed
+from ledger.unblinding_queue import ROLES, STREAM, check_now, place_behind, sealed, unsealed
 
 TYPE: Final = "unblinding.performed"
 
@@ -101,13 +101,15 @@ def take(ledger: Ledger, queue: UnblindingQueue, submission: Submission) -> str:
         return submission.statement.event
 
 
-def waits_for(ledger: Ledger, queue: UnblindingQueue, person: str, participant: str) -> bool:
-    """Tell whether an unblinding waits that shows a participant's regimen to a person.
+def waits_for(ledger: Ledger, queue: UnblindingQueue, person: str, role: str, participant: str) -> bool:
+    """Tell whether an unblinding waits that shows a participant's regimen to a person in a role that unblinds.
 
     Raises:
         StoreError: the queue cannot be read.
     """
-    return any(_shows(unsealed(ledger, each).statement, person, participant) for each in queue.waiting())
+    return role in ROLES and any(
+        _shows(unsealed(ledger, each).statement, person, participant) for each in queue.waiting()
+    )
 
 
 def _shows(statement: Statement, person: str, participant: str) -> bool:
