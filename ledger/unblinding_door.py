@@ -102,7 +102,7 @@ def take(ledger: Ledger, queue: UnblindingQueue, submission: Submission) -> str:
 
 
 def waits_for(ledger: Ledger, queue: UnblindingQueue, person: str, role: str, participant: str) -> bool:
-    """Tell whether an unblinding waits that shows a participant's regimen to a person in a role that unblinds.
+    """Tell whether an unblinding waits that shows a regimen to a person in a role that unblinds.
 
     Raises:
         StoreError: the queue cannot be read.
