@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from typing import Final, Protocol, cast
 
-from ledger.errors import StoreError
+from ledger.errors import ConflictError, StoreError
 from ledger.store.port import Commit, Guard, NewDisclosure, NewEvent, NewStream, Slot, Store, WriteTransaction
 from ledger.store.rows import Row, RowReads
 
@@ -40,8 +40,10 @@ def move_log(source: Store, target: Store, *, at_once: bool) -> None:
 
     Raises:
         StoreError: STORE_CORRUPT for a log with a gap, or a copy that is not what it was made of.
-        ConflictError: HEAD_STALE, DUPLICATE where the target is not empty, or the order of the log is broken.
+        ConflictError: HEAD_STALE: the target is not empty. DUPLICATE: the order of the log is broken.
     """
+    if target.head().size:
+        raise ConflictError("HEAD_STALE", "expected an empty store, found one that has a log")
     with source.snapshot() as snapshot, ExitStack() as whole:
         reads = cast("RowReads", snapshot)  # every store reads by named rows
         held = whole.enter_context(target.write()) if at_once else None
