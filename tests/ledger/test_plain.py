@@ -118,6 +118,24 @@ def test_a_class_that_the_type_does_not_have_goes_the_long_way() -> None:
     assert not _has_class("account.created", "participant/SA-01-001", "control")
 
 
+@pytest.mark.parametrize("stream", ["participant/", "person/", "site/", "study/x"])
+def test_a_stream_has_its_name_the_quick_way_too(stream: str) -> None:
+    """A kind without the name that it needs, or with one that it does not have, is not taken."""
+    body = canonical.encode(statement(**VARIED[1]))
+    assert plain.split(body, shaped=False) is not None
+    named = b'"stream":"' + str(statement()["stream"]).encode() + b'"'
+    assert named in body
+    assert plain.split(body.replace(named, f'"stream":"{stream}"'.encode()), shaped=False) is None
+
+
+def test_the_code_of_a_reason_is_not_sealed_the_quick_way() -> None:
+    """It stands in the plain object, so nothing may be sealed in its place."""
+    value = statement(**VARIED[4])
+    assert plain.split(canonical.encode(value), shaped=False) is not None
+    value["sealed"] = {"/reason/code": DIGEST, "/reason/text": DIGEST}
+    assert plain.split(orjson.dumps(value, option=orjson.OPT_SORT_KEYS), shaped=False) is None
+
+
 def test_a_long_head_goes_the_long_way() -> None:
     """What is looked up by its bytes is short, so that a stranger can't fill the memory."""
     name = "n" * plain.MAX_HEAD_BYTES

@@ -72,6 +72,12 @@ def test_a_policy_is_read_back() -> None:
     assert [group.threshold for group in policy.groups] == [2, 1, 2]
 
 
+def test_an_unpinned_policy_is_written_without_a_ledger_id() -> None:
+    """The file then begins with its logs, and is unpinned again when it is read."""
+    policy = parsed(LOGS + "quorum none\n")
+    assert format_policy(policy) == (LOGS + "quorum none\n").encode()
+
+
 @pytest.mark.parametrize(
     ("names", "enough"),
     [
@@ -150,6 +156,8 @@ REFUSED = {
     "quorum none\n",
     "witness_with_log_type": f"witness w {format_vkey(LOG.key)}\nquorum none\n",
     "witness_without_name": f"witness {format_vkey(WITNESSES['x1'].key)}\nquorum none\n",
+    "witness_with_a_word_more": LOGS
+    + f"witness x1 {format_vkey(WITNESSES['x1'].key)} https://x1.example/ again\nquorum none\n",
     "no_break_space": LOGS + "quorum none\u00a0\n",
     "witness_twice": NAMED + f"witness x1 {format_vkey(WITNESSES['x2'].key)}\nquorum none\n",
     "too_many_words": LOGS + "log a b c\nquorum none\n",
@@ -197,6 +205,9 @@ LINES = {
     "quorum_undefined": 3,
     "unknown_line": 3,
     "log_twice": 3,
+    "witness_with_a_word_more": 3,
+    "ledger_id_second": 3,
+    "ledger_id_short": 1,
     "no_break_space": 3,
     "witness_twice": NAMED.count("\n") + 1,
     "too_many_words": 3,

@@ -155,6 +155,17 @@ def test_disclosure_fits_its_statement_and_member_only() -> None:
         assert "magnesium" not in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    ("statement_id", "path"), [(STATEMENT_ID[:-1] + "b", PATH), (STATEMENT_ID, "/data/arm_2")]
+)
+def test_a_foreign_disclosure_is_refused_by_its_pointer(statement_id: str, path: str) -> None:
+    """A right digest over another statement's disclosure, or another member's, tells which member it is."""
+    disclosure = make_disclosure(SALT, STATEMENT_ID, PATH, "magnesium")
+    with pytest.raises(FormatError) as refused:
+        check_disclosure(disclosure, statement_id=statement_id, path=path, expected=digest(disclosure))
+    assert (refused.value.code, refused.value.field) == ("DISCLOSURE", path)
+
+
 def test_equal_values_under_other_salts_have_other_digests() -> None:
     """Nobody can tell from two digests that two participants have one arm."""
     digests = {digest(make_disclosure(bytes([n]) * 32, STATEMENT_ID, PATH, "x")) for n in range(10)}

@@ -7,7 +7,15 @@ from typing import Any
 
 import pytest
 
-from tests.ledger.test_verify_randomization import BEACON_SIZE, LIST, Story
+from tests.ledger.test_verify_randomization import (
+    BEACON_SIZE,
+    LIST,
+    ROOTS,
+    SECOND,
+    Story,
+    _text,
+    second_stage_story,
+)
 
 
 def told(story: Story) -> list[tuple[str, int | None]]:
@@ -196,3 +204,16 @@ def test_a_request_that_nobody_answers_is_told_at_the_end() -> None:
     assert told(story) == []
     story.codes()
     assert told(story) == [("SLOT_REQUEST", None)]
+
+
+def test_another_index_in_stage_two_is_told_where_it_stands() -> None:
+    """The answer that opens another index than the participant's own of stage 1 is the one that is told."""
+    story = second_stage_story()
+    story.size += 2
+    story.commit(list="stage2", root=_text(SECOND.root), beacon=_text(ROOTS.at(story.size - 2)))
+    story.allocate(0, participant="P")
+    wish = {"list": "stage2", "stage": 2, "stratum": LIST.entries[1].stratum}
+    request = story.tell("randomization.requested", wish, stream="participant/P")
+    answer, opened = {**wish, "request": request}, {"/data/list_index": 1}
+    story.tell("participant.randomized", answer, stream="participant/P", opened=opened)
+    assert told(story) == [("STAGE_TWO_INDEX", story.size - 1)]
