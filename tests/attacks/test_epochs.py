@@ -18,6 +18,7 @@ from ledger.genesis import open_epoch
 from ledger.keys import Ed25519SigningKey
 from ledger.prepare import Signer
 from ledger.sources import SeededSources
+from ledger.tiles import decode_entries, encode_entries, entries_path, payload_path
 from ledger.trust import ledger_id
 from ledger.verify.options import Scope
 from ledger.verify.report import Report
@@ -193,6 +194,38 @@ def test_a_rival_without_root_keys(
     rival, _, _ = forge(signer=thief)
     assert problems(across(epochs, bundles, beside=(rival,))) == set()
     assert problems(across(epochs, bundles, beside=(bundles[0],))) == set()
+
+
+def test_a_rival_of_one_leaf(
+    epochs: Epochs, bundles: tuple[Path, Path], forge: Callable[..., Any], tmp_path: Path
+) -> None:
+    """Its first leaf is all that is needed, also where a file of no leaves stands before it."""
+    rival, _, _ = forge()
+    (entries,), (payloads,) = (
+        [path for path in sorted((rival / name).rglob("*")) if path.is_file()]
+        for name in ("tile/entries", "payloads")
+    )
+    leaf = decode_entries(entries.read_bytes(), int(entries.name))[0]
+    alone = tmp_path / "alone"
+    for name, data in (
+        ("tile/entries/000.p/0", b""),
+        (entries_path(0, 1), encode_entries([leaf])),
+        (payload_path(0, 1), payloads.read_bytes().partition(b"\n")[0] + b"\n"),
+    ):
+        (alone / name).parent.mkdir(parents=True, exist_ok=True)
+        (alone / name).write_bytes(data)
+    assert problems(across(epochs, bundles, beside=(alone,))) == {"EPOCH_TWICE"}
+
+
+def test_the_outbox_is_of_the_newer_log_alone(
+    epochs: Epochs, bundles: tuple[Path, Path], tmp_path: Path
+) -> None:
+    """What a client handed in to the newer log is not missed in the older one."""
+    stored = epochs.new.ledger.store.entry(epochs.new.at["vitals"])
+    assert stored is not None
+    assert stored.statement is not None
+    (tmp_path / "kept.json").write_bytes(stored.statement)
+    assert problems(across(epochs, bundles, outbox=tmp_path)) == set()
 
 
 def test_statements_past_the_size(epochs: Epochs, bundles: tuple[Path, Path], tmp_path: Path) -> None:

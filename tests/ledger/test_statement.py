@@ -186,8 +186,27 @@ def test_inner_objects_are_closed(inner: str) -> None:
     assert refusal(value) == ("STATEMENT", f"/{inner}")
 
 
+@pytest.mark.parametrize(
+    ("changes", "names"),
+    [
+        ({"key": {"id": "x"}}, "alg, id"),
+        ({"originator": {"id": "x"}}, "id, kind (and source)"),
+    ],
+)
+def test_a_refusal_says_which_members_an_object_has(changes: dict[str, Any], names: str) -> None:
+    """Those that it must have, and after them those that it may have."""
+    with pytest.raises(FormatError) as refused:
+        parse_statement(canonical.encode(statement(**changes)))
+    assert refused.value.message == f"expected exactly the members {names}"
+
+
 BAD_MEMBERS: list[tuple[dict[str, Any], str, str]] = [
     ({"v": 2}, "STATEMENT", "/v"),
+    ({"actor": "bchan"}, "STATEMENT", "/actor"),
+    ({"key": ["ed25519"]}, "STATEMENT", "/key"),
+    ({"seen": 7}, "STATEMENT", "/seen"),
+    ({"originator": "person"}, "STATEMENT", "/originator"),
+    ({"with": ["ed25519"]}, "STATEMENT", "/with/0"),
     ({"v": True}, "STATEMENT", "/v"),
     ({"v": "1"}, "STATEMENT", "/v"),
     ({"extra": 1}, "STATEMENT", "/extra"),

@@ -157,6 +157,11 @@ def test_an_older_epoch_has_indexes_below_0(epoch: EarlierBundle) -> None:
     assert list(epoch.lists()) == []
 
 
+def test_nothing_was_said_of_lists_before_the_entries_were_asked_for(epoch: EarlierBundle) -> None:
+    """Whoever reads them too early has none, and no error."""
+    assert list(epoch.lists()) == []
+
+
 def test_closing_closes_all() -> None:
     """The still older log's bundle too."""
     before = Before(shifted(read(0), 1))
