@@ -274,23 +274,29 @@ def _leaf(bundle: Bundle, size: int) -> bytes:
 
 
 def _first(bundle: Bundle, size: int) -> ParsedEntry | None:
-    """Return the first entry; None where it can't be read, which is reported elsewhere."""
-    width = _first_width(bundle) or min(TILE_WIDTH, size)
-    try:
-        leaf = read_leaves(bundle, 0, width)[0]
-        return parse_entry(0, leaf, read_payloads(bundle, 0, width, _nowhere)[0])
-    except (LedgerError, IndexError):
-        return None
+    """Return the first entry; None where it can't be read, which is reported elsewhere.
+
+    Of several first entry bundles any that can be read will do: a stray one hides no opening.
+    """
+    found: ParsedEntry | None = None
+    for width in (*_first_widths(bundle), min(TILE_WIDTH, size)):
+        try:
+            leaf = read_leaves(bundle, 0, width)[0]
+            found = parse_entry(0, leaf, read_payloads(bundle, 0, width, _nowhere)[0])
+        except (LedgerError, IndexError):
+            continue
+        if found.statement is not None:
+            return found
+    return found
 
 
-def _first_width(bundle: Bundle) -> int | None:
-    """Return the width of the first entry bundle as its name has it."""
+def _first_widths(bundle: Bundle) -> Iterator[int]:
+    """Yield the widths of the first entry bundle as its names have them."""
     for name in bundle.names():
         if name == "tile/entries/000":
-            return TILE_WIDTH
+            yield TILE_WIDTH
         if name.startswith("tile/entries/000.p/") and name[19:].isdigit() and len(name) < 23:
-            return int(name[19:])
-    return None
+            yield int(name[19:])
 
 
 def _root_at(bundle: Bundle, whole: int, size: int) -> bytes:

@@ -217,6 +217,27 @@ def test_a_rival_of_one_leaf(
     assert problems(across(epochs, bundles, beside=(alone,))) == {"EPOCH_TWICE"}
 
 
+@pytest.mark.parametrize("stray", ["tile/entries/000.p/1", "tile/entries/000.p/0", "tile/entries/000"])
+def test_a_stray_file_hides_no_rival(
+    epochs: Epochs, bundles: tuple[Path, Path], forge: Callable[..., Any], stray: str
+) -> None:
+    """Beside entries that can be read, a file of another width that can't be changes nothing."""
+    rival, _, _ = forge()
+    (rival / stray).write_bytes(b"x")
+    assert problems(across(epochs, bundles, beside=(rival,))) == {"EPOCH_TWICE"}
+
+
+def test_a_leaf_without_its_statement_hides_no_rival(
+    epochs: Epochs, bundles: tuple[Path, Path], forge: Callable[..., Any]
+) -> None:
+    """A narrower file with the true first leaf and no statement beside it leaves the wider one to be read."""
+    rival, _, _ = forge()
+    (entries,) = (path for path in (rival / "tile/entries").rglob("*") if path.is_file())
+    leaf = decode_entries(entries.read_bytes(), int(entries.name))[0]
+    (rival / entries_path(0, 1)).write_bytes(encode_entries([leaf]))
+    assert problems(across(epochs, bundles, beside=(rival,))) == {"EPOCH_TWICE"}
+
+
 def test_the_outbox_is_of_the_newer_log_alone(
     epochs: Epochs, bundles: tuple[Path, Path], tmp_path: Path
 ) -> None:
