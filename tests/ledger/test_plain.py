@@ -128,6 +128,16 @@ def test_a_stream_has_its_name_the_quick_way_too(stream: str) -> None:
     assert plain.split(body.replace(named, f'"stream":"{stream}"'.encode()), shaped=False) is None
 
 
+def test_data_as_deep_as_the_format_allows_go_the_quick_way() -> None:
+    """The deepest statement that is right is taken, and one level more is not."""
+    deepest: Any = 1
+    for _ in range(canonical.MAX_DEPTH - 2):  # the statement is one level, its data another
+        deepest = [deepest]
+    body = canonical.encode(statement(**{**VARIED[1], "data": {"a": deepest}}))
+    assert plain.split(body, shaped=False) is not None
+    assert plain.split(body.replace(b'"a":[', b'"a":[[').replace(b"]},", b"]]},", 1), shaped=False) is None
+
+
 def test_the_code_of_a_reason_is_not_sealed_the_quick_way() -> None:
     """It stands in the plain object, so nothing may be sealed in its place."""
     value = statement(**VARIED[4])

@@ -20,6 +20,7 @@ from ledger.statement import (
     class_of,
     load_statement,
     parse_statement,
+    read_plain,
 )
 from tests.shared import VECTORS
 
@@ -291,6 +292,16 @@ def test_control_stands_in_unsalted_streams_alone(stream: str) -> None:
     """What the fold of authority needs is never behind a salt."""
     value = statement(type="role.granted", class_="control", stream=stream)
     assert refusal(value) == ("CLASS_STREAM", "/stream")
+
+
+def test_control_in_a_salted_stream_is_not_taken_the_quick_way() -> None:
+    """Where a type would be of the class, the stream decides all the same."""
+    at = {"occurred_at": "2026-01-05T08:00:00Z", "type": "account.created", "class": "control"}
+    plain = {"stream": "person/bchan", "site": None}
+    body = canonical.encode(statement(**at, **plain))
+    assert read_plain(body, event_hash(body)) is not None
+    body = canonical.encode(statement(**at))
+    assert read_plain(body, event_hash(body)) is None
 
 
 def test_a_sealed_member_may_lie_within_a_list() -> None:
