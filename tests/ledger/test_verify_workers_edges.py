@@ -19,6 +19,7 @@ from ledger.leaf import encode_leaf, parse_leaf
 from ledger.problem import Problem
 from ledger.statement import parse_statement
 from ledger.tiles import decode_entries
+from ledger.verify import workers
 from ledger.verify.form import Examined, examine, knowing
 from ledger.verify.workers import Chunk, Found, _restore, _work, examiner
 from tests.ledger.verifying import MINIMAL
@@ -140,3 +141,17 @@ def test_no_process_outlives_the_one_that_judges() -> None:
     with examiner(2):
         assert [each.daemon for each in active_children()] == [True, True]
     assert active_children() == []
+
+
+def test_what_was_examined_beside_is_not_examined_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The answers of living processes are taken as they come, in the order of the chunks."""
+
+    def again(*_: object) -> list[Found]:
+        raise AssertionError("a chunk was examined twice")
+
+    chunks = [Chunk(start=at, leaves=[LEAVES[at]], payloads=[PAYLOADS[at]]) for at in range(5)]
+    with examiner(2) as examining:
+        monkeypatch.setattr(workers, "_examine", again)
+        told = list(examining(chunks, lambda: knowing(KEYS)))
+    assert [chunk for chunk, _ in told] == chunks
+    assert all(isinstance(found, Examined) for _, each in told for found in each)
