@@ -167,7 +167,7 @@ def test_every_type_has_its_message(path: Path) -> None:
 
 
 def test_messages_are_those_that_can_be_sent() -> None:
-    """Types and schemas of the catalogue, the leaf, and the control events that the code sends."""
+    """Types and schemas of the catalogue, the leaf, control events that the code sends, and deliveries."""
     sources = [path.read_text() for path in (ROOT / "api").rglob("*.py")]
     sent = {kind for text in sources for kind in re.findall(r'\bcontrol\(\s*"([a-z-]+)"', text)}
     assert sent == CONTROLS.keys()
@@ -177,7 +177,10 @@ def test_messages_are_those_that_can_be_sent() -> None:
     assert lines == LINE_CONTROLS.keys()
     named = {"line", *(f"line.{kind}" for kind in lines)}
     assert DOCUMENT["channels"]["lines"]["messages"].keys() == named
-    assert MESSAGES.keys() == types | {"leaf.v1"} | sent | named
+    elsewhere = {"delivery", "relayed", "relayed.checkpoint"}
+    assert MESSAGES.keys() == types | {"leaf.v1"} | sent | named | elsewhere
+    others = DOCUMENT["channels"].keys() - {"stream", "lines"}
+    assert {kind for name in others for kind in DOCUMENT["channels"][name]["messages"]} == elsewhere
 
 
 def test_control_events_are_as_documented() -> None:

@@ -24,6 +24,7 @@ from ledger.roles import ROLES
 from ledger.sources import SystemSources
 from projections.reader import Reader
 from projections.reports import REPORTS
+from projections.signed import COLUMNS as SIGNED
 from tests.api.client import bearer, token
 
 READERS = sorted(PERMITTED["event"])
@@ -99,13 +100,14 @@ def test_the_counts_of_the_demonstration_are_read(demo: DemoReport, http: TestCl
 
 @pytest.mark.parametrize("name", sorted(REPORTS))
 def test_every_report_is_answered_with_its_twin(http: TestClient, name: str) -> None:
-    """JSON has the declared columns, CSV the same rows, and the document names question and name."""
+    """JSON has the declared columns, CSV the same rows with who signed them; the document names both."""
     value = http.get(f"projections/{name}", headers=bearer("auditor")).json()
     table = http.get(f"projections/{name}.csv", headers=bearer("auditor")).text
     header, *rows = csv.reader(io.StringIO(table, newline=""))
-    assert header == list(REPORTS[name].columns)
+    columns = REPORTS[name].columns
+    assert header == [*columns, *(SIGNED if "index" in columns else ())]
     assert len(rows) == len(value["rows"]) == min(value["count"], 1000)
-    assert all(list(row) == header for row in value["rows"])
+    assert all(tuple(row) == columns for row in value["rows"])
     document = http.get("openapi.json").json()["paths"]["/v1/studies/{study}/projections/{name}"]["get"]
     assert f"- `{name}`: {value['question']}" in document["description"]
     (declared,) = (each for each in document["parameters"] if each["name"] == "name")
