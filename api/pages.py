@@ -22,7 +22,7 @@ from api.cells import shown as shown
 from ledger.store.port import Head
 from projections.authorization import allowed
 from projections.reader import is_marker
-from projections.signed import indexes_in, indexes_of_rows, signed
+from projections.signed import INDEXES, indexes_in, indexes_of_rows, signed
 
 if TYPE_CHECKING:
     from api.call import Call
@@ -154,8 +154,11 @@ def base_of(call: Call) -> str:
     return f"/v1/studies/{quote(call.study.config.study)}"
 
 
-def fragment(base: str, value: Any, level: int) -> str:
-    """Write any value: facts first, then what has facts of its own, each under its name."""
+def fragment(base: str, value: Any, level: int, of: str = "") -> str:
+    """Write any value: facts first, then what has facts of its own, each under its name.
+
+    `of` is the name of the member whose value this is: some hold indexes by names of their own.
+    """
     if isinstance(value, list):
         rows = [each for each in value if isinstance(each, dict)]
         if rows and len(rows) == len(value) and not is_marker(rows[0]):
@@ -165,12 +168,12 @@ def fragment(base: str, value: Any, level: int) -> str:
         return f"<p>{shown(base, '', value)}</p>"
     facts = [(name, each) for name, each in value.items() if is_fact(each)]
     parts = [(name, each) for name, each in value.items() if not is_fact(each)]
-    written = _facts(base, facts) if facts else ""
+    written = _facts(base, facts, "index" if of in INDEXES else None) if facts else ""
     heading = min(level, 5)
     for name, each in parts:
         written += (
             f"<section><h{heading}>{escape(plain_words(name).capitalize())}</h{heading}>"
-            f"{fragment(base, each, level + 1)}</section>"
+            f"{fragment(base, each, level + 1, name)}</section>"
         )
     return written
 
@@ -242,11 +245,11 @@ def sort_link(call: Call, column: str, sort: str | None) -> tuple[str, str | Non
     return f"?{urlencode(query)}", state
 
 
-def _facts(base: str, facts: Iterable[tuple[str, Any]]) -> str:
+def _facts(base: str, facts: Iterable[tuple[str, Any]], kind: str | None = None) -> str:
     return (
         '<dl class="facts">'
         + "".join(
-            f"<div><dt>{escape(plain_words(name))}</dt><dd>{shown(base, name, value)}</dd></div>"
+            f"<div><dt>{escape(plain_words(name))}</dt><dd>{shown(base, kind or name, value)}</dd></div>"
             for name, value in facts
         )
         + "</dl>"

@@ -113,6 +113,14 @@ def test_a_page_runs_nothing_and_loads_one_style_sheet(site: Site, path: str) ->
     assert all(attrs["aria-label"] and attrs["tabindex"] == "0" for attrs in regions)
 
 
+def test_a_milestone_leads_to_its_record(site: Site) -> None:
+    """An index under a name of its own is a link like any other."""
+    path = f"/participants/{PARTICIPANT}"
+    registered = site.get(path, "auditor").json()["milestones"]["registered"]
+    page = site.get(page_of(path), "auditor").text
+    assert f'<dt>registered</dt><dd><a href="{BASE}/events/{registered}.html">{registered}</a></dd>' in page
+
+
 def test_what_stands_in_data_is_never_markup(own_site: Site) -> None:
     """A reason that looks like a script is text on the page."""
     text = "<script>alert(1)</script>"
