@@ -207,5 +207,5 @@ def _tell(scheme: str, address: tuple[Any, ...], studies: list[str]) -> None:
     url = _url(scheme, address)
     print(f"Serving {len(studies)} {'study' if len(studies) == 1 else 'studies'} on {url}")
     for study in studies:
-        print(f"  {url}{BASE.format(study=study)}")
+        print(f"  {url}{BASE.format(study=study)}/pages")
     print(f"  {url}/docs", flush=True)

@@ -117,7 +117,8 @@ def as_text(report: Report, *, identity: bool = False) -> str:
     lines = [f"{name:<14}{value}" for name, value in report.facts.items()]
     lines += ["", *(f"{verdict.value:<14}{report.verdict(verdict)}" for verdict in _JUDGED), ""]
     if report.problems:
-        lines += [f"{len(report.problems)} findings", *_listed(report.problems), ""]
+        count = len(report.problems)
+        lines += [f"{count} {'finding' if count == 1 else 'findings'}", *_listed(report.problems), ""]
     if report.first_index is not None:
         lines += [f"the first event that is affected has index {report.first_index}", ""]
     if report.notes:

@@ -272,7 +272,7 @@ def test_one_process_serves_several_studies(tmp_path: Path) -> None:
     with serving(tmp_path / "one", tmp_path / "two") as (process, url):
         assert process.stdout is not None
         printed = [process.stdout.readline().strip() for _ in range(3)]
-        assert printed == [f"{url}/v1/studies/one", f"{url}/v1/studies/two", f"{url}/docs"]
+        assert printed == [f"{url}/v1/studies/one/pages", f"{url}/v1/studies/two/pages", f"{url}/docs"]
         for study in ("one", "two"):
             answer = subprocess.run(
                 ["curl", "-s", f"{url}/v1/studies/{study}/livez"], capture_output=True, text=True, check=True
