@@ -66,6 +66,10 @@ _START: Final = """
   <label>Id <input id="person" required autocomplete="username" spellcheck="false"></label>
   <label>Password <input id="password" type="password" required autocomplete="current-password"></label>
   <label id="rolepart" hidden>Role <input id="role" spellcheck="false"></label>
+  <details id="invited"><summary>I was invited, or my password was reset</summary>
+    <label>One-time secret <input id="secret" autocomplete="one-time-code" spellcheck="false"></label>
+    <p class="aside">The password above becomes yours then.</p>
+  </details>
   <button>Log in</button>
 </form>
 <section id="entered" class="card" hidden>

@@ -34,7 +34,8 @@ function show(session) {
 async function enter() {
   const asked = { person: at("person").value, password: at("password").value };
   if (at("role").value) asked.role = at("role").value;
-  const { ok, value } = await send("POST", "/sessions", asked);
+  if (at("secret").value) asked.secret = at("secret").value.trim();
+  const { ok, value } = await send("POST", asked.secret ? "/passwords:redeem" : "/sessions", asked);
   at("password").value = "";
   if (!ok) {
     at("rolepart").hidden = !(value.code.startsWith("ROLE_") || at("role").value);
@@ -42,6 +43,8 @@ async function enter() {
     return;
   }
   say("");
+  at("secret").value = "";
+  at("invited").open = false;
   if (!session_role(value)) return;
   show(value);
 }
