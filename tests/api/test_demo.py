@@ -107,7 +107,7 @@ def test_every_report_is_answered_with_its_twin(http: TestClient, name: str) -> 
     columns = REPORTS[name].columns
     assert header == [*columns, *(SIGNED if "index" in columns else ())]
     assert len(rows) == len(value["rows"]) == min(value["count"], 1000)
-    assert all(tuple(row) == columns for row in value["rows"])
+    assert all(list(row) == list(columns) for row in value["rows"])
     document = http.get("openapi.json").json()["paths"]["/v1/studies/{study}/projections/{name}"]["get"]
     assert f"- `{name}`: {value['question']}" in document["description"]
     (declared,) = (each for each in document["parameters"] if each["name"] == "name")
