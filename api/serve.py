@@ -36,6 +36,8 @@ BACKLOG: Final = 1_024
 COLLECT_AFTER: Final = (50_000, 20, 50)
 HEAD_S: Final = 10.0
 """How long a connection may take over the head of a request, the first one included."""
+LAST_S: Final = 1.0
+"""How long a connection that has asked nothing yet is waited for when the service ends."""
 HEAD_BYTES: Final = 32_768
 CONNECTIONS: Final = 8_192
 FIRST_FD: Final = 3  # SD_LISTEN_FDS_START
@@ -73,9 +75,13 @@ class Door:
 
 
 class Protocol(H11Protocol):
-    """uvicorn's connection with an end to patience: who sends a head byte by byte is cut off."""
+    """uvicorn's connection with an end to patience: who sends a head byte by byte is cut off.
+
+    And with a last moment: who was let in just before the end, and has not asked yet, is still answered.
+    """
 
     _patience: asyncio.TimerHandle | None = None
+    _ending = False
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
@@ -86,6 +92,18 @@ class Protocol(H11Protocol):
         super().data_received(data)
         if self._answering():
             self._be_content()
+            self.cycle.keep_alive = self.cycle.keep_alive and not self._ending
+
+    def shutdown(self) -> None:
+        if self.cycle is not None:
+            super().shutdown()
+            return
+        self._ending = True
+        self.loop.call_later(LAST_S, self._end)
+
+    def _end(self) -> None:
+        if self.cycle is None and not self.transport.is_closing():
+            super().shutdown()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._be_content()

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -127,7 +127,7 @@ def test_a_restart_refuses_nobody_while_the_socket_is_kept(made: SmallLedger, tm
                     if turn == 0:
                         client.start()
                     before = len(statuses)
-                    while len(statuses) < before + 3:
+                    while client.is_alive() and len(statuses) < before + 3:
                         over.wait(0.01)
                     if turn == 1:
                         over.set()
@@ -137,6 +137,23 @@ def test_a_restart_refuses_nobody_while_the_socket_is_kept(made: SmallLedger, tm
             over.set()
     assert set(statuses) == {200}
     assert len(statuses) >= 6
+
+
+def test_who_was_let_in_before_the_end_is_still_answered(made: SmallLedger, tmp_path: Path) -> None:
+    """A connection that was accepted and had not asked yet gets its answer, and is closed after it."""
+    with (
+        running(tmp_path / "ledger") as server,
+        socket.create_connection(("127.0.0.1", server.port)) as let_in,
+    ):
+        assert get(server.port, "/livez").status == 200  # accepted after it, so it was accepted too
+        server.process.send_signal(signal.SIGTERM)
+        with suppress(ConnectionError):
+            while True:  # until nobody else is let in
+                socket.create_connection(("127.0.0.1", server.port)).close()
+        let_in.sendall(b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        answer = let_in.makefile("rb").read()  # to the end: it is closed
+        assert answer.startswith(b"HTTP/1.1 200 ")
+        assert server.process.wait(TIMEOUT_S) == 0
 
 
 def test_a_hangup_ends_it_in_order(made: SmallLedger, tmp_path: Path) -> None:
