@@ -52,7 +52,11 @@ class Served:
     http: TestClient
 
     def ask(self, path: str, who: str, **headers: str) -> str:
-        """Return status, headers and body of an answer, with names for random values."""
+        """Return status, headers and body of an answer, with names for random values.
+
+        What an answer before this one recorded is published first: when the service would do it is chance.
+        """
+        self.twin.ledger.publish()
         response = self.http.get(path, headers={**bearer(who), **headers})
         return f"{response.status_code} {self.headers(response)}\n{self.body(response)}"
 
@@ -172,6 +176,7 @@ _UNFILTERED: Final = Filter(types=frozenset(), participant=None)
 
 
 async def _caught_up(twin: Twin, who: Audience) -> bytes:
+    twin.ledger.publish()
     tailer = Tailer(twin.ledger, "/v1/studies/twin")
     await tailer.start()
     sent = b""
