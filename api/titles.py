@@ -43,6 +43,7 @@ FORBIDDEN             the reader's role or sites do not include this
 NOT_FOUND             there is no such thing here
 UNKNOWN_STUDY         this service has no such study
 UNKNOWN_PARTICIPANT   the study has no such participant
+UNKNOWN_SITE          the study has no such site
 UNKNOWN_EVENT         the log has no such event
 UNKNOWN_PROJECTION    there is no such projection
 METHOD                this address does not have that method

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from starlette.responses import Response
 
-from api import openings, sight
+from api import openings
 from api.answers import answer, last_index, next_page
 from api.call import Call
 from api.openings import NOTHING, Looked, Noted
@@ -15,15 +15,14 @@ from api.problems import ProblemError
 from api.reading import Folded
 from api.sorting import sort_of
 from api.tables import csv_text
+from api.wanted import require_participant
 from ledger.store.port import Head, Reads
 from ledger.verify.options import Scope
-from projections.authorization import Participant, allowed
 from projections.enrolment import participants as participants_list
 from projections.history import history
 from projections.moments import known_size
 from projections.ordering import Sort, ordered, sorts
 from projections.participant import participant_view
-from projections.reader import Reader
 from projections.timeline import timeline
 
 COLUMNS: Final = ("participant", "site", "status", "last_index")
@@ -101,19 +100,6 @@ def field_history(call: Call) -> Response:
         )
         last, head = _last(folded, known, rows), folded.reads.head()
     return _rows(call, "history", rows, head, last, noted)
-
-
-def require_participant(reader: Reader, reads: Reads, participant: str) -> None:
-    """Require a participant to be, or to have been, one of the reader's sites'.
-
-    One of another site is answered as one whom nobody knows: that they exist is not told either.
-
-    Raises:
-        ProblemError: `UNKNOWN_PARTICIPANT`.
-    """
-    sites = sight.participant_sites(reads, participant)
-    if not allowed(reader, None, Participant(id=participant, sites=sites)):
-        raise ProblemError("UNKNOWN_PARTICIPANT", 404)
 
 
 def _name(call: Call, reads: Reads) -> str:

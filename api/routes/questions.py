@@ -15,9 +15,9 @@ from api.operations import INDEX, KNOWN, PURPOSE, Operation, Parameter
 from api.problems import ProblemError
 from api.reading import Folded
 from api.review_page import review_part
-from api.routes.trail import scope_of, wanted_of
 from api.sorting import sort_of
 from api.tables import csv_text, names_of
+from api.wanted import scope_of, wanted_of
 from ledger.store.port import Reads
 from projections.breaches import breaches
 from projections.desk import Desk
@@ -61,10 +61,10 @@ def projection(call: Call) -> Response:
 def _report(call: Call, report: Report, known: str | None) -> Response:
     """Answer a page of a report. Ages count from the last leaf, so each leaf may change it, seen or not."""
     limit, after = call.limit(MAX_LIMIT), call.number("after", 0)
-    wanted = wanted_of(call)
     with call.study.reading.folded() as folded:
         reads, size = folded.reads, known_size(folded.reads, known)
         fold = folded.earlier(size)
+        wanted = wanted_of(call, reads, folded.fold.authority)
         rows, noted = openings.read(
             call,
             reads,
@@ -174,7 +174,7 @@ def _enrolment(call: Call, folded: Folded, known: str | None) -> Made:
 
 
 def _breaches(call: Call, folded: Folded, known: str | None) -> Made:
-    wanted = wanted_of(call)
+    wanted = wanted_of(call, folded.reads, folded.fold.authority)
     rows = [
         row
         for row in breaches(folded.reads, folded.conduct, reader=call.reader, known=known)

@@ -16,7 +16,7 @@ from api.call import Call
 from api.openings import require_standing
 from api.operations import PARTICIPANT, PURPOSE, Operation
 from api.problems import ProblemError
-from api.routes.participants import require_participant
+from api.wanted import require_participant
 from ledger.errors import RefusedError
 from ledger.unblinding import look_again, regimen_name, regimen_now, sees_arm
 from projections.authorization import Arm, Participant, allowed

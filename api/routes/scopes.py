@@ -16,8 +16,8 @@ from api.answers import answer
 from api.call import Call
 from api.operations import INDEX, PARTICIPANT, Operation, Parameter
 from api.problems import ProblemError
-from api.routes.participants import require_participant
 from api.trail_page import trail_page
+from api.wanted import require_participant
 from ledger.entry import Entry
 from ledger.fold import load_entry
 from ledger.rules.signing import WHOLE, covers, signed_digest

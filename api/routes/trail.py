@@ -12,15 +12,15 @@ from api.call import Call
 from api.openings import Looked
 from api.operations import INDEX, KNOWN, LIMIT, MOMENT, PURPOSE, Operation, Parameter
 from api.problems import ProblemError
-from api.routes.participants import require_participant
 from api.sorting import sort_of
 from api.trail_page import trail_page
+from api.wanted import TYPES, scope_of, wanted_of
 from ledger.errors import FormatError
 from ledger.exports import note_extract
+from ledger.roles import ROLES
 from ledger.store.port import Reads
 from ledger.verify.options import Scope
 from projections.audit_trail import TrailFilter, TrailPage, trail
-from projections.authorization import Site, allowed
 from projections.moments import known_size
 from projections.ordering import Sort, sorts
 from projections.render import to_csv
@@ -43,11 +43,9 @@ def audit_trail(call: Call) -> Response:
     with call.study.reading.folded() as folded:
         # Taken before the page is read: an ETag may be older than its answer, never newer.
         control = folded.newest_control(known_size(folded.reads, known))
+        wanted = wanted_of(call, folded.reads, folded.fold.authority)
     ledger = call.study.ledger
     with ledger.store.snapshot() as reads:
-        wanted = wanted_of(call)
-        if wanted.participant is not None:
-            require_participant(call.reader, reads, wanted.participant)
         some = _chosen(call, reads, wanted, after, limit)
         page, noted = openings.read(
             call,
@@ -130,37 +128,6 @@ def _chosen(call: Call, reads: Reads, wanted: TrailFilter, after: int | None, li
 _ORDER: Final = {"type": "string", "enum": [OLDEST, NEWEST], "default": OLDEST}
 
 
-def scope_of(wanted: TrailFilter) -> Scope:
-    """Return what is looked at: one participant, one site, or the study."""
-    if wanted.participant is not None:
-        return Scope(kind="participant", id=wanted.participant)
-    return Scope(kind="study") if wanted.site is None else Scope(kind="site", id=wanted.site)
-
-
-def wanted_of(call: Call) -> TrailFilter:
-    """Return which lines or rows are asked for.
-
-    Raises:
-        ProblemError: `FORBIDDEN` for a site that is not the reader's.
-    """
-    reader, query = call.reader, call.query
-    site, participant = query.get("site"), query.get("participant")
-    if site is not None and not allowed(reader, None, Site(site=site)):
-        raise ProblemError("FORBIDDEN", 403, field="site")
-    if reader.only_own and participant is None:
-        participant = reader.person
-    return TrailFilter(
-        participant=participant,
-        site=site,
-        actor=query.get("actor"),
-        role=query.get("role"),
-        type=query.get("type"),
-        field=query.get("field"),
-        since=query.get("since"),
-        until=query.get("until"),
-    )
-
-
 OPERATIONS: Final = (
     Operation(
         name="audit-trail",
@@ -172,8 +139,16 @@ OPERATIONS: Final = (
             Parameter(name="participant", text="only this participant"),
             Parameter(name="site", text="only this site"),
             Parameter(name="actor", text="only what this person signed"),
-            Parameter(name="role", text="only what was signed in this role"),
-            Parameter(name="type", text="only this action type"),
+            Parameter(
+                name="role",
+                text="only what was signed in this role",
+                schema={"type": "string", "enum": sorted(ROLES)},
+            ),
+            Parameter(
+                name="type",
+                text="only this action type",
+                schema={"type": "string", "enum": sorted(TYPES)},
+            ),
             Parameter(
                 name="field",
                 text="only changes of this field or below it, such as /data/grade",

@@ -116,6 +116,41 @@ def test_the_trail_is_filtered(site: Site) -> None:
     assert line["reason"]["text"] == "misread"
 
 
+@pytest.mark.parametrize(
+    ("path", "field", "code"),
+    [
+        ("/audit-trail?type=nope", "type", "UNKNOWN_TYPE"),
+        ("/audit-trail?role=nope", "role", "ROLE_UNKNOWN"),
+        ("/audit-trail?actor=nope", "actor", "PERSON_UNKNOWN"),
+        ("/audit-trail?site=nope", "site", "UNKNOWN_SITE"),
+        ("/projections/visits?site=nope", "site", "UNKNOWN_SITE"),
+        ("/projections/breaches?site=nope", "site", "UNKNOWN_SITE"),
+    ],
+)
+def test_a_filter_that_names_nothing_is_no_empty_answer(site: Site, path: str, field: str, code: str) -> None:
+    """Nothing found reads as nothing done, so what is mistyped is refused by its parameter's name."""
+    answer = site.get(path, "auditor")
+    assert (answer.status_code, answer.json()["code"], answer.json()["field"]) == (400, code, field)
+    assert "nope" not in answer.text
+
+
+def test_another_site_and_one_that_is_not_there_are_the_same_to_who_reads_neither(site: Site) -> None:
+    """A coordinator learns from no filter which other sites and participants the study has."""
+    for path in ("/audit-trail", "/projections/visits", "/projections/breaches"):
+        other, none = site.get(f"{path}?site=SD-02"), site.get(f"{path}?site=nope")
+        assert (other.status_code, other.content) == (403, none.content)
+        none = site.get(f"{path}?participant=nope")
+        other = site.get(f"{path}?participant={PARTICIPANT}", "elsewhere")
+        assert (other.status_code, other.content) == (404, none.content)
+
+
+def test_the_service_and_the_roots_are_actors_too(site: Site) -> None:
+    """Whoever signed anything can be asked for."""
+    lines = site.get("/audit-trail?limit=1000", "auditor").json()["lines"]
+    for actor in {line["who"]["id"] for line in lines}:
+        assert site.get(f"/audit-trail?limit=1&actor={actor}", "auditor").json()["lines"], actor
+
+
 def test_known_shows_the_log_as_it_was(site: Site) -> None:
     """As known before the correction the old value stands; by index and by recording time alike."""
     corrected = site.made.at[f"correction {PARTICIPANT}"]
