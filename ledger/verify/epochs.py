@@ -3,7 +3,7 @@
     leaf 0 continues?   → no older bundle: EPOCH_MISSING, and conduct is not judged
     the older bundle    → verified by itself, pinned by the ledger id that leaf 0 names
     the relation        → ledger id and origin, root at the size, root keys of then, no log key again
-    another log beside  → two that continue the same
+    another log beside  → two that continue the same (`beside`)
 
 Conduct of the newer log then begins where that of the older one ended at the size (`ledger.earlier`).
 """
@@ -16,7 +16,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
-from ledger.actions.registry import parse_action
 from ledger.authority import INITIAL, Authority
 from ledger.authority import evolve as evolve_authority
 from ledger.checkpoint import Checkpoint, check_published
@@ -27,15 +26,16 @@ from ledger.lines import encode_base64
 from ledger.merkle import Frontier, leaf_hash
 from ledger.note import MAX_NOTE_BYTES, parse_vkey
 from ledger.statement import Statement
+from ledger.verify.beside import Judged, by_root, first_of, judge_beside, nowhere, said_of
 from ledger.verify.bundle import Bundle, open_bundle
 from ledger.verify.files import AttachmentsJudge
-from ledger.verify.findings import Finding, Verdict, finding
-from ledger.verify.form import ParsedEntry, check_set, parse_entry, read_payloads
+from ledger.verify.findings import Verdict, finding
+from ledger.verify.form import ParsedEntry
 from ledger.verify.options import Options, Scope
 from ledger.verify.reader import BundleReader
 from ledger.verify.report import HOLDS, Report
 from ledger.verify.tables import KeyTable
-from ledger.verify.tree import TILE_WIDTH, Reporter, read_leaves
+from ledger.verify.tree import TILE_WIDTH, Reporter, Roots, read_leaves
 
 NOTE_NAME: Final = "checkpoint"
 
@@ -62,25 +62,26 @@ class EarlierBundle:
     ) -> None:
         """Begin; `whole` is the bundle's own size, `refused` what changes no fold there."""
         self._bundle = bundle
+        self._whole = whole
         self._size = size
         self._refused = refused
         self._before = before
         self._lists: list[Entry] = []
         self._events = KeyTable(32)
-        attachments = AttachmentsJudge(bundle, _nowhere)
+        attachments = AttachmentsJudge(bundle, nowhere)
         self._reader = BundleReader(bundle, whole, self._events, attachments, before)
 
-    def own(self) -> Iterator[Entry]:
-        """Yield the older log's own entries that count, at their own indexes."""
-        for index in range(self._size):
+    def own(self, size: int | None = None) -> Iterator[Entry]:
+        """Yield the older log's own entries that count, below a size, at their own indexes."""
+        for index in range(self._size if size is None else min(size, self._whole)):
             entry = self._reader.entry_at(index)
             if entry is not None and index not in self._refused:
                 yield entry
 
-    def authority(self) -> Authority:
-        """Return the older log's authority at `size`."""
+    def authority(self, size: int | None = None) -> Authority:
+        """Return the older log's authority at a size, by default at the one that is continued."""
         authority = INITIAL
-        for entry in self.own():
+        for entry in self.own(size):
             authority = evolve_authority(authority, entry)
         return authority
 
@@ -125,12 +126,33 @@ class EarlierBundle:
 
 
 def link(
-    bundle: Bundle, checkpoint: Checkpoint, options: Options, verify: Verify, report: Reporter
+    bundle: Bundle,
+    checkpoint: Checkpoint,
+    roots: Roots | None,
+    options: Options,
+    verify: Verify,
+    report: Reporter,
 ) -> Earlier:
-    """Judge what a bundle continues; return what its conduct goes on from, to be closed by the caller."""
-    first = _first(bundle, checkpoint.size)
+    """Judge what a bundle continues, and what lies beside it, where its roots are known.
+
+    Return what its conduct goes on from, to be closed by the caller.
+    """
+    first = first_of(bundle, checkpoint.size)
+    earlier = _link(first, checkpoint, options, verify, report)
+    if roots is not None:
+        judged = Judged(checkpoint=checkpoint, roots=roots, first=first)
+        older = earlier.authority if isinstance(earlier, EarlierBundle) else None
+        for path in options.beside:
+            judge_beside(path, judged, older, options, report)
+    return earlier
+
+
+def _link(
+    first: ParsedEntry | None, checkpoint: Checkpoint, options: Options, verify: Verify, report: Reporter
+) -> Earlier:
+    """Judge what leaf 0 continues."""
     opening = None if first is None else first.statement
-    said = None if opening is None else _continues(opening)
+    said = None if opening is None else said_of(opening)
     if said is None or opening is None:
         if options.continues:
             report(finding("EPOCH_LEDGER", "leaf 0 continues no other log", index=0))
@@ -173,7 +195,7 @@ class _Relation:
 
     def judge(self, older: Bundle, was: Checkpoint, checkpoint: Checkpoint) -> Earlier | None:
         """Judge ledger id, origin, root, the older bundle itself, and who signed; None where one fails."""
-        said, first = self._said, _first(older, was.size)
+        said, first = self._said, first_of(older, was.size)
         if first is None or leaf_hash(_leaf(older, was.size)).hex() != said["ledger_id"]:
             return self._bad("EPOCH_LEDGER", "the older bundle has another ledger id than leaf 0 names")
         if said["origin"] != was.origin or checkpoint.origin != next_origin(was.origin):
@@ -200,7 +222,7 @@ class _Relation:
             codes = ", ".join(sorted({each.code for each in report.problems}))
             self._bad("EPOCH_CONDUCT", f"of the older epoch: {codes}")
         refused = [each.index for each in report.problems if each.code == "REFUSABLE"]
-        before = link(older, was, options, self._verify, _nowhere)
+        before = link(older, was, None, options, self._verify, nowhere)
         found = EarlierBundle(older, was.size, size, frozenset(n for n in refused if n is not None), before)
         if not self._is_signed(found.authority(), first):
             before.close()
@@ -210,16 +232,13 @@ class _Relation:
         return found
 
     def _is_signed(self, authority: Authority, first: ParsedEntry) -> bool:
-        """Judge who signed leaf 0, its log keys, and every log beside it that claims the same."""
-        if not _by_root(authority, self._opening):
+        """Judge who signed leaf 0, and its log keys."""
+        if not by_root(authority, self._opening):
             self._bad("EPOCH_SIGNERS", f"expected {authority.threshold} root persons of the older log")
             return False
         old = {parse_vkey(key).public for key in authority.log_keys}
         if old & {parse_vkey(key).public for key in self._opening.data["log_keys"]}:
             self._bad("EPOCH_KEYS", "a log key of the older log is used again")
-        for path in self._options.beside:
-            if _is_rival(path, self._opening, self._said, authority):
-                self._bad("EPOCH_TWICE", f"{path.name} continues the same log, signed by its root keys")
         return True
 
     def _bad(self, code: str, detail: str) -> Earlier | None:
@@ -228,75 +247,8 @@ class _Relation:
         return None
 
 
-def _nowhere(_: Finding) -> None:
-    """Report nothing: it was reported before."""
-
-
-def _by_root(authority: Authority, opening: Statement) -> bool:
-    """Tell whether as many root persons signed as the threshold asks for; signatures are judged apart."""
-    keys = {ref.id for ref in (opening.key, *opening.with_)} & authority.root_key_ids
-    live = [authority.keys[key] for key in keys if authority.keys[key].until is None]
-    return len({key.person for key in live}) >= authority.threshold
-
-
-def _is_rival(path: Path, opening: Statement, said: Mapping[str, Any], authority: Authority) -> bool:
-    """Tell whether a bundle's leaf 0 is another one that continues the same log by its root keys."""
-    try:
-        other = open_bundle(path)
-    except FormatError:
-        return False
-    try:
-        first = _first(other, 1)
-    finally:
-        other.close()
-    statement = None if first is None else first.statement
-    claimed = None if statement is None else _continues(statement)
-    if first is None or statement is None or claimed is None or statement.event == opening.event:
-        return False
-    signed = check_set(INITIAL, statement, first.leaf) is None and _by_root(authority, statement)
-    return signed and claimed["ledger_id"] == said["ledger_id"]
-
-
-def _continues(opening: Statement) -> Mapping[str, Any] | None:
-    """Return what an opening continues; None for any other statement, or one that has no form."""
-    if opening.type != "ledger.opened":
-        return None
-    try:
-        parse_action(opening)
-    except LedgerError:
-        return None  # reported where the entry is judged
-    said: Mapping[str, Any] | None = opening.data.get("continues")
-    return said
-
-
 def _leaf(bundle: Bundle, size: int) -> bytes:
     return read_leaves(bundle, 0, min(TILE_WIDTH, size))[0]
-
-
-def _first(bundle: Bundle, size: int) -> ParsedEntry | None:
-    """Return the first entry; None where it can't be read, which is reported elsewhere.
-
-    Of several first entry bundles any that can be read will do: a stray one hides no opening.
-    """
-    found: ParsedEntry | None = None
-    for width in (*_first_widths(bundle), min(TILE_WIDTH, size)):
-        try:
-            leaf = read_leaves(bundle, 0, width)[0]
-            found = parse_entry(0, leaf, read_payloads(bundle, 0, width, _nowhere)[0])
-        except (LedgerError, IndexError):
-            continue
-        if found.statement is not None:
-            return found
-    return found
-
-
-def _first_widths(bundle: Bundle) -> Iterator[int]:
-    """Yield the widths of the first entry bundle as its names have them."""
-    for name in bundle.names():
-        if name == "tile/entries/000":
-            yield TILE_WIDTH
-        if name.startswith("tile/entries/000.p/") and name[19:].isdigit() and len(name) < 23:
-            yield int(name[19:])
 
 
 def _root_at(bundle: Bundle, whole: int, size: int) -> bytes:

@@ -155,6 +155,7 @@ CONTROL_WITHHELD|integrity|9|a control statement is withheld
 WITHHELD_FORM|integrity|9|the list of withheld statements does not match the empty lines
 
 EPOCH_MISSING|completeness|6|the log continues an older one that was not given
+EPOCH_BESIDE|completeness|6|a bundle that was given beside stands for no log, so a rival may hide in it
 SCOPE_MISMATCH|completeness|9|the bundle names another scope, role or size than the auditor
 SCOPE_EMPTY|completeness|10|nothing in the log bears the labels of the stated scope
 WITHHELD_BLINDED|completeness|9|withheld as blinded although the role sees it or the class is not restricted
@@ -203,6 +204,7 @@ ERASED|note|7|sealed values were erased, on whose approvals
 ERASURE_PENDING|note|7|a backup that holds an erased value has not been destroyed
 OPERATOR_UNBLINDED|note|7|nothing in the log shows that allocations are kept from the operator
 
+EPOCH_APART|note|6|a log that was given beside is no rival: what it is instead
 EPOCH_VOID|note|6|statements of the older epoch past the size that is continued: they count for nothing
 
 CLASSICAL|note|5|the post-quantum signature of the log was waived

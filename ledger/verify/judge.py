@@ -121,7 +121,7 @@ class _Run:
         check_proofs(bundle, checkpoint, note, roots, self.report)
         check_forks(bundle, self._options.policy.log_keys, roots, self.report)
         self._scope(bundle, checkpoint.size)
-        with closing(link(bundle, checkpoint, self._options, verify, self.report)) as earlier:
+        with closing(link(bundle, checkpoint, roots, self._options, verify, self.report)) as earlier:
             walk = Walk(bundle, checkpoint, roots, self._options, self.report, earlier)
             with (
                 examiner(self._options.workers) as examine,

@@ -9,9 +9,12 @@ import pytest
 
 from ledger.verify.report import Report
 from tests.attacks.mutators_log import copied
+from tests.attacks.two_epochs import bundles, epochs, forge
 from tests.ledger.forgery import Forgery
 from tests.ledger.small_ledger import SmallLedger, make
 from tests.ledger.verifying import judge
+
+__all__ = ["bundles", "epochs", "forge"]
 
 
 @pytest.fixture(scope="session")

@@ -23,7 +23,7 @@ from ledger.statement import ZERO_HASH, class_of
 from ledger.tiles import TILE_WIDTH, decode_entries, encode_entries, entries_path, payload_path, tile_path
 from ledger.verify.options import Scope
 from ledger.verify.tree import chunks
-from tests.ledger.small_ledger import ORIGIN, SmallLedger, seed
+from tests.ledger.small_ledger import SmallLedger, seed
 
 SERVICE_KEY = Ed25519SigningKey.from_seed(seed("service"))
 
@@ -139,7 +139,8 @@ class Forgery:
         if full:
             roots = [tree_root(hashes[at * TILE_WIDTH : (at + 1) * TILE_WIDTH]) for at in range(full)]
             files[tile_path(1, 0, full)] = b"".join(roots)
-        head = sign_head(Checkpoint(origin=ORIGIN, size=self.size, root=tree_root(hashes)), self.signers.head)
+        origin = self.signers.head.key.name
+        head = sign_head(Checkpoint(origin=origin, size=self.size, root=tree_root(hashes)), self.signers.head)
         files["checkpoint"] = publish(head, self.signers.published, 1_717_400_000)
         scope = json.loads(files["scope.json"])
         files["scope.json"] = canonical.encode({**scope, "size": self.size})
