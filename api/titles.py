@@ -44,6 +44,7 @@ NOT_FOUND             there is no such thing here
 UNKNOWN_STUDY         this service has no such study
 UNKNOWN_PARTICIPANT   the study has no such participant
 UNKNOWN_SITE          the study has no such site
+UNKNOWN_FIELD         no record of this participant that the reader sees has this field
 UNKNOWN_EVENT         the log has no such event
 UNKNOWN_PROJECTION    there is no such projection
 METHOD                this address does not have that method
@@ -70,7 +71,7 @@ TRUE                  true is a clinical time
 SINCE                 since is an index of the log or a time
 UNTIL                 until is an index of the log or a time
 FILTER                rows of this projection are not of single sites or participants
-FIELD                 a field is a type or an index, and a pointer into data or to a label
+FIELD                 a field is a type or an index, and a pointer: TYPE/data/MEMBER or 412/occurred_at
 CURSOR_AHEAD          the log has fewer entries than the cursor says
 LAST_EVENT_ID         Last-Event-ID is an index of the log
 JSON                  the body is not well-formed JSON without duplicates, fractions or huge integers

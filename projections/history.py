@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from ledger.actions import all_specs
 from ledger.errors import FormatError
 from ledger.rules.record import put
 from ledger.store.port import Reads
@@ -29,6 +30,7 @@ from projections.reader import Reader, is_marker
 from projections.show import is_hidden, name, show_reason
 
 _MISSING = object()
+_TYPES = frozenset(spec.type for spec in all_specs())
 
 
 def history(
@@ -36,12 +38,14 @@ def history(
 ) -> list[dict[str, Any]] | None:
     """Return the values of a field by record and, within a record, by index; None for an unknown participant.
 
+    There are none where no record that this reader sees has the field; `fields_of` says which there could be.
+
     Raises:
         FormatError: `FIELD` for what names no field, or `KNOWN`.
     """
     which, slash, rest = field.partition("/")
     pointer = f"/{rest}"
-    if not slash or not _is_pointer(pointer):
+    if not slash or not _is_pointer(pointer) or not (which.isdecimal() or which in _TYPES):
         raise FormatError("FIELD", "expected TYPE/data/… or INDEX/data/… or INDEX/occurred_at", field="field")
     book, study = load_book(reads, participant_id, known)
     if not is_shown(book, reader):
@@ -53,6 +57,16 @@ def history(
         if which in (record["type"], str(record["index"])) and not is_hidden(record, book, hidden):
             values += _of_record(record, pointer, book, reader, zone)
     return values
+
+
+def fields_of(which: str) -> list[str]:
+    """Return what a type's records can hold by the catalogue, any schema of it; nothing for an index."""
+    found: set[str] = set()
+    for spec in all_specs():
+        if spec.type == which:
+            found |= {f"/data/{name}" for name in spec.data.schema.get("properties", ())}
+            found |= spec.sealed_fields.keys()
+    return sorted(found)
 
 
 def _is_pointer(pointer: str) -> bool:

@@ -21,6 +21,7 @@ INDEXES: Final = frozenset(
     {
         "index",
         "last_index",
+        "status_index",
         "milestones",
         "found",
         "recorded",

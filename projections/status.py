@@ -84,11 +84,11 @@ _ENDS: Final = MappingProxyType(
 
 
 def fold(state: State, entry: StoredEntry, statement: Mapping[str, Any]) -> State:
-    """Keep what a status depends on of one entry."""
-    state["last"] = entry.index
+    """Keep what a status depends on of one entry; `last` is the newest that it depends on."""
     if entry.type in _ABOUT:
         _fold_about(state, entry, statement)
         return state
+    state["last"] = entry.index
     if entry.type == "participant.registered":
         state["site"] = statement.get("site")
     elif entry.type == "participant.transferred":
@@ -115,6 +115,7 @@ def _fold_about(state: State, entry: StoredEntry, statement: Mapping[str, Any]) 
         "occurred_at": statement["occurred_at"],
         "actor": {"id": actor["id"], "role": actor["role"]},
     }
+    state["last"] = entry.index  # one about any other record moves nothing: a reader may not see that one
     book.fold(state, entry, reduced)
 
 
@@ -128,7 +129,7 @@ def _initial(key: str) -> State:
 
 PARTICIPANTS: Final = Projection(
     name="participants",
-    version=2,
+    version=3,
     types=frozenset(NEEDED) | _ABOUT,
     key=by_participant,
     initial=_initial,
@@ -305,14 +306,17 @@ def has_ended(found: Status) -> bool:
 
 
 def summary(state: State, study: Study) -> dict[str, Any]:
-    """Show one participant of the study's list: site, status and milestones by index."""
+    """Show one participant of the study's list: site, status and milestones by index.
+
+    `status_index` is the newest entry that the status depends on; most records come after it and leave it.
+    """
     found = standing(state["records"], study)
     return {
         "participant": state["id"],
         "site": state["site"],
         "status": str(found.status),
         "milestones": shown_milestones(found),
-        "last_index": state["last"],
+        "status_index": state["last"],
     }
 
 

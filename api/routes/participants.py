@@ -19,13 +19,13 @@ from api.wanted import require_participant
 from ledger.store.port import Head, Reads
 from ledger.verify.options import Scope
 from projections.enrolment import participants as participants_list
-from projections.history import history
+from projections.history import fields_of, history
 from projections.moments import known_size
 from projections.ordering import Sort, ordered, sorts
 from projections.participant import participant_view
 from projections.timeline import timeline
 
-COLUMNS: Final = ("participant", "site", "status", "last_index")
+COLUMNS: Final = ("participant", "site", "status", "status_index")
 """What the list can be sorted by."""
 
 
@@ -99,6 +99,9 @@ def field_history(call: Call) -> Response:
             lambda reader: history(reads, name, call.path("field"), reader=reader, known=known),
         )
         last, head = _last(folded, known, rows), folded.reads.head()
+    if rows == []:  # a mistyped field too: "no value ever" would be said of one that there is
+        members = {"fields": fields_of(call.path("field").partition("/")[0])}
+        raise ProblemError("UNKNOWN_FIELD", 404, field="field", members=members)
     return _rows(call, "history", rows, head, last, noted)
 
 
@@ -145,7 +148,8 @@ OPERATIONS: Final = (
         name="participants",
         method="GET",
         path="/participants",
-        summary="Participants of the reader's sites, with status and flags",
+        summary="Participants of the reader's sites, with status and milestones",
+        text="status_index is the newest entry that the status depends on; other records may be newer.",
         handler=participants,
         parameters=(
             KNOWN,
@@ -183,7 +187,11 @@ OPERATIONS: Final = (
             PURPOSE,
         ),
         twins=_LISTS,
-        answers={200: "the values by record", **_UNCHANGED},
+        answers={
+            200: "the values by record",
+            304: "unchanged",
+            404: "no such participant, or no record that the reader sees has the field; `fields` of the type",
+        },
     ),
     Operation(
         name="participant",

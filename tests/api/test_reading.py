@@ -134,6 +134,18 @@ def test_a_filter_that_names_nothing_is_no_empty_answer(site: Site, path: str, f
     assert "nope" not in answer.text
 
 
+def test_a_field_that_no_record_has_is_told(site: Site) -> None:
+    """A mistyped one is no field without values; the type's own fields stand beside."""
+    at = f"/participants/{PARTICIPANT}/history"
+    answer = site.get(f"{at}/vital_signs.recorded/data/measurement")
+    assert (answer.status_code, answer.json()["code"]) == (404, "UNKNOWN_FIELD")
+    assert "/data/measurements" in answer.json()["fields"]
+    assert site.get(f"{at}/3/data/measurements").json()["code"] == "UNKNOWN_FIELD"
+    for malformed in ("%2Fdata%2Ftotal", "nothing.recorded/data/total"):
+        answer = site.get(f"{at}/{malformed}")
+        assert (answer.status_code, answer.json()["code"]) == (400, "FIELD")
+
+
 def test_another_site_and_one_that_is_not_there_are_the_same_to_who_reads_neither(site: Site) -> None:
     """A coordinator learns from no filter which other sites and participants the study has."""
     for path in ("/audit-trail", "/projections/visits", "/projections/breaches"):

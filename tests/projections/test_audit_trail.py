@@ -190,7 +190,7 @@ def test_the_history_of_a_sealed_field_follows_the_reader(small: SmallLedger) ->
 
 def test_what_is_no_field_is_refused(told: Told, auditor: Reader) -> None:
     """A field has a type or an index, and a pointer that can be corrected."""
-    for field in ("grade", "adverse_event.reported", "adverse_event.reported/actor", ""):
+    for field in ("grade", "adverse_event.reported", "adverse_event.reported/actor", "/data/grade", ""):
         with pytest.raises(FormatError, match="FIELD"):
             history(told.store, PARTICIPANT, field, reader=auditor)
 

@@ -49,6 +49,28 @@ def test_kept_states_give_the_answers_of_a_replay(told: Told, auditor: Reader, t
     assert participants(told.store, reader=Reader(role="list_holder")) == []
 
 
+def test_the_index_of_a_status_moves_with_what_it_depends_on(tmp_path: Path) -> None:
+    """A correction of a record that no status depends on moves nothing: not everybody sees that record."""
+    story = scenario.given_consented()
+    consented = len(story.log) - 1
+    given = story.when(
+        "vital_signs.recorded",
+        {
+            "measurements": [{"name": "heart_rate", "quantity": {"value": "64", "unit": "/min"}}],
+            "source": {"kind": "esource"},
+        },
+    )
+    story.given(
+        "correction.made",
+        {"statement": given.event, "path": "/data/source/kind", "old": "esource", "new": "paper"},
+        reason="transcription",
+    )
+    store = store_of(story, tmp_path / "ledger.db")
+    (row,) = participants(store, reader=Reader(role="unblinded_monitor"))
+    assert row["status_index"] == row["milestones"]["consented"] <= consented
+    store.close()
+
+
 def test_breaches_tell_where_and_whether_they_are_open(told: Told, auditor: Reader) -> None:
     """Each breach has its rule's text and the statement; a reader elsewhere sees none."""
     found = breaches(told.store, told.story.conduct, reader=auditor)
