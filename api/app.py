@@ -30,7 +30,8 @@ from api.metrics import Metrics
 from api.openapi import document
 from api.operating import PLAIN, Operating
 from api.operations import BASE, Operation
-from api.problems import ProblemError, problem
+from api.problem_page import answered
+from api.problems import ProblemError
 from api.routes import (
     actions,
     asyncapi,
@@ -49,6 +50,7 @@ from api.routes import (
     scopes,
     sessions,
     signing_pages,
+    start,
     stream,
     trail,
     transparency,
@@ -83,6 +85,7 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
     *health.OPERATIONS,
     *docs.OPERATIONS,
     *pages.OPERATIONS,
+    *start.OPERATIONS,
     *asyncapi.OPERATIONS,
     *webhooks.OPERATIONS,
     *authorization.OPERATIONS,
@@ -220,7 +223,7 @@ async def _enter(request: Request, operation: Operation, twin: str | None) -> Ca
 
 async def _problem(request: Request, error: LedgerError) -> Response:
     """Write a problem, with the head of the study that it is about."""
-    response = problem(error)
+    response = answered(request, error)
     # A rule's code beside its time could tell of a blinded matter, so the log has those of the others alone.
     request.state.code = error.code if error.code in TITLES else "RULE"
     study: ServedStudy | None = getattr(request.state, "study", None)
@@ -239,7 +242,7 @@ async def _on_http(request: Request, error: Exception) -> Response:
     headers = error.headers if isinstance(error, HTTPException) else None
     if status == 405:
         headers = {"Allow": ", ".join(_methods(request))}
-    return problem(ProblemError(_HTTP_CODES.get(status, "NOT_FOUND"), status, headers=headers))
+    return answered(request, ProblemError(_HTTP_CODES.get(status, "NOT_FOUND"), status, headers=headers))
 
 
 def _methods(request: Request) -> list[str]:
@@ -251,4 +254,4 @@ def _methods(request: Request) -> list[str]:
 
 async def _on_validation(request: Request, error: Exception) -> Response:
     """Answer without what the framework would echo."""
-    return problem(ProblemError("QUERY", 400))
+    return answered(request, ProblemError("QUERY", 400))

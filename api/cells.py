@@ -41,6 +41,8 @@ def shown(base: str, name: str, value: Any) -> str:
     if isinstance(value, list):
         parts = [shown(base, name, each) for each in value]
         return ", ".join(parts) if all(is_fact(each) for each in value) else "<br>".join(parts)
+    if type(value) is int and value < 0 and _names_a_record(name):
+        return f'{value}<span class="aside">in the log that this one continues</span>'
     if type(value) is int and _names_a_record(name):
         return f'<a href="{attribute(base)}/events/{value}.html">{value}</a>'
     if name == "participant" and isinstance(value, str):
@@ -105,6 +107,11 @@ def escape(text: str) -> str:
 def attribute(text: str) -> str:
     """Escape text in an attribute."""
     return html.escape(text, quote=True)
+
+
+def counted(number: int, one: str, many: str) -> str:
+    """Write a number with what it counts."""
+    return f"{number:,} {one if number == 1 else many}"
 
 
 def plain_words(name: str) -> str:

@@ -29,6 +29,8 @@ _TWINS: Final = {
     "pdf": "application/pdf",
     "zip": "application/zip",
 }
+_NEGOTIATED: Final = frozenset({"start", "study-start"})
+"""Operations whose answer is a page where `Accept` names one."""
 _TEXT: Final = {"type": "string"}
 _HASH: Final = {
     "type": "string",
@@ -58,7 +60,8 @@ def document(operations: Sequence[Operation]) -> bytes:
             "description": (
                 f"Each study stands under `{BASE}`. "
                 "JSON in requests has no fractions, duplicate members or integers beyond 2^53. "
-                "Errors are RFC 9457 problems with a stable `type` and `code`. "
+                "Errors are RFC 9457 problems with a stable `type` and `code`; of a GET a page where "
+                "`Accept` names text/html, and at `.html` unless it names JSON. "
                 "Every JSON answer of a study carries `Ledger-Head: <size> <root>`; `ETag` is the last "
                 "index that changed the answer for this reader."
             ),
@@ -125,10 +128,11 @@ def _response(operation: Operation, twin: str | None, status: int, text: str) ->
     if status == 304:
         return {"description": text}
     if status >= 400:
-        content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
-        return {"description": text, "content": content}
+        return {"description": text, "content": _problem_content(operation.method)}
     media_type = _TWINS[twin] if twin else operation.media
     response: dict[str, Any] = {"description": text, "content": {media_type: {}}}
+    if operation.name in _NEGOTIATED:
+        response["content"]["text/html"] = {}
     if operation.in_study:
         response["headers"] = {"Ledger-Head": {"description": "size and root", "schema": _TEXT}}
     return response
@@ -151,8 +155,13 @@ def _security_schemes() -> Mapping[str, Any]:
 
 
 def _problem_response() -> dict[str, Any]:
-    content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
-    return {"description": "what went wrong, by its code", "content": content}
+    return {"description": "what went wrong, by its code", "content": _problem_content("GET")}
+
+
+def _problem_content(method: str) -> dict[str, Any]:
+    """Return the forms of a problem: what is read has a page too, for who asks for one."""
+    content: dict[str, Any] = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    return content | ({"text/html": {}} if method == "GET" else {})
 
 
 def _schemas() -> Mapping[str, Any]:

@@ -16,7 +16,7 @@ from urllib.parse import quote, urlencode
 import orjson
 
 from api import sight
-from api.cells import MEANINGS, attribute, escape, in_time, is_fact, signer
+from api.cells import MEANINGS, attribute, counted, escape, in_time, is_fact, signer
 from api.cells import plain_words as plain_words
 from api.cells import shown as shown
 from ledger.store.port import Head
@@ -107,34 +107,46 @@ def _ways(call: Call) -> str:
 
 def document(call: Call, title: str, lead: str, body: str, head: Head | None) -> str:
     """Write a whole document of a study."""
-    base = base_of(call)
-    study = call.study.config.study
-    who, way = "", f'<li><a href="{attribute(base)}/pages">Log in</a></li>'
+    who, links = "", [(f"{base_of(call)}/pages", "Log in")]
     if call.who is not None:
         reader = call.who
         person = f"{escape(reader.person)}, " if reader.person else ""
         who = f'<p class="who">Read by {person}as {escape(plain_words(reader.role))}</p>'
-        way = "".join(
-            f'<li><a href="{attribute(base + path)}">{label}</a></li>'
+        links = [
+            (f"{base_of(call)}{path}", label)
             for operation, path, label in WAYS
             if operation is None or allowed(reader, operation)
-        )
-    twins = _twins(call)
+        ]
     foot = ""
     if head is not None:
-        foot = (
-            f"<p>Read from the log at {head.size:,} entries, root <code>{head.root.hex()}</code>.</p>{twins}"
-        )
+        read = f"<p>Read from the log at {counted(head.size, 'entry', 'entries')}, "
+        foot = f"{read}root <code>{head.root.hex()}</code>.</p>{_twins(call)}"
+    return shell(title, lead, f"{who}{body}", links, study=call.study.config.study, foot=foot)
+
+
+def shell(
+    title: str,
+    lead: str,
+    body: str,
+    links: Iterable[tuple[str, str]],
+    *,
+    study: str | None = None,
+    foot: str = "",
+) -> str:
+    """Write a whole document: its heading, what every page has around it, and links (address, label)."""
+    way = "".join(f'<li><a href="{attribute(to)}">{escape(label)}</a></li>' for to, label in links)
+    of = f" – {escape(study)}" if study is not None else ""
+    about = f" · study {escape(study)}" if study is not None else ""
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         '<meta name="color-scheme" content="light"><meta name="referrer" content="no-referrer">'
-        f"<title>{escape(title)} – {escape(study)}</title>"
+        f"<title>{escape(title)}{of}</title>"
         f'<link rel="stylesheet" href="{STYLE}"></head><body>'
         '<a class="skip" href="#main">To the content</a>'
-        f'<header><p class="product">trial-ledger · study {escape(study)}</p>'
+        f'<header><p class="product">trial-ledger{about}</p>'
         f'<nav aria-label="Pages"><ul>{way}</ul></nav></header>'
-        f'<main id="main"><h1>{escape(title)}</h1><p class="lead">{escape(lead)}</p>{who}{body}</main>'
+        f'<main id="main"><h1>{escape(title)}</h1><p class="lead">{escape(lead)}</p>{body}</main>'
         f"<footer>{foot}</footer></body></html>\n"
     )
 

@@ -89,6 +89,8 @@ TABLE: Final[Mapping[str, Row]] = MappingProxyType(
         "docs": _OPEN,
         "study-docs": _OPEN,
         "docs-file": _OPEN,
+        "start": _OPEN,
+        "study-start": _OPEN,
         "pages": _OPEN,
         "page-file": _OPEN,
         "catalogue": _OPEN,

@@ -202,6 +202,8 @@ def _lead_somewhere(schema: Any) -> None:
         """Keep a failure, but one for being refused by what it says: a schema tells the form alone."""
         if not isinstance(failure, RejectedPositiveData) or response.status_code not in (400, 422):
             return True
+        if response.headers.get("content-type", [""])[0].startswith("text/html"):
+            return any(f"<dd>{code}</dd>" in response.text for code in FORM)
         problem = response.json()
         return problem.get("code") in FORM and problem.get("field") != "until"
 

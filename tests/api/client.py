@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,6 +54,15 @@ TOKENS: Final = (
 def bearer(name: str) -> dict[str, str]:
     """Return the header that a reader sends."""
     return {"Authorization": f"Bearer {name}"}
+
+
+def code_of(answer: Any) -> str:
+    """Return the code of a problem, or of the page that one is at `.html`."""
+    if answer.headers["content-type"].startswith("text/html"):
+        found = re.search(r"<dt>code</dt><dd>([A-Z_]+)</dd>", answer.text)
+        assert found is not None, answer.text
+        return found[1]
+    return str(answer.json()["code"])
 
 
 def config(made: SmallLedger, *, study: str = STUDY, demonstration: bool = False) -> Config:

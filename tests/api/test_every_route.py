@@ -23,7 +23,7 @@ from api.operations import Operation
 from ledger.roles import ROLES
 from projections.authorization import ANYBODY, TABLE
 from projections.reports import REPORTS
-from tests.api.client import BASE, bearer
+from tests.api.client import BASE, bearer, code_of
 from tests.api.marked_ledger import MARKS, ONE, close, inspect, marked, marks_in, records, sees, served
 from tests.ledger.small_ledger import SITE, SmallLedger
 
@@ -134,7 +134,7 @@ def test_nobody_is_answered_who_is_nobody(http: TestClient, route: Route) -> Non
     """Without credentials, with unknown ones, with another scheme, of a disabled account: 401 and no mark."""
     for who in (None, "unknown", "", "disabled"):
         answer = ask(http, route, who)
-        assert (answer.status_code, answer.json()["code"]) == (401, "UNAUTHENTICATED"), who
+        assert (answer.status_code, code_of(answer)) == (401, "UNAUTHENTICATED"), who
         assert answer.headers["WWW-Authenticate"].startswith("Bearer")
         assert marks_in(everything(answer)) == frozenset()
     headers = {"Authorization": "Basic YXVkaXRvcjo="}
@@ -153,13 +153,13 @@ def test_every_cell_of_the_matrix(http: TestClient, role: str) -> None:
             assert permitted or told_apart(operation, answer), (name_of(route), answer.text)
             assert answer.status_code < 500 or answer.status_code == 503, (name_of(route), answer.text)
         else:
-            assert (answer.status_code, answer.json()["code"]) == (403, "FORBIDDEN"), name_of(route)
+            assert (answer.status_code, code_of(answer)) == (403, "FORBIDDEN"), name_of(route)
         assert marks_in(everything(answer)) <= open_to, name_of(route)
 
 
 def told_apart(operation: Operation, answer: Any) -> bool:
     """Tell whether a role with a cell is refused for itself: an arm not shown to it, or nobody of the log."""
-    code = answer.json()["code"]
+    code = code_of(answer)
     if operation.name == "regimen":
         return code in ("ARM_BLINDED", "ROLE_NOT_HELD")
     return TABLE[operation.name].reach == "own" and code in ("FORBIDDEN", "SESSION_NEEDED")
@@ -285,7 +285,7 @@ def test_an_inspector_reads_one_checkpoint_and_nothing_after_the_end(tmp_path: A
         close(made, opened.event)
         for path in asked[: len(paths)]:
             ended = http.get(path, headers=bearer("inspector"))
-            assert (ended.status_code, ended.json()["code"]) == (403, "INSPECTION_NOT_OPEN"), path
+            assert (ended.status_code, code_of(ended)) == (403, "INSPECTION_NOT_OPEN"), path
         again = inspect(made, "INSP-2", blinded=True)
         blind = http.get(f"{BASE}/audit-trail?limit=1000&purpose=check", headers=bearer("inspector"))
         assert marks_in(blind.content) == {"identity", "freetext", "access"}

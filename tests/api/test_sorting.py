@@ -12,7 +12,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from projections.sorted_trail import SORTED
-from tests.api.client import BASE, Site, bearer
+from tests.api.client import BASE, Site, bearer, code_of
 from tests.api.marked_ledger import MARKS, marked, served
 
 NEXT = re.compile(r'<([^>]+)>; rel="next"')
@@ -91,8 +91,12 @@ def test_csv_and_page_are_sorted_alike(site: Site) -> None:
 )
 def test_what_rows_are_not_sorted_by_is_said(site: Site, path: str, code: str, field: str) -> None:
     """A problem names the field, and the columns that there are."""
-    for twin in ("", ".csv", ".html"):
-        place, _, query = path.partition("?")
+    place, _, query = path.partition("?")
+    page = site.get(f"{place}.html?{query}", "auditor")
+    assert (page.status_code, code_of(page)) == (400, code)
+    assert f"<dd>{field}</dd>" in page.text
+    assert "weather" not in page.text
+    for twin in (".csv", ""):
         answer = site.get(f"{place}{twin}?{query}", "auditor")
         assert answer.status_code == 400
         assert (answer.json()["code"], answer.json()["field"]) == (code, field)
