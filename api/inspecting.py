@@ -23,6 +23,7 @@ from ledger.inspecting import InspectedLedger, UpTo, inspecting, sites_of
 from ledger.state.people import Inspection
 from ledger.views import INSPECTOR
 from projections.authorization import TABLE
+from projections.before import states_before
 from projections.projection import State, replay_all
 from projections.reader import Reader
 from projections.status import PARTICIPANTS
@@ -41,7 +42,8 @@ class InspectedReading(Reading):
         with self._whole.folded() as whole:
             reads = UpTo(whole.reads, self._head)
             if self._states is None:
-                self._states = dict(replay_all(PARTICIPANTS, reads, reads.size))
+                before = states_before(PARTICIPANTS, reads)
+                self._states = replay_all(PARTICIPANTS, reads, reads.size, before)
             yield Folded(
                 reads=reads,
                 fold=whole.earlier(reads.size),

@@ -19,6 +19,7 @@ from ledger.conduct import Conduct
 from ledger.fold import LogFold, StoreReader
 from ledger.statement import class_of
 from ledger.store.port import Snapshot, Store
+from projections.before import states_before
 from projections.projection import State
 from projections.status import PARTICIPANTS
 
@@ -113,6 +114,8 @@ class Reading:
 
     def _catch_up(self, reads: Snapshot) -> None:
         start = self._fold.size
+        if start == 0:
+            self._participants = states_before(PARTICIPANTS, reads)
         self._fold.catch_up(reads, reads.size)
         self._fold.reader.reads = self._store
         for at in range(start, reads.size, PAGE):

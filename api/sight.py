@@ -22,6 +22,7 @@ from ledger.errors import StoreError
 from ledger.sealing import open_disclosure
 from ledger.store.port import NewDisclosure, Reads, StoredEntry
 from projections.authorization import Participant, Record, allowed
+from projections.participant import stream_of
 from projections.reader import ERASED, Reader, is_marker, sealed
 
 OPENED_HERE: Final = frozenset({"freetext", "safety", "access"})
@@ -45,7 +46,7 @@ def participant_sites(reads: Reads, participant: str) -> tuple[str | None, ...]:
     Raises:
         ProblemError: `UNKNOWN_PARTICIPANT`.
     """
-    entries = reads.stream_entries(f"participant/{participant}")
+    entries = stream_of(reads, participant)
     if not entries:
         raise ProblemError("UNKNOWN_PARTICIPANT", 404)
     first = orjson.loads(entries[0].statement).get("site")

@@ -35,7 +35,7 @@ from projections.copies import commands as copying
 from projections.desk import Desk
 from projections.dossier import COLUMNS, dossier, rows
 from projections.exporting import Sought, note_trail
-from projections.participant import participant_view
+from projections.participant import participant_view, stream_of
 from projections.reader import Reader
 from projections.render import print_table, print_view, to_csv, to_json, to_xlsx
 from projections.report import rows_of
@@ -84,8 +84,8 @@ def replay(
 ) -> None:
     """Show one participant as known now, as known then, or as it truly was."""
     reader = _reader(role)
-    with _snapshot(directory) as reads:
-        if reads.stream_head(f"participant/{participant}") is None:  # before the log is read
+    with _snapshot(directory, "count here, at indexes below 0") as reads:
+        if not stream_of(reads, participant):  # before the log is read
             raise RefusedError("PARTICIPANT_UNKNOWN", _NOBODY)
         view = participant_view(
             reads, participant, reader=reader, known=known, true=true, conduct=_conduct(reads, known)
@@ -278,11 +278,11 @@ def _conduct(reads: Snapshot, known: str | None) -> Conduct:
 
 
 @contextmanager
-def _snapshot(directory: Path) -> Iterator[Snapshot]:
+def _snapshot(directory: Path, older_ones: str = "are not shown here") -> Iterator[Snapshot]:
     store = open_store(directory)
     if isinstance(store.earlier, EarlierStore):
         older = store.earlier
-        say(f"this log goes on from {older.size} entries of {older.origin}, which are not shown here")
+        say(f"this log goes on from {older.size} entries of {older.origin}, which {older_ones}")
     try:
         with store.snapshot() as reads:
             yield reads

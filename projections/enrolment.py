@@ -12,6 +12,7 @@ from typing import Any
 from ledger.participant import Status
 from ledger.store.port import Reads
 from projections.authorization import Site, allowed
+from projections.before import states_before
 from projections.moments import Known, known_size
 from projections.projection import State, replay_all
 from projections.reader import Reader
@@ -70,7 +71,7 @@ def _states(
     size = known_size(reads, known)
     if states is not None and known is None:
         return size, states
-    return size, replay_all(PARTICIPANTS, reads, size)
+    return size, replay_all(PARTICIPANTS, reads, size, states_before(PARTICIPANTS, reads) if size else None)
 
 
 def _sees(reader: Reader, state: State) -> bool:

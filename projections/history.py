@@ -21,6 +21,7 @@ from ledger.rules.record import put
 from ledger.store.port import Reads
 from ledger.times import parse_instant
 from projections import book as books
+from projections.before import closed_before
 from projections.book import Record, replace_below
 from projections.describe import scope_at
 from projections.moments import UTC_ZONE, Known, recorded
@@ -51,6 +52,7 @@ def history(
     if not is_shown(book, reader):
         return None
     zone = study.zone(site_of(book)) or UTC_ZONE
+    reader = closed_before(reader, book)
     hidden = reader.hidden
     values: list[dict[str, Any]] = []
     for record in book["records"]:

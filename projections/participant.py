@@ -9,6 +9,9 @@ in log order, up to the time asked for; a record whose partial date overlaps tha
 view differs between the two wherever something was entered late or its time was corrected. Administrative
 types have no clinical time: corrections, voidings and breaches count as soon as they are known.
 
+In a log that continues another, the records of the older one count as well; each names its own `log`
+(`projections.before`), and `older` says how many there are.
+
 The projection is the participant's book; what is shown is derived from it for one reader.
 """
 
@@ -25,10 +28,11 @@ from ledger.participant import Breach, Flag, Participant
 from ledger.rules import refold
 from ledger.rules.record import span
 from ledger.rules.stream import view_of
-from ledger.store.port import Reads
+from ledger.store.port import Reads, StoredEntry
 from ledger.times import parse_instant
 from projections import book as books
 from projections import status as statuses
+from projections.before import closed_before, entries_before
 from projections.book import QUALITY, VOIDING, Record, new_book
 from projections.breaches import show_all
 from projections.moments import UTC_ZONE, Known, known_size, true_us
@@ -102,7 +106,7 @@ def flags(state: Participant, at_us: int, size: int) -> dict[str, Any]:
 
 def load_book(reads: Reads, participant_id: str, known: Known = None) -> tuple[State, Study]:
     """Replay a participant's book as known at an index or time; the study is as of then too."""
-    entries = reads.stream_entries(f"participant/{participant_id}")
+    entries = stream_of(reads, participant_id)
     if known is None or isinstance(known, int):
         size = known_size(reads, known)
         study = Study(reads, size)
@@ -111,7 +115,14 @@ def load_book(reads: Reads, participant_id: str, known: Known = None) -> tuple[S
         study = Study(reads, reads.head().size)
         size = known_size(reads, known, _zone_of(entries, study))
         study = Study(reads, size)
-    return replay(PARTICIPANT, entries, participant_id, size), study
+    # As known before this log began, nothing is: that is asked of the log that it continues.
+    return replay(PARTICIPANT, entries if size else (), participant_id, size), study
+
+
+def stream_of(reads: Reads, participant_id: str) -> list[StoredEntry]:
+    """Return a participant's entries, those of older epochs first, at indexes below 0."""
+    stream = f"participant/{participant_id}"
+    return [*entries_before(reads, stream), *reads.stream_entries(stream)]
 
 
 def _zone_of(entries: Sequence[Any], study: Study) -> str:
@@ -154,6 +165,7 @@ def view(
     """Derive the view of a book for a reader."""
     site = site_of(book)
     zone = study.zone(site) or UTC_ZONE
+    reader = closed_before(reader, book)
     hidden = reader.hidden
     records = book["records"]
     if hidden:
@@ -179,6 +191,9 @@ def view(
     if len(sure) < len(ordered):
         may_be = statuses.standing((record for record, _ in ordered), study)
         shown["status_may_be"] = str(may_be.status)
+    older = sum(record["index"] < 0 for record in records)
+    if older:
+        shown["older"] = {"log": records[0]["statement"]["log"], "records": older}
     _about(shown, book, records, reader)
     counted = {record["event"] for record, _ in ordered}
     shown["breaches"] = _breaches(records, breaches, study.size, counted)

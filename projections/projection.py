@@ -76,11 +76,13 @@ def replay(projection: Projection, entries: Iterable[StoredEntry], key: str, siz
     return state
 
 
-def replay_all(projection: Projection, reads: Reads, size: int) -> dict[str, State]:
-    """Fold the first `size` entries of the log, every key."""
-    states: dict[str, State] = {}
+def replay_all(
+    projection: Projection, reads: Reads, size: int, begin: Mapping[str, State] | None = None
+) -> dict[str, State]:
+    """Fold the first `size` entries of the log, every key, on from states to begin with."""
+    states = dict(begin or {})
     for start in range(0, size, PAGE):
-        for entry in reads.entries(start, min(size, start + PAGE)):
+        for entry in reads.entries(start, min(size, start + PAGE), projection.types):
             key = projection.key(entry) if projection.folds(entry.type) else None
             if key is not None:
                 state = states.get(key) or projection.initial(key)

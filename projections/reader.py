@@ -18,9 +18,11 @@ from projections.authorization import Record, Sealed, allowed, sight_of
 
 ERASED: Final = object()
 """What an `Opener` returns when the disclosure is gone. None is a value: sealed as holding nothing."""
+ELSEWHERE: Final = object()
+"""What an `Opener` returns for a value that another log than this one sealed."""
 
 Opener = Callable[[str, str], Any]
-"""(event hash, path) -> the sealed value, its marker where it stays sealed, or `ERASED`."""
+"""(event hash, path) -> the sealed value, its marker where it stays sealed, `ERASED` or `ELSEWHERE`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +74,8 @@ class Reader:
         if self.opener is None or not (scope in self.decided or self.sees_scope(scope)):
             return sealed(scope)
         found = self.opener(event, path)
+        if found is ELSEWHERE:
+            return sealed(scope)
         return erased() if found is ERASED else found
 
 

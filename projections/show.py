@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from ledger.actions.registry import REASON_TEXT, find_spec
 from projections import book as books
+from projections.before import own_log
 from projections.book import Record
 from projections.projection import State
 from projections.reader import Reader, is_marker
@@ -20,6 +21,7 @@ def show(record: Record, book: State, reader: Reader) -> dict[str, Any]:
     shown = {
         "index": record["index"],
         "event": record["event"],
+        **own_log(record["index"], statement),
         "type": record["type"],
         "occurred_at": record["occurred_at"],
         "recorded_at": record["at"],
@@ -96,7 +98,8 @@ def show_reason(record: Record, reader: Reader) -> dict[str, Any]:
 
 def name(record: Record) -> dict[str, Any]:
     """Name a record by index, event hash and type."""
-    return {"index": record["index"], "event": record["event"], "type": record["type"]}
+    log = own_log(record["index"], record["statement"])
+    return {"index": record["index"], "event": record["event"], **log, "type": record["type"]}
 
 
 def show_correction(record: Record, book: State, reader: Reader) -> dict[str, Any]:

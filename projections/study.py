@@ -11,9 +11,11 @@ from typing import Any, Final
 
 import orjson
 
+from ledger.fold import StoreReader
 from ledger.store.port import Reads, StoredEntry
 from ledger.study.definition import StudyDefinition
 from ledger.studystate import read_definition
+from projections.before import entries_before
 
 _KEPT: Final = 64  # parsed definitions; a ledger has one for each protocol version
 ROOTS: Final = ""  # where the keys of root persons are kept, who have no stream
@@ -31,6 +33,9 @@ class Study:
         self._zones: dict[str, str] = {}
         self._activated: dict[str, list[tuple[int, str]]] = {}
         self._grades: dict[str, dict[str, tuple[int, str]]] = {ROOTS: {}}
+        for entry in entries_before(reads, "study"):
+            if entry.type == "protocol.approved":
+                self._approve(entry)
         for entry in reads.stream_entries("study"):
             if entry.index >= size:
                 break
@@ -78,7 +83,12 @@ class Study:
     def _amendments(self, site: str) -> list[tuple[int, str]]:
         """Return the versions activated at a site, each with its index."""
         if site not in self._activated:
-            entries = self._reads.stream_entries(f"site/{site}") if len(self._protocols) > 1 else ()
+            stream = f"site/{site}"
+            entries = (
+                (*entries_before(self._reads, stream), *self._reads.stream_entries(stream))
+                if len(self._protocols) > 1
+                else ()
+            )
             self._activated[site] = [
                 (entry.index, orjson.loads(entry.statement)["data"]["version"])
                 for entry in entries
@@ -101,11 +111,11 @@ class Study:
         data = orjson.loads(entry.statement)["data"]
         version, sha256 = data["version"], data["definition"]["sha256"]
         if (sha256, version) not in _definitions:
-            kept = self._reads.attachment(sha256)
+            kept = StoreReader(self._reads).attachment(sha256)
             if len(_definitions) >= _KEPT:
                 _definitions.clear()
             if kept is not None:
-                _definitions[sha256, version] = read_definition(kept.data, version)
+                _definitions[sha256, version] = read_definition(kept, version)
         definition = _definitions.get((sha256, version))
         self._protocols.append((entry.index, version, definition))
         if definition is not None:

@@ -20,6 +20,7 @@ import orjson
 
 from ledger.attachments import MAX_ATTACHMENT_BYTES
 from ledger.checkpoint import Checkpoint, parse_body
+from ledger.earlier import NONE, Earlier
 from ledger.errors import FormatError
 from ledger.leaf import parse_leaf
 from ledger.merkle import leaf_hash
@@ -45,7 +46,9 @@ class Withheld:
 
 
 class BundleReads:
-    """The part of a store's reads that projections ask of a finished log."""
+    """The part of a store's reads that projections ask of a finished log; what it continues is not in it."""
+
+    earlier: Final[Earlier] = NONE
 
     def __init__(self, bundle: Bundle, checkpoint: Checkpoint, note: bytes) -> None:
         """Read every statement that the bundle shows."""

@@ -62,6 +62,19 @@ def test_an_answer_says_what_its_log_continues(epochs: Epochs, new: TestClient, 
     assert answer.json()["continues"] == expected
 
 
+@pytest.mark.parametrize("name", [NAME, f"{SITE}-002"])
+def test_a_participant_of_the_older_log_is_one_here(epochs: Epochs, new: TestClient, name: str) -> None:
+    """On the list and by themselves, with what the older log says below 0 and without links to it."""
+    listed = new.get(f"{BASE}/participants").json()["participants"]
+    assert name in [row["participant"] for row in listed]
+    answer = new.get(f"{BASE}/participants/{name}")
+    assert answer.json()["registrations"][0]["log"] == epochs.handover.continues.origin
+    page = new.get(f"{BASE}/participants/{name}.html")
+    assert page.status_code == 200
+    assert "in the log that this one continues" in page.text
+    assert "/events/-" not in page.text
+
+
 def test_a_first_log_says_nothing(epochs: Epochs) -> None:
     """The frozen epoch is read by a service of its own, and holds its participants."""
     with _serve(epochs, "old") as http:
