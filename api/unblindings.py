@@ -14,7 +14,7 @@ blinded matter itself.
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.concurrency import run_in_threadpool
 
+from api.recorder import Settled
 from ledger.committer import Ledger
 from ledger.errors import FrozenError, LedgerError, StoreError
 from ledger.prepare import Prepared, prepare
@@ -124,6 +125,32 @@ async def record(study: ServedStudy, submission: Submission) -> Recorded | Waits
         return await study.recorder.record(submission)
     except (FrozenError, StoreError) as error:
         return await run_in_threadpool(study.unblindings.take, submission, error)
+
+
+async def record_page(study: ServedStudy, submissions: Sequence[Submission]) -> list[Settled | Waits]:
+    """Record a page of statements; what `record` would have queued is queued. One outcome each, in order."""
+    try:
+        settled = await study.recorder.record_page(submissions)
+    except StoreError as error:
+        settled = [error] * len(submissions)
+    if not any(isinstance(each, FrozenError | StoreError) for each in settled):
+        return [*settled]
+    return await run_in_threadpool(_take_each, study.unblindings, submissions, settled)
+
+
+def _take_each(
+    unblindings: Unblindings, submissions: Sequence[Submission], settled: Sequence[Settled]
+) -> list[Settled | Waits]:
+    outcomes: list[Settled | Waits] = []
+    for submission, outcome in zip(submissions, settled, strict=True):
+        if not isinstance(outcome, FrozenError | StoreError):
+            outcomes.append(outcome)
+            continue
+        try:
+            outcomes.append(unblindings.take(submission, outcome))
+        except LedgerError as error:
+            outcomes.append(error)
+    return outcomes
 
 
 def _known(ledger: Ledger, submission: Submission) -> Recorded | None:

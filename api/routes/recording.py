@@ -72,8 +72,10 @@ async def record_batch(call: Call) -> Response:
     parsed = await run_in_threadpool(_parse_lines, body)
     submissions = [each for each in parsed if isinstance(each, Submission)]
     study = call.study
-    outcomes = iter(await study.recorder.record_page(submissions) if submissions else ())
-    settled = [next(outcomes) if isinstance(each, Submission) else each for each in parsed]
+    outcomes = iter(await unblindings.record_page(study, submissions) if submissions else ())
+    settled: list[Settled | Waits] = [
+        next(outcomes) if isinstance(each, Submission) else each for each in parsed
+    ]
     return await run_in_threadpool(_lines, study.ledger, parsed, settled)
 
 
@@ -94,7 +96,7 @@ def _parse_line(line: bytes) -> Parsed:
         return error
 
 
-def _lines(ledger: Ledger, parsed: Sequence[Parsed], settled: Sequence[Settled]) -> Response:
+def _lines(ledger: Ledger, parsed: Sequence[Parsed], settled: Sequence[Settled | Waits]) -> Response:
     lines = bytearray()
     for submission, outcome in zip(parsed, settled, strict=True):
         lines += orjson.dumps(_outcome(ledger, submission, outcome)) + b"\n"
@@ -102,7 +104,9 @@ def _lines(ledger: Ledger, parsed: Sequence[Parsed], settled: Sequence[Settled])
     return Response(bytes(lines), headers=headers, media_type=JSON_LINES)
 
 
-def _outcome(ledger: Ledger, submission: Parsed, outcome: Settled) -> dict[str, Any]:
+def _outcome(ledger: Ledger, submission: Parsed, outcome: Settled | Waits) -> dict[str, Any]:
+    if isinstance(outcome, Waits):
+        return {"status": 202, **waiting_members(outcome)}
     if isinstance(outcome, Recorded):
         return {"status": 200 if outcome.again else 201, **recorded_members(outcome)}
     if isinstance(outcome, ConflictError) and outcome.code == "STALE" and isinstance(submission, Submission):
@@ -146,10 +150,13 @@ def recorded_members(recorded: Recorded) -> dict[str, Any]:
     return value
 
 
+def waiting_members(queued: Waits) -> dict[str, Any]:
+    return {"event": queued.event, "state": "waiting"}
+
+
 def waits(call: Call, queued: Waits) -> Response:
     """Answer for an emergency unblinding that is queued: durable, and shown at its regimen from now on."""
-    value = {"event": queued.event, "state": "waiting"}
-    return answer(call, value, call.study.ledger.store.head(), status=202)
+    return answer(call, waiting_members(queued), call.study.ledger.store.head(), status=202)
 
 
 def stale(ledger: Ledger, submission: Submission, error: ConflictError) -> ProblemError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -23,6 +24,7 @@ from ledger.signing.outbox import outbox, send
 from ledger.store.sqlite import SqliteStore
 from ledger.store.unblindings import UnblindingQueue
 from ledger.study.lists import RandomizationList
+from ledger.submission import format_submission
 from tests.api.client import BASE, bearer, config, token
 from tests.api.signing import running
 from tests.ledger.small_ledger import SITE, SmallLedger
@@ -199,6 +201,27 @@ def test_the_same_bytes_wait_once(bedside: Bedside, tmp_path: Path) -> None:
     assert bedside.waiting() == 1
 
 
+def test_a_batch_queues_what_one_statement_would(bedside: Bedside, tmp_path: Path) -> None:
+    """Line by line: an unblinding waits, other types hear that the log is frozen; the queue's next is stale."""
+    rolled_back(bedside, tmp_path)
+    with bedside.served() as http:
+        prepared = bedside.prepare().json()
+        handed_in = json.dumps(bedside.signed(prepared))
+        other = vitals(bedside.made, f"participant/{NAME}")
+        late = json.dumps(bedside.signed(bedside.prepare().json()))
+        lines = "\n".join([handed_in, format_submission(other).decode(), handed_in, late])
+        answer = http.post(
+            f"{BASE}/statements:batch", content=lines, headers={"Content-Type": "application/jsonl"}
+        )
+        assert answer.status_code == 200, answer.text
+        first, second, again, stale = (json.loads(line) for line in answer.text.splitlines())
+        assert first == {"status": 202, "event": prepared["event"], "state": "waiting"}
+        assert (second["status"], again) == (503, first)
+        assert (stale["status"], stale["code"], stale["seq"]) == (409, "STALE", 2)
+        assert bedside.regimen().status_code == 200
+    assert bedside.waiting() == 1
+
+
 def test_what_waited_is_first_in_the_log_that_comes_back(bedside: Bedside, tmp_path: Path) -> None:
     """The service records it before anything else; its receipt is given for the same bytes."""
     rolled_back(bedside, tmp_path)
@@ -218,6 +241,7 @@ def test_what_waited_is_first_in_the_log_that_comes_back(bedside: Bedside, tmp_p
     assert bedside.waiting() == 0
 
 
+@pytest.mark.sqlite_only("locks the whole file")
 def test_a_store_that_another_writer_holds(bedside: Bedside) -> None:
     """Queued and answered; recorded once the store takes it, before the next statement."""
     bedside.made.ledger.close()
