@@ -15,7 +15,7 @@ declares and the log itself judges by; `records` shows it as the matrix's other 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any, Final, Literal, Protocol
@@ -265,6 +265,11 @@ def sight_of(reader: Asker) -> Sight:
     """Return the row of the catalogue's table for a reader; one who stays blinded sees no arm in any role."""
     sight = SIGHTS[reader.role]
     return _blinded(reader.role) if reader.blinded else sight
+
+
+def withheld(reader: Asker, kinds: Iterable[str]) -> list[str]:
+    """Return the kinds of streams among some that a reader does not see whole, in their order."""
+    return [kind for kind in kinds if not _sees_stream(reader, kind)]
 
 
 def _blinded(role: str) -> Sight:

@@ -32,6 +32,7 @@ class Report:
         question: what it answers, one line for people.
         columns: the members of every row, in the order in which they are shown, with what each says.
         rows: yields the rows in a promised order: it is the same for the same log and reader.
+        restricted: kinds of streams that rows come from and that not every role sees.
         unblinding: some cells need a role that sees `treatment` or `pharmacy/`; others get markers, or none.
     """
 
@@ -40,6 +41,7 @@ class Report:
     columns: Mapping[str, str]
     rows: Callable[[Desk], Iterator[Row]]
     unblinding: bool = False
+    restricted: tuple[str, ...] = ()
 
 
 def rows_of(

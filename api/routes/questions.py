@@ -10,6 +10,7 @@ from starlette.responses import Response
 from api import openings, pages, sight
 from api.answers import answer, last_index, next_page
 from api.call import MAX_LIMIT, Call
+from api.cells import escape
 from api.openings import Looked
 from api.operations import INDEX, KNOWN, PURPOSE, Operation, Parameter
 from api.problems import ProblemError
@@ -19,11 +20,13 @@ from api.sorting import sort_of
 from api.tables import csv_text, names_of
 from api.wanted import scope_of, wanted_of
 from ledger.store.port import Reads
+from projections.authorization import withheld
 from projections.breaches import breaches
 from projections.desk import Desk
 from projections.enrolment import enrolment
 from projections.moments import known_size
 from projections.ordering import ordered
+from projections.reader import Reader
 from projections.report import Report, rows_of
 from projections.reports import REPORTS
 from projections.rows import rows_csv
@@ -99,6 +102,10 @@ def _report(call: Call, report: Report, known: str | None) -> Response:
         "rows": page,
         "signed": signatures,
     }
+    kinds = withheld(call.reader, report.restricted)
+    if kinds:
+        value["withheld"] = kinds
+        before += _withheld(call.reader, kinds)
     if "index" in report.columns:
         csv = rows_csv((*report.columns, *SIGNED), beside(page, signatures))
     else:
@@ -113,6 +120,17 @@ def _report(call: Call, report: Report, known: str | None) -> Response:
         page=lambda: _page(call, report.name, report.question, report.columns, page, signatures, before),
         noted=noted,
     )
+
+
+def _withheld(reader: Reader, kinds: Iterable[str]) -> str:
+    """Say of which records a role sees nothing, or only its own: what is not here may well be there."""
+    role = escape(pages.plain_words(reader.role))
+    said = []
+    for kind in kinds:
+        own = kind == "access" and reader.has_own
+        sees = "sees only what names the reader" if own else "sees nothing"
+        said.append(f"The role {role} {sees} of {_KINDS[kind]}.")
+    return f'<p class="withheld">{" ".join(said)} An empty page does not say that there are none.</p>'
 
 
 def _signed(call: Call, reads: Reads, size: int, rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -186,6 +204,11 @@ def _breaches(call: Call, folded: Folded, known: str | None) -> Made:
     return {"breaches": rows}, rows, last_index(rows)
 
 
+_KINDS: Final = {
+    "pharmacy": "the records of the pharmacies",
+    "safety": "the unblinded safety records",
+    "access": "the access log",
+}
 _BREACH_COLUMNS: Final = (
     "rule", "section", "text", "effect", "found", "recorded", "open", "closed_by", "explained_by",
     "deviation", "participant", "site",
@@ -198,7 +221,8 @@ QUESTIONS: Final = {
 }
 _HOW: Final = (
     "Every question by its name. Reports answer in pages of rows, which `site` and `participant` narrow "
-    "where the rows have that column; Link rel=next goes on in the report as known at the first page."
+    "where the rows have that column; Link rel=next goes on in the report as known at the first page. "
+    "`withheld` names the kinds of records that the reader's role does not see whole."
 )
 _FILTERS: Final = ("site", "participant")
 

@@ -93,6 +93,7 @@ REPORTS: Final = (
             }
         ),
         rows=access_log,
+        restricted=("access",),
     ),
     Report(
         name="unblinding",
@@ -113,5 +114,6 @@ REPORTS: Final = (
         ),
         rows=unblinding_log,
         unblinding=True,
+        restricted=("safety",),
     ),
 )

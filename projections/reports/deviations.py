@@ -157,5 +157,6 @@ REPORTS: Final = (
             }
         ),
         rows=near_misses,
+        restricted=("access",),
     ),
 )

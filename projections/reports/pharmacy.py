@@ -152,5 +152,6 @@ REPORTS: Final = (
         ),
         rows=pharmacy,
         unblinding=True,
+        restricted=("pharmacy",),
     ),
 )

@@ -121,6 +121,23 @@ def test_a_milestone_leads_to_its_record(site: Site) -> None:
     assert f'<dt>registered</dt><dd><a href="{BASE}/events/{registered}.html">{registered}</a></dd>' in page
 
 
+@pytest.mark.parametrize(
+    ("name", "who", "words"),
+    [
+        ("pharmacy", "coordinator", "sees nothing of the records of the pharmacies"),
+        ("unblinding", "auditor", "sees nothing of the unblinded safety records"),
+        ("access", "coordinator", "sees only what names the reader of the access log"),
+        ("near-misses", "rater", "sees nothing of the access log"),
+    ],
+)
+def test_a_report_that_a_role_does_not_see_says_so(site: Site, name: str, who: str, words: str) -> None:
+    """An empty table would read as if there were nothing; JSON names what is withheld."""
+    assert words in site.get(f"/projections/{name}.html", who).text
+    assert site.get(f"/projections/{name}", who).json()["withheld"]
+    assert "withheld" not in site.get("/projections/access", "auditor").json()
+    assert "withheld" not in site.get("/projections/visits", who).json()
+
+
 def test_what_stands_in_data_is_never_markup(own_site: Site) -> None:
     """A reason that looks like a script is text on the page."""
     text = "<script>alert(1)</script>"
