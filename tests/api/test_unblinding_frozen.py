@@ -202,7 +202,7 @@ def test_the_same_bytes_wait_once(bedside: Bedside, tmp_path: Path) -> None:
 
 
 def test_a_batch_queues_what_one_statement_would(bedside: Bedside, tmp_path: Path) -> None:
-    """Line by line: an unblinding waits, other types hear that the log is frozen; the queue's next is stale."""
+    """Line by line: an unblinding waits, others hear that the log is frozen; one behind it is stale."""
     rolled_back(bedside, tmp_path)
     with bedside.served() as http:
         prepared = bedside.prepare().json()
