@@ -268,7 +268,7 @@ def test_what_fails_for_days_is_parked_listed_and_replayed_by_a_signed_statement
 def test_a_range_is_replayed_on_demand(desk: Desk, receiver: Receiver) -> None:
     """What was delivered already goes out once more, in order, under the ids that it had."""
     endpoint = desk.endpoint(receiver)
-    with delivering(desk):
+    with delivering(desk, attempt_s=10):
         size = len(desk.seen(receiver, desk.size))
         desk.change(endpoint, {"replay": [3, 6]})
         receiver.wait(lambda r: len(r.taken) == size + 1 + 4)

@@ -17,6 +17,7 @@ is switched off, as the store refuses a server without fsync: it is quicker, and
 
 from __future__ import annotations
 
+import importlib
 import importlib.abc
 import importlib.machinery
 import importlib.util
@@ -27,6 +28,7 @@ from typing import Any, Final
 SERVER: Final = "LEDGER_TESTS_POSTGRESQL"
 """Names the server to processes that tests start: URLs of owner, writer and superuser, one a line."""
 
+_STORES: Final = "ledger.store"
 _STORE: Final = "ledger.store.sqlite"
 _COPIES: Final = "ledger.backup.copying"
 _REPLACED: Final = "SqliteStore"
@@ -47,7 +49,12 @@ def _leave(module: ModuleType) -> None:
     setattr(module, _REPLACED, FILES[0])
 
 
-_AFTERWARDS: Final = {_STORE: _replace, _COPIES: _leave}
+def _first(package: ModuleType) -> None:
+    """Load the store that is replaced before its siblings, of which the one in its place is made."""
+    importlib.import_module(_STORE, package.__name__)
+
+
+_AFTERWARDS: Final = {_STORES: _first, _STORE: _replace, _COPIES: _leave}
 
 
 class _Finder(importlib.abc.MetaPathFinder):
