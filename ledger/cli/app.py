@@ -41,9 +41,13 @@ UNUSABLE: Final = 3
 INTERRUPTED: Final = 130
 
 USAGE_CODES: Final = frozenset(
-    {"FILTER", "INDEX", "ORIGIN", "PERSON", "REPORT", "SCOPE", "SETTING", "STORE_URL"}
+    {
+        *("AFTER", "FIELD", "FILTER", "FORMAT", "INDEX", "KNOWN", "LIMIT", "RANGE", "REPORT", "ROLE"),
+        *("ROLE_UNKNOWN", "SCOPE", "SINCE", "SORT", "TRUE", "UNTIL"),
+        *("ORIGIN", "PERSON", "SETTING", "STORE_URL", "WHY"),
+    }
 )
-"""Codes of what was asked for wrongly."""
+"""Codes of what was asked for wrongly: of arguments, never of what a file holds."""
 
 ENTRY_POINTS: Final = "trial_ledger.commands"
 

@@ -134,7 +134,7 @@ def list_outbox(
     rows = list(kept_in(place))
     if send is not None:
         if policy is None:
-            raise FormatError("POLICY", "expected a trust policy to check receipts by", field="--policy")
+            raise FormatError("SETTING", "expected a trust policy to check receipts by", field="--policy")
         keep = place if place.is_dir() else place.parent
         with _client(send, policy, keep, token_file) as client:
             rows = [hand_in_again(client, Keep(keep), row) for row in rows]
