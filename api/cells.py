@@ -109,11 +109,6 @@ def attribute(text: str) -> str:
     return html.escape(text, quote=True)
 
 
-def counted(number: int, one: str, many: str) -> str:
-    """Write a number with what it counts."""
-    return f"{number:,} {one if number == 1 else many}"
-
-
 def plain_words(name: str) -> str:
     """Return a name of the interface in words."""
     return name.replace("_", " ").replace("-", " ")

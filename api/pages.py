@@ -16,9 +16,10 @@ from urllib.parse import quote, urlencode
 import orjson
 
 from api import sight
-from api.cells import MEANINGS, attribute, counted, escape, in_time, is_fact, signer
+from api.cells import MEANINGS, attribute, escape, in_time, is_fact, signer
 from api.cells import plain_words as plain_words
 from api.cells import shown as shown
+from ledger.lines import counted
 from ledger.store.port import Head
 from projections.authorization import allowed
 from projections.reader import is_marker

@@ -107,3 +107,8 @@ def parse_head_lines(text: str, *, code: str) -> tuple[str, int, bytes]:
         raise FormatError(code, f"expected origin, size and root on three lines, got {len(lines)} lines")
     size = parse_decimal(lines[1], what="the tree size", code=code)
     return lines[0], size, parse_hash(lines[2], what="the root", code=code)
+
+
+def counted(number: int, one: str, many: str) -> str:
+    """Write a number with what it counts, for people: `1 entry`, `12,399 entries`."""
+    return f"{number:,} {one if number == 1 else many}"

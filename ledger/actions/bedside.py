@@ -27,6 +27,7 @@ from ledger.actions.infusion import InfusionNumber
 from ledger.actions.observations import Measurement
 from ledger.actions.registry import Effect, Fact, action, allow
 from ledger.actions.shapes import mismatch
+from ledger.lines import counted
 from ledger.roles import BEDSIDE_STAFF, PHYSICIANS
 
 _STAFF: Final = allow(BEDSIDE_STAFF, "authorship", "responsibility")
@@ -239,7 +240,8 @@ class PostinfusionObserved(Fact):
     fit_to_leave: bool
 
     def describe(self) -> str:
-        return f"The participant was observed {self.minutes_after} minutes after infusion {self.infusion}."
+        after = counted(self.minutes_after, "minute", "minutes")
+        return f"The participant was observed {after} after infusion {self.infusion}."
 
 
 @action(

@@ -25,6 +25,7 @@ from ledger.actions.fields import (
 )
 from ledger.actions.registry import Effect, Fact, ParticipantGate, action, allow
 from ledger.actions.shapes import mismatch
+from ledger.lines import counted
 from ledger.roles import BEDSIDE_STAFF, SITE_STAFF, STUDY_STAFF
 
 # The page names no signer: those who screen and consent sign.
@@ -152,7 +153,8 @@ class ConsentDiscussed(Fact):
 
     def describe(self) -> str:
         superior = "with a superior present" if self.superior_present else "no superior present"
-        return f"Form version {self.form_version} was discussed for {self.minutes} minutes, {superior}."
+        lasted = counted(self.minutes, "minute", "minutes")
+        return f"Form version {self.form_version} was discussed for {lasted}, {superior}."
 
 
 @action(

@@ -16,6 +16,7 @@ from ledger.actions.fields import (
     Positive,
 )
 from ledger.actions.registry import Effect, Fact, action, allow
+from ledger.lines import counted
 from ledger.roles import PHYSICIANS
 
 _PLACES = "study site"
@@ -41,7 +42,10 @@ class DataImported(Fact):
     left: Count
 
     def describe(self) -> str:
-        return f"{self.file} was imported: {self.rows} rows, {self.statements} statements, {self.left} left."
+        return (
+            f"{self.file} was imported: {counted(self.rows, 'row', 'rows')}, "
+            f"{counted(self.statements, 'statement', 'statements')}, {self.left} left."
+        )
 
 
 @action(

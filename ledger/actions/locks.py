@@ -10,6 +10,7 @@ from typing import Annotated
 
 from ledger.actions.fields import EventRef, Hash, Name, ParticipantId, PersonId, Sealed, SomeDistinct
 from ledger.actions.registry import Action, Effect, action, allow
+from ledger.lines import counted
 
 _LOCKING = allow(("data_manager", "sponsor_administrator"), "approval", "responsibility")
 
@@ -29,7 +30,7 @@ class FormFrozen(Action):
     authority: Name
 
     def describe(self) -> str:
-        return f"{len(self.statements)} records were frozen."
+        return f"{counted(len(self.statements), 'record was', 'records were')} frozen."
 
 
 @action(
@@ -47,7 +48,7 @@ class FormUnfrozen(Action):
     authority: Name
 
     def describe(self) -> str:
-        return f"{len(self.statements)} records were unfrozen."
+        return f"{counted(len(self.statements), 'record was', 'records were')} unfrozen."
 
 
 @action(

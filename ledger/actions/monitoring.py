@@ -25,6 +25,7 @@ from ledger.actions.fields import (
 from ledger.actions.quality import CorrectedPath
 from ledger.actions.registry import Effect, Fact, action, allow
 from ledger.actions.shapes import mismatch
+from ledger.lines import counted
 from ledger.roles import PHYSICIANS, SITE_STAFF
 
 MONITORS = ("blinded_monitor", "unblinded_monitor")
@@ -55,7 +56,8 @@ class SourceVerified(Fact):
     remote: bool
 
     def describe(self) -> str:
-        return f"Source was verified for {len(self.items)} records{' remotely' if self.remote else ''}."
+        records = counted(len(self.items), "record", "records")
+        return f"Source was verified for {records}{' remotely' if self.remote else ''}."
 
 
 @action(

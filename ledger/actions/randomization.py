@@ -27,6 +27,7 @@ from ledger.actions.fields import (
 )
 from ledger.actions.registry import Action, Effect, Fact, action, allow
 from ledger.actions.shapes import mismatch
+from ledger.lines import counted
 from ledger.roles import STUDY_STAFF
 
 MAX_LIST_ENTRIES = 2**20
@@ -112,7 +113,7 @@ class ListCommitted(Action):
     size: Annotated[int, Between(1, MAX_LIST_ENTRIES)]
 
     def describe(self) -> str:
-        return f"The list {self.list} with {self.size} entries was committed."
+        return f"The list {self.list} with {counted(self.size, 'entry', 'entries')} was committed."
 
 
 @action(

@@ -14,6 +14,7 @@ from ledger.actions.fields import (
 )
 from ledger.actions.registry import Action, Effect, action, allow
 from ledger.actions.shapes import mismatch
+from ledger.lines import counted
 from ledger.roles import ADMINISTRATORS
 
 # The sponsor approves what its study is made of; the page gives these types no signer.
@@ -37,7 +38,8 @@ class StudyRegistered(Action):
     planned_enrolment: Positive
 
     def describe(self) -> str:
-        return f"The study {self.registry_id} was registered, {self.planned_enrolment} participants planned."
+        planned = counted(self.planned_enrolment, "participant", "participants")
+        return f"The study {self.registry_id} was registered, {planned} planned."
 
 
 @action("protocol.approved", effect=Effect.GATE, streams="study", roles=_SPONSOR, voidable=False)
@@ -98,4 +100,4 @@ class EnrolmentOpened(Action):
 
     def describe(self) -> str:
         where = "every site" if self.sites == ("*",) else ", ".join(self.sites)
-        return f"Enrolment was opened at {where}, up to {self.cap} participants."
+        return f"Enrolment was opened at {where}, up to {counted(self.cap, 'participant', 'participants')}."

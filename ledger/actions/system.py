@@ -29,6 +29,7 @@ from ledger.actions.fields import (
 )
 from ledger.actions.registry import Action, Effect, Fact, action, allow
 from ledger.actions.shapes import mismatch
+from ledger.lines import counted
 from ledger.roles import ADMINISTRATORS, STUDY_STAFF
 
 Store = Literal["events", "checkpoints", "data_keys", "projections", "keys"]
@@ -162,4 +163,5 @@ class DowntimeEnded(Fact):
     done_on_paper: Annotated[FreeText | None, Sealed("freetext")] = None
 
     def describe(self) -> str:
-        return f"The downtime ended {self.to}; {self.paper_records} records were made on paper."
+        records = counted(self.paper_records, "record was", "records were")
+        return f"The downtime ended {self.to}; {records} made on paper."

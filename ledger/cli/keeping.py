@@ -14,6 +14,7 @@ from ledger.cli.terminal import AsJson, Directory, opened, read_key, say, show
 from ledger.committer import Ledger
 from ledger.errors import FormatError, StoreError
 from ledger.fsck import Damage, check_storage
+from ledger.lines import counted
 from ledger.prepare import Signer
 from ledger.submission import parse_body
 
@@ -94,7 +95,7 @@ def fsck(directory: Directory, as_json: AsJson = False) -> None:
     else:
         for finding in findings:
             print(finding)
-        print(f"{size} entries read, {len(findings)} findings")
+        print(f"{size} entries read, {counted(len(findings), 'finding', 'findings')}")
     if findings:
         raise typer.Exit(1)
 

@@ -24,7 +24,7 @@ from ledger.cli.terminal import AsJson, new_passphrase, passphrase_for, say, sho
 from ledger.errors import FormatError, StoreError
 from ledger.keyfile import Holder, KeyMaterial, load_key, write_key
 from ledger.keys import ED25519
-from ledger.lines import encode_base64
+from ledger.lines import counted, encode_base64
 from ledger.note import Ed25519Cosigner, VerifierKey, format_vkey
 from ledger.policy import MAX_POLICY_BYTES, parse_policy
 from ledger.sources import SystemSources
@@ -86,7 +86,7 @@ def add_log(
     with _opened(directory) as store:
         for origin, keys in logs.items():
             store.add_log(origin, tuple(keys))
-            say(f"{origin}: {len(keys)} keys")
+            say(f"{origin}: {counted(len(keys), 'key', 'keys')}")
 
 
 def show_witness(directory: Place, as_json: AsJson = False) -> None:

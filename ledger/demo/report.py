@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from ledger.committer import Ledger
 from ledger.directory import read_config
-from ledger.lines import encode_base64
+from ledger.lines import counted, encode_base64
 from ledger.settings import DEFAULT_HOST, DEFAULT_PORT
 from ledger.statement import parse_statement
 from ledger.verify.findings import Verdict
@@ -92,6 +92,7 @@ class DemoReport:
         url = f"http://{DEFAULT_HOST}:{DEFAULT_PORT}/v1/studies/{self.study}"
         token = token_text(DEMO_ROLES[0])
         verdicts = ", ".join(f"{verdict.value} {self.verdict.verdict(verdict)}" for verdict in _JUDGED)
+        breaches = counted(sum(self.breaches.values()), "breach", "breaches")
         return "\n".join(
             [
                 f"DEMONSTRATION of {self.title}: nobody in it is real, and all of its keys are public.",
@@ -105,10 +106,10 @@ class DemoReport:
                 f"{self.registered} registered, {self.randomized} randomized",
                 *_table(self.participants),
                 "",
-                f"{sum(self.breaches.values())} breaches detected, {self.open_breaches} of them open",
+                f"{breaches} detected, {self.open_breaches} of them open",
                 *_table(self.breaches),
                 "",
-                f"{sum(self.refusals.values())} commands refused",
+                f"{counted(sum(self.refusals.values()), 'command', 'commands')} refused",
                 *_table(self.refusals),
                 "",
                 f"exported to {place / 'export'} and verified: {verdicts}",

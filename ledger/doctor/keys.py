@@ -19,7 +19,7 @@ from ledger.envelope import EventHash
 from ledger.errors import LedgerError
 from ledger.keyfile import KeyMaterial, load_key, needs_passphrase
 from ledger.keys import KeySignature, SigningKey, check_signature, load_public_key
-from ledger.lines import encode_base64
+from ledger.lines import counted, encode_base64
 from ledger.merkle import EMPTY_ROOT
 from ledger.note import CosignatureSigner, Note, NoteSigner, VerifierKey, check_note, format_vkey
 from ledger.store.port import Store
@@ -63,10 +63,11 @@ def certificate_finding(path: Path, now_us: int) -> Finding:
     until = min(each.not_valid_after_utc for each in chain)
     left_s = (until - datetime.fromtimestamp(now_us / 1_000_000, UTC)).total_seconds()
     days = int(left_s // DAY_S)
+    left = "" if left_s <= 0 else f", {counted(days, 'day', 'days')}"
     return Finding(
         area="certificate",
         verdict="bad" if left_s <= 0 else "watch" if days < SOON_DAYS else "good",
-        text=f"ended on {until:%Y-%m-%d}" if left_s <= 0 else f"until {until:%Y-%m-%d}, {days} days",
+        text=f"{'ended on' if left_s <= 0 else 'until'} {until:%Y-%m-%d}{left}",
         values={"until": until.isoformat(), "days": days},
     )
 

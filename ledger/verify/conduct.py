@@ -15,6 +15,7 @@ from ledger.authority import Authority
 from ledger.conduct import Conduct, Effect, Violation
 from ledger.earlier import fold_earlier
 from ledger.leaf import Leaf
+from ledger.lines import counted
 from ledger.participant import Breach
 from ledger.state.people import People
 from ledger.statement import Statement
@@ -86,10 +87,12 @@ class ConductJudge:
                 detail = f"{breach.rule} is broken and no breach is recorded"
                 self._report(finding("UNRECORDED_BREACH", detail, index=breach.index))
         if self._conduct.closed:
-            detail = f"{self._conduct.closed} statements seal what is closed here: SEALED_RULE is not judged"
+            closed = counted(self._conduct.closed, "statement", "statements")
+            detail = f"{closed} with values that are closed here: SEALED_RULE is not judged"
             self._report(finding("NOT_JUDGED", detail))
         if self._conduct.withheld:
-            detail = f"{self._conduct.withheld} statements are withheld: rules over them are not judged"
+            withheld = counted(self._conduct.withheld, "statement is", "statements are")
+            detail = f"{withheld} withheld: rules over them are not judged"
             self._report(finding("NOT_JUDGED", detail))
 
     def _may_be_recorded(self, breach: Breach) -> bool:

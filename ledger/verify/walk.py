@@ -16,10 +16,11 @@ from ledger.checkpoint import Checkpoint
 from ledger.earlier import NONE, Earlier
 from ledger.errors import FormatError
 from ledger.leaf import Leaf
+from ledger.lines import counted
 from ledger.note import format_vkey
 from ledger.problem import Problem
 from ledger.statement import Statement
-from ledger.tiles import entries_path
+from ledger.tiles import decode_entries, entries_path
 from ledger.verify.brackets import Brackets
 from ledger.verify.bundle import Bundle
 from ledger.verify.completeness import CompletenessJudge, scopes_of
@@ -35,7 +36,7 @@ from ledger.verify.outbox import check_outbox
 from ledger.verify.randomization import RandomizationJudge
 from ledger.verify.reader import BundleReader
 from ledger.verify.sidecars import read_streams
-from ledger.verify.tree import TILE_WIDTH, Reporter, Roots, chunks, read_leaves
+from ledger.verify.tree import TILE_WIDTH, Reporter, Roots, chunks, read_entries
 from ledger.verify.workers import Chunk, Examiner
 
 CHANGED: Final = "the leaves are others than those that were hashed to the root just before"
@@ -128,12 +129,13 @@ class Walk:
             start = number * TILE_WIDTH
             unread: list[Finding] = []
             try:
-                leaves = read_leaves(self._bundle, number, width)
+                entries = read_entries(self._bundle, number, width)
+                leaves = decode_entries(entries, width)
             except FormatError:
                 if self._roots.was_read(start):
                     self._report(finding("ROOT", CHANGED, index=start, file=entries_path(number, width)))
                 continue  # or reported by the tree
-            if not self._roots.holds(start, leaves):
+            if not self._roots.holds(start, entries):
                 unread.append(finding("ROOT", CHANGED, index=start, file=entries_path(number, width)))
             payloads = read_payloads(self._bundle, number, width, unread.append)
             if unread:
@@ -216,12 +218,14 @@ class Walk:
                 suspect = {index for index in self._integrity.signed.get(key_id, ()) if index >= since}
                 suspect -= self._reaffirmed()
                 if suspect:
-                    detail = f"{len(suspect)} statements by {key_id} since the compromise at {since}"
+                    found = counted(len(suspect), "statement", "statements")
+                    detail = f"{found} by {key_id} since the compromise at {since}"
                     self._report(finding("SUSPECT", detail, index=since))
         self._erasures()
         one_sided = one_sided_persons(authority)
         if one_sided:
-            detail = f"{len(one_sided)} persons, all of whose keys one organisation endorsed"
+            persons = counted(len(one_sided), "person", "persons")
+            detail = f"{persons}, all of whose keys one organisation endorsed"
             self._report(finding("ONE_SIDED_IDENTITY", detail))
         if self._randomization.allocations:
             detail = "nothing in the log shows that allocations are kept from the operator"

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from ledger.errors import FormatError
 from ledger.lines import (
+    counted,
     decode_text,
     encode_base64,
     parse_base64,
@@ -61,6 +62,12 @@ def test_other_spellings_of_a_number_are_refused(text: str) -> None:
     """No sign, no zero before it, no digit of another script, nothing around it, and none too large."""
     with refused():
         parse_decimal(text, what="a number", code="GIVEN")
+
+
+def test_what_is_counted_is_one_or_many() -> None:
+    """For people: one entry, no entries, thousands in groups."""
+    found = [counted(number, "entry", "entries") for number in (0, 1, 2, 12_399)]
+    assert found == ["0 entries", "1 entry", "2 entries", "12,399 entries"]
 
 
 def test_a_number_has_a_limit_of_the_callers() -> None:
