@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ledger.cli import relaying, witness
-from ledger.cli.terminal import opened, say, settings
+from ledger.cli.terminal import AsJson, opened, say, settings, show
 from ledger.configured import compare, pages_difference
 from ledger.directory import ACCOUNTS, KEYS, read_config
 from ledger.errors import FormatError
@@ -60,6 +60,7 @@ def serve_ledgers(
     signing_api: Annotated[
         str | None, typer.Option(help="Origin of this interface as browsers reach it.")
     ] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Serve the HTTP interface; several studies from one process.
 
@@ -101,7 +102,7 @@ def serve_ledgers(
         where = (configured.host if host is None else host, configured.port if port is None else port)
         listening = stack.enter_context(inherited(os.environ) or listen(*where))
         app = create_app(studies, operating)
-        _tell(door.scheme, listening.getsockname(), [study.config.study for study in studies])
+        _tell(door.scheme, listening.getsockname(), [study.config.study for study in studies], as_json)
         if signing_port is not None:
             from api.signing_host import pages, serving
 
@@ -109,7 +110,7 @@ def serve_ledgers(
             pages_socket = stack.enter_context(listen(signing_host, signing_port))
             api = signing_api or _url(door.scheme, listening.getsockname())
             stack.enter_context(serving(pages(api), pages_socket, door.certificate, door.key))
-            print(f"Signing pages on {_url(door.scheme, pages_socket.getsockname())}", flush=True)
+            _tell_one("Signing pages", _url(door.scheme, pages_socket.getsockname()), as_json)
         serve(app, listening, door)
 
 
@@ -117,6 +118,7 @@ def serve_a_witness(
     directory: witness.Place,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65_535, help="Port; 0 takes a free one.")] = 8418,
+    as_json: AsJson = False,
 ) -> None:
     """Take checkpoints of the logs that this witness knows, and cosign those that continue the last."""
     from api.serve import listen
@@ -125,7 +127,7 @@ def serve_a_witness(
     with contextlib.ExitStack() as stack:
         opened_witness = stack.enter_context(witness.opened_witness(directory))
         listening = stack.enter_context(listen(host, port))
-        print(f"Witness on {_url('http', listening.getsockname())}", flush=True)
+        _tell_one("Witness", _url("http", listening.getsockname()), as_json)
         serve_witness(opened_witness, listening)
 
 
@@ -186,6 +188,7 @@ def _addresses(text: str) -> tuple[str, ...]:
 
 def signing_pages(
     digest: Annotated[bool, typer.Option("--hash", help="Print the one hash that is released.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Print the SHA-256 of each file of the signing pages, or with --hash that of the whole list.
 
@@ -193,6 +196,11 @@ def signing_pages(
     """
     from api import signing_host
 
+    if as_json:
+        rows = (line.split("  ") for line in signing_host.hashes().splitlines())
+        files = {name: sha256 for sha256, name in rows}
+        show({"pages_sha256": signing_host.digest(), **({} if digest else {"files": files})}, as_json)
+        return
     print(signing_host.digest() if digest else signing_host.hashes(), end="\n" if digest else "")
 
 
@@ -201,10 +209,21 @@ def _url(scheme: str, address: tuple[Any, ...]) -> str:
     return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
 
 
-def _tell(scheme: str, address: tuple[Any, ...], studies: list[str]) -> None:
+def _tell_one(what: str, url: str, as_json: bool) -> None:
+    """Say where something listens; as JSON one object a line."""
+    if as_json:
+        show({what.lower().replace(" ", "_"): url}, as_json)
+    else:
+        print(f"{what} on {url}", flush=True)
+
+
+def _tell(scheme: str, address: tuple[Any, ...], studies: list[str], as_json: bool) -> None:
     from api.operations import BASE
 
     url = _url(scheme, address)
+    if as_json:
+        show({"url": url, "studies": {study: url + BASE.format(study=study) for study in studies}}, as_json)
+        return
     print(f"Serving {len(studies)} {'study' if len(studies) == 1 else 'studies'} on {url}")
     for study in studies:
         print(f"  {url}{BASE.format(study=study)}/pages")

@@ -9,7 +9,7 @@ from typing import Annotated, Literal, cast
 import typer
 
 from ledger.actions.accounts import Grade
-from ledger.cli.terminal import new_passphrase, read_key, show
+from ledger.cli.terminal import AlwaysJson, new_passphrase, read_key, show
 from ledger.genesis import key_object
 from ledger.keyfile import Holder, KeyMaterial, write_key
 from ledger.sources import SystemSources
@@ -31,6 +31,7 @@ def make(
     person: Person,
     alg: Annotated[Literal["ed25519", "es256", "ml-dsa-65"], typer.Option(help="Algorithm.")] = "ed25519",
     plain: Annotated[bool, typer.Option(help="Write it without a passphrase, for trying out.")] = False,
+    _: AlwaysJson = True,
 ) -> None:
     """Make a key in a new file of mode 0600, and print the object by which it is enrolled."""
     material = KeyMaterial(alg=alg, secret=SystemSources().random_bytes(32), holder=Holder(person=person))
@@ -42,6 +43,7 @@ def show_key(
     file: KeyFile,
     person: Person,
     grade: Annotated[Literal["client", "device"], typer.Option(help="Grade to enrol it with.")] = "client",
+    _: AlwaysJson = True,
 ) -> None:
     """Print the object by which a key is enrolled; the key itself is never printed."""
     _print(read_key(file), person, grade)

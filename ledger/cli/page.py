@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from ledger.browser import verify_html
+from ledger.cli.terminal import AsJson, show
 from ledger.errors import StoreError
 
 
@@ -18,9 +20,14 @@ def register(app: typer.Typer) -> None:
 
 def _verify_page(
     out: Annotated[Path, typer.Argument(metavar="OUT", help="A file to write, such as verify.html.")],
+    as_json: AsJson = False,
 ) -> None:
+    page = verify_html()
     try:
-        out.write_bytes(verify_html())
+        out.write_bytes(page)
     except OSError as error:
         raise StoreError("FILE", f"can't write {out.name}: {error.strerror}") from error
+    if as_json:
+        show({"file": str(out), "sha256": sha256(page).hexdigest(), "size": len(page)}, as_json)
+        return
     typer.echo(f"{out}: open it in a browser, drop an export on it, and paste your own policy")

@@ -145,12 +145,17 @@ def assert_key(
     key: Annotated[Path, typer.Argument(metavar="KEY", help="Key file of the program or person.")],
     person: Annotated[str, typer.Option(help="Whose key it is in the log.")],
     audience: Annotated[str, typer.Option(help="Origin of the log, or URL of the study in its settings.")],
+    as_json: AsJson = False,
 ) -> None:
     """Print an assertion that lets its holder make one request within the next minute."""
     sources, signing = SystemSources(), read_key(key).signing_key()
-    print(
-        make_assertion(signing, person, audience, now_us=sources.now_us(), random_bytes=sources.random_bytes)
+    assertion = make_assertion(
+        signing, person, audience, now_us=sources.now_us(), random_bytes=sources.random_bytes
     )
+    if as_json:
+        show({"person": person, "audience": audience, "assertion": assertion}, as_json)
+    else:
+        print(assertion)
 
 
 @contextmanager

@@ -72,10 +72,14 @@ def commit_seed(
     show({"index": recorded.index, "event": recorded.event, "seed": str(out)}, as_json)
 
 
-def print_slot_key(directory: Directory) -> None:
+def print_slot_key(directory: Directory, as_json: AsJson = False) -> None:
     """Print the key that the list's holder seals slots to."""
     with opened(directory) as ledger:
-        print(slot_key(ledger.service.secret))
+        key = slot_key(ledger.service.secret)
+    if as_json:
+        show({"slot_key": key}, as_json)
+    else:
+        print(key)
 
 
 def make_list(

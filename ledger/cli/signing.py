@@ -48,9 +48,12 @@ def make_in_token(
     alg: Annotated[
         Literal["ed25519", "es256"], typer.Option(help="ed25519 for log and service, es256 for documents.")
     ] = "ed25519",
+    as_json: AsJson = False,
 ) -> None:
     """Make a key pair in a token, out of which it never comes."""
     make_key_pair(parse_address(address), read_pin(), alg)
+    if as_json:
+        show({"address": address, "alg": alg}, as_json)
 
 
 def check(directory: Directory, as_json: AsJson = False) -> None:

@@ -22,6 +22,7 @@ from ledger.sources import SystemSources
 
 Directory = Annotated[Path, typer.Argument(metavar="DIR", help="The ledger's directory.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+AlwaysJson = Annotated[bool, typer.Option("--json", help="What is printed is JSON anyway.")]
 
 
 def settings() -> Settings:

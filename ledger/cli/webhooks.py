@@ -65,6 +65,7 @@ def propose(
     endpoint: Annotated[str | None, typer.Option(help="An endpoint that is there, to change it.")] = None,
     reference: Reference = REFERENCE,
     signs: Signs = "sponsor_administrator",
+    as_json: AsJson = False,
 ) -> None:
     """Keep the configuration of an endpoint, and print the action that puts it in force."""
     with _desk(directory) as desk:
@@ -77,8 +78,7 @@ def propose(
             raise RefusedError("ROLE_NOT_HELD", "the account does not hold this role on these sites")
         key = None if standing.keys else desk.book.new_key(name)
         desk.book.propose(wanted)
-        _print(wanted.changes(standing.digest, key), reference, signs)
-        say(f"endpoint {name}" + (f", public key {key}" if key else ""))
+        _print(wanted.changes(standing.digest, key), reference, signs, as_json, endpoint=name, public_key=key)
 
 
 def rotate(
@@ -86,13 +86,14 @@ def rotate(
     endpoint: EndpointId,
     reference: Reference = REFERENCE,
     signs: Signs = "sponsor_administrator",
+    as_json: AsJson = False,
 ) -> None:
     """Make another signing key, and print the action from which on deliveries bear both signatures."""
     with _desk(directory) as desk:
         standing = desk.known(endpoint)
         key = desk.book.new_key(endpoint)
-        _print(rotation(endpoint, standing.keys[-1].public, key), reference, signs)
-        say(f"endpoint {endpoint}, public key {key}")
+        changes = rotation(endpoint, standing.keys[-1].public, key)
+        _print(changes, reference, signs, as_json, endpoint=endpoint, public_key=key)
 
 
 def parked(
@@ -100,15 +101,22 @@ def parked(
     endpoint: EndpointId,
     reference: Reference = REFERENCE,
     signs: Signs = "sponsor_administrator",
+    as_json: AsJson = False,
 ) -> None:
     """Tell what an endpoint did not take for days, and print the action that has it sent once more."""
     with _desk(directory) as desk:
         desk.known(endpoint)
         kept = desk.book.parked(endpoint)
-        for each in kept:
-            say(f"{each.index:>8}  {each.tries:>4} tries  {each.trouble}")
-        if kept:
-            _print(replay(endpoint, *ranges([each.index for each in kept])), reference, signs)
+        rows = [{"index": each.index, "tries": each.tries, "trouble": each.trouble} for each in kept]
+        changes = replay(endpoint, *ranges([each.index for each in kept])) if kept else None
+        if as_json:
+            wanted = None if changes is None else _action(changes, reference, signs)
+            show({"endpoint": endpoint, "parked": rows, "action": wanted}, as_json)
+            return
+        for row in rows:
+            say(f"{row['index']:>8}  {row['tries']:>4} tries  {row['trouble']}")
+        if changes is not None:
+            _print(changes, reference, signs, as_json)
 
 
 def replay_entries(
@@ -118,13 +126,14 @@ def replay_entries(
     last: Annotated[int, typer.Argument(min=0)],
     reference: Reference = REFERENCE,
     signs: Signs = "sponsor_administrator",
+    as_json: AsJson = False,
 ) -> None:
     """Print the action that has a range of entries sent once more."""
     with _desk(directory) as desk:
         desk.known(endpoint)
         if last < first:
             raise typer.BadParameter("expected the first index before the last", param_hint="LAST")
-        _print(replay(endpoint, (first, last)), reference, signs)
+        _print(replay(endpoint, (first, last)), reference, signs, as_json, endpoint=endpoint)
 
 
 def off_endpoint(
@@ -132,13 +141,14 @@ def off_endpoint(
     endpoint: EndpointId,
     reference: Reference = REFERENCE,
     signs: Signs = "sponsor_administrator",
+    as_json: AsJson = False,
 ) -> None:
     """Print the action that takes an endpoint out of force."""
     with _desk(directory) as desk:
         digest = desk.known(endpoint).digest
         if digest is None:
             raise RefusedError("WEBHOOK_UNKNOWN", "the endpoint is off already")
-        _print(off(endpoint, digest), reference, signs)
+        _print(off(endpoint, digest), reference, signs, as_json, endpoint=endpoint)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -197,6 +207,20 @@ def _desk(directory: Path) -> Iterator[_Desk]:
             book.close()
 
 
-def _print(changes: list[dict[str, str]], reference: str, role: str) -> None:
-    value = {**action(changes, reference), "role": role}
+def _print(
+    changes: list[dict[str, str]], reference: str, role: str, as_json: bool, **told: str | None
+) -> None:
+    """Print an action for `record`, and beside it what receivers need; as JSON both in one object."""
+    value = _action(changes, reference, role)
+    if as_json:
+        show({"action": value, **told}, as_json)
+        return
     print(orjson.dumps(value, option=orjson.OPT_INDENT_2).decode())
+    if told.get("public_key") is not None:
+        say(f"endpoint {told['endpoint']}, public key {told['public_key']}")
+    elif "public_key" in told:
+        say(f"endpoint {told['endpoint']}")
+
+
+def _action(changes: list[dict[str, str]], reference: str, role: str) -> dict[str, Any]:
+    return {**action(changes, reference), "role": role}

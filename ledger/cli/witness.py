@@ -72,6 +72,7 @@ def add_log(
     policy: Annotated[
         Path, typer.Argument(metavar="POLICY", help="A trust policy that lists the log's keys.")
     ],
+    as_json: AsJson = False,
 ) -> None:
     """Cosign for the logs of a policy from now on; keys of a known log are replaced."""
     try:
@@ -86,7 +87,11 @@ def add_log(
     with _opened(directory) as store:
         for origin, keys in logs.items():
             store.add_log(origin, tuple(keys))
-            say(f"{origin}: {counted(len(keys), 'key', 'keys')}")
+    if as_json:
+        show({"logs": {origin: [format_vkey(key) for key in keys] for origin, keys in logs.items()}}, as_json)
+        return
+    for origin, keys in logs.items():
+        say(f"{origin}: {counted(len(keys), 'key', 'keys')}")
 
 
 def show_witness(directory: Place, as_json: AsJson = False) -> None:
@@ -106,17 +111,26 @@ def evidence(
     out: Annotated[
         Path | None, typer.Argument(metavar="OUT", help="A new directory for the requests.")
     ] = None,
+    as_json: AsJson = False,
 ) -> None:
     """List the requests that a log signed and that do not fit; write them where OUT is named."""
     with _opened(directory) as store:
         kept = store.evidence()
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
+    rows: list[dict[str, object]] = []
     for number, each in enumerate(kept):
-        print(f"{number}  {each.origin}  {each.time_s}  {each.status}")
+        rows.append({"number": number, "origin": each.origin, "time_s": each.time_s, "status": each.status})
         if out is not None:
-            (out / f"{number:04}.add-checkpoint").write_bytes(each.request)
-    if not kept:
+            file = out / f"{number:04}.add-checkpoint"
+            file.write_bytes(each.request)
+            rows[-1]["file"] = str(file)
+    if as_json:
+        show({"evidence": rows}, as_json)
+        return
+    for row in rows:
+        print(f"{row['number']}  {row['origin']}  {row['time_s']}  {row['status']}")
+    if not rows:
         say("nothing was refused that a log had signed")
 
 

@@ -78,7 +78,7 @@ def view(epochs: Epochs, name: str, **asked: Any) -> dict[str, Any] | None:
 
 @pytest.mark.parametrize(("name", "status"), [(ONE, "consented"), (TWO, "withdrawn"), (THREE, "consented")])
 def test_a_status_is_that_of_the_whole_record(epochs: Epochs, name: str, status: str) -> None:
-    """As the rules hold it: also with nothing in the newer log, and where that voids a record of the older."""
+    """As the rules hold it: with nothing in the newer log as well, and where that voids an older record."""
     state = epochs.new.ledger.refresh().conduct.state(name)
     rows = {row["participant"]: row for row in participants(epochs.new.ledger.store, reader=AUDITOR)}
     shown = view(epochs, name)
