@@ -25,6 +25,7 @@ import orjson
 
 from ledger import canonical
 from ledger.errors import FormatError
+from ledger.frozen import made
 from ledger.members import (
     ALGORITHMS,
     MEANINGS,
@@ -33,11 +34,10 @@ from ledger.members import (
     Originator,
     Seen,
     read_actor,
-    read_originator,
     read_sealed,
     read_with,
 )
-from ledger.times import check_day
+from ledger.times import check_clinical, check_day
 
 MAX_HEAD_BYTES: Final = 1_024
 """A longer head goes the long way, so that what is looked up stays small."""
@@ -46,14 +46,17 @@ _KEPT: Final = 1_024
 _HEAD = re.compile(rb'\{"actor":(\{.*\}),"class":"(control|open|restricted)","data":')
 _CLOCK: Final = "(?:[01][0-9]|2[0-3]):[0-5][0-9]"
 _DATE: Final = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
+_TEXT: Final = r"[ !#-\[\]-~]{1,500}"
 _ID: Final = "[A-Za-z0-9][A-Za-z0-9._-]{0,62}"
 _TAIL = re.compile(
     ',"id":"([0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12})"'
     ',"key":(\\{"alg":"[a-z0-9-]{1,16}","id":"sha256:[0-9a-f]{64}"\\})'
     ',"log":"([a-z0-9][a-z0-9.:/_-]{2,199})","meaning":"([a-z]{1,16})"'
-    f',"occurred_at":"(({_DATE})T{_CLOCK}:[0-5][0-9](?:\\.[0-9]{{1,6}})?(?:Z|(?!-00:00)[+-]{_CLOCK}))"'
-    '(?:,"originator":(\\{[^{}]{1,1024}\\}))?'
-    ',"prev":"([0-9a-f]{64})"(?:,"protocol":"([ !#-\\[\\]-~]{1,500})")?'
+    ',"occurred_at":"([0-9]{4}(?:-[0-9]{2}(?:-[0-9]{2}'
+    f'(?:T{_CLOCK}:[0-5][0-9](?:\\.[0-9]{{1,6}})?(?:Z|(?!-00:00)[+-]{_CLOCK}))?)?)?)"'
+    f'(?:,"originator":\\{{"id":"({_TEXT})","kind":"(person|participant|system|device)"'
+    f'(?:,"source":"({_TEXT})")?\\}})?'
+    f',"prev":"([0-9a-f]{{64}})"(?:,"protocol":"({_TEXT})")?'
     '(?:,"reason":\\{"code":"([a-z][a-z0-9_]{0,63})"\\})?,"schema":([1-9][0-9]{0,8})'
     '(?:,"sealed":(\\{[^{}]{1,8192}\\}))?'
     ',"seen":\\{"root":"([A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=)","size":(0|[1-9][0-9]{0,14})\\}'
@@ -63,6 +66,8 @@ _TAIL = re.compile(
     ',"tag":"([0-9a-f]{64})","type":"([a-z][a-z0-9_]*\\.[a-z][a-z0-9_]*)","v":1'
     '(?:,"with":(\\[[^\\[\\]]{1,1024}\\]))?\\}'
 )
+_TOP = re.compile(f"/data/{canonical.NAME_PATTERN}")
+_DIGEST = re.compile("[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]")
 _WHOLE: Final = ("study", "safety")
 _OF_A_SITE: Final = ("site/", "pharmacy/")
 
@@ -74,24 +79,22 @@ def split(body: bytes, *, shaped: bool) -> tuple[Any, ...] | None:
 
     `cls` is what the bytes say: whether it is the class of this type and stream is for the caller to judge.
     """
-    start = body.find(b'"data":{') + 7
-    end = body.rfind(b'},"id":"') + 1
-    if not 7 < start < min(end, MAX_HEAD_BYTES):
-        return None
     try:
-        match = _TAIL.fullmatch(body[end:].decode("ascii"))
-        if match is None:
+        found = _cut(body)
+        if found is None:
             return None
+        match, start, end = found
         (
-            id_, key, log, meaning, occurred_at, day, originator, prev, protocol, reason, schema, sealed,
-            root, size, seq, signed_at, signed_on, site, stream, kind, name, tag, type_, with_,
+            id_, key, log, meaning, occurred_at, from_, from_kind, from_source, prev, protocol, reason,
+            schema, sealed, root, size, seq, signed_at, signed_on, site, stream, kind, name, tag, type_,
+            with_,
         ) = match.groups()  # fmt: skip
         actor, cls = _head(body[:start])
         canonical.check_text(body)
         data = canonical.decode_part(body[start:end])
         if not shaped:
             canonical.check_shape(data, level=2)
-        check_day(day)
+        _check_calendar(occurred_at)
         check_day(signed_on)
         if meaning not in MEANINGS or not _stands_right(kind, name, site):
             return None
@@ -103,15 +106,47 @@ def split(body: bytes, *, shaped: bool) -> tuple[Any, ...] | None:
             return None
         return (
             log, id_, type_, int(schema), cls, stream, tag, seq_, prev, site, protocol, occurred_at,
-            signed_at, actor, None if originator is None else _originator(originator), _key(key),
+            signed_at, actor, from_ and made(Originator, (from_, from_kind, from_source)), _key(key),
             () if with_ is None else _with(with_), meaning, reason,
-            Seen(root=a2b_base64(root), size=int(size)), data, given,
+            made(Seen, (a2b_base64(root), int(size))), data, given,
         )  # fmt: skip
-    except (FormatError, UnicodeDecodeError):
+    except (FormatError, UnicodeDecodeError):  # the latter from data that are no UTF-8
         return None
 
 
+def load(body: bytes) -> tuple[Any, ...] | None:
+    """Return the members of a statement that `split` has taken before, without judging them again."""
+    found = _cut(body)
+    if found is None:
+        return None
+    match, start, end = found
+    (
+        id_, key, log, meaning, occurred_at, from_, from_kind, from_source, prev, protocol, reason, schema,
+        sealed, root, size, seq, signed_at, _, site, stream, _, _, tag, type_, with_,
+    ) = match.groups()  # fmt: skip
+    actor, cls = _head(body[:start])
+    return (
+        log, id_, type_, int(schema), cls, stream, tag, int(seq), prev, site, protocol, occurred_at,
+        signed_at, actor, from_ and made(Originator, (from_, from_kind, from_source)), _key(key),
+        () if with_ is None else _with(with_), meaning, reason,
+        made(Seen, (a2b_base64(root), int(size))), orjson.loads(body[start:end]),
+        {} if sealed is None else orjson.loads(sealed),
+    )  # fmt: skip
+
+
+def _cut(body: bytes) -> tuple[re.Match[str], int, int] | None:
+    """Match everything after `data`; say where its value begins and ends."""
+    start = body.find(b'"data":{') + 7
+    end = body.rfind(b'},"id":"') + 1
+    if not 7 < start < min(end, MAX_HEAD_BYTES):
+        return None
+    tail = body[end:]
+    match = _TAIL.fullmatch(tail.decode()) if tail.isascii() else None
+    return None if match is None else (match, start, end)
+
+
 _ZERO_HASH: Final = "0" * 64
+_DAY_CHARACTERS: Final = len("YYYY-MM-DD")
 
 
 @lru_cache(maxsize=_KEPT)
@@ -131,9 +166,12 @@ def _key(fragment: str) -> KeyRef:
     return KeyRef(alg=key["alg"], id=key["id"])
 
 
-@lru_cache(maxsize=_KEPT)
-def _originator(fragment: str) -> Originator:
-    return read_originator(canonical.decode(fragment.encode()))
+def _check_calendar(clinical: str) -> None:
+    """Refuse a clinical time of the right digits on a day, or in a month, that the calendar does not have."""
+    if len(clinical) < _DAY_CHARACTERS:
+        check_clinical(clinical)
+    else:
+        check_day(clinical[:_DAY_CHARACTERS])
 
 
 def _with(fragment: str) -> tuple[KeyRef, ...]:
@@ -142,7 +180,16 @@ def _with(fragment: str) -> tuple[KeyRef, ...]:
 
 def _sealed(fragment: str, data: dict[str, Any], reason: str | None) -> Mapping[str, str]:
     """Read the digests; their keys are pointers, which nowhere else are keys."""
-    whole = {"sealed": canonical.decode_part(fragment.encode()), "data": data}
+    given: Any = canonical.decode_part(fragment.encode())
+    for pointer, digest in given.items():
+        if _TOP.fullmatch(pointer) is None or pointer[6:] in data:
+            break
+        if type(digest) is not str or _DIGEST.fullmatch(digest) is None:
+            break
+    else:
+        if given:
+            return given  # type: ignore[no-any-return]
+    whole = {"sealed": given, "data": data}
     return read_sealed(whole if reason is None else {**whole, "reason": {"code": reason}})
 
 

@@ -168,9 +168,14 @@ def _parse(body: bytes, event: EventHash) -> Statement:
 
 def load_statement(body: bytes, event: EventHash) -> Statement:
     """Read exact bytes that `parse_statement` has taken before, without checking them again."""
+    return made(Statement, (*(plain.load(body) or _load(body)), body, event))
+
+
+def _load(body: bytes) -> tuple[Any, ...]:
+    """Read the members of any statement."""
     value = orjson.loads(body)
     reason, originator, seen = value.get("reason"), value.get("originator"), value["seen"]
-    members = (
+    return (
         *(value[name] for name in _FIRST),
         value.get("site"),
         value.get("protocol"),
@@ -186,7 +191,6 @@ def load_statement(body: bytes, event: EventHash) -> Statement:
         value["data"],
         value.get("sealed", {}),
     )
-    return made(Statement, (*members, body, event))
 
 
 _FIRST: Final = ("log", "id", "type", "schema", "class", "stream", "tag", "seq", "prev")

@@ -15,8 +15,8 @@ from typing import Final
 
 from ledger.checkpoint import Checkpoint
 from ledger.errors import FormatError
-from ledger.merkle import Frontier, leaf_hash, tree_root
-from ledger.tiles import decode_entries, entries_path, tile_path
+from ledger.merkle import Frontier, MemoryHashes
+from ledger.tiles import TILE_HEIGHT, decode_entries, entries_path, tile_path
 from ledger.verify.bundle import Bundle
 from ledger.verify.findings import Finding, finding
 from ledger.verify.tables import Spool
@@ -24,7 +24,8 @@ from ledger.verify.tables import Spool
 TILE_WIDTH: Final = 256
 HASH_BYTES: Final = 32
 MAX_LEAF_BYTES: Final = 65_535
-KEPT_SPANS: Final = 256
+KEPT_SPANS: Final = 64
+KEPT_ROOTS: Final = 4_096
 MAX_ENTRIES_BYTES: Final = TILE_WIDTH * (MAX_LEAF_BYTES + 2)
 
 Reporter = Callable[[Finding], None]
@@ -33,76 +34,105 @@ Reporter = Callable[[Finding], None]
 class Roots:
     """The root at every size from 0 to the size of the tree, computed where it is asked for.
 
-    Of each leaf its hash is kept, on disk where the log is long, and the tree's right edge at every 256th;
-    roots of the sizes between are computed together, and those that were asked for lately stay.
+    Of each leaf its hash is kept, on disk where the log is long, and the tree's right edge at every 256th.
+    What a root between those is made of is computed once for all of them; those asked for lately stay.
     """
 
     def __init__(self) -> None:
         """Begin with the empty tree."""
         self._hashes = Spool()
-        self._leaves = Spool()
-        self._frontier = Frontier()
+        self._bundles = Spool()
+        self._size = 0
+        self._full = Spool()
+        self._tiles = Frontier()
         self._edges = Spool()
         self._edge_at = array("Q", [0])
         self._keep_edge()
-        self._roots_from = lru_cache(maxsize=KEPT_SPANS)(self._compute)
+        self._nodes = lru_cache(maxsize=KEPT_SPANS)(self._nodes_of)
+        self._root = lru_cache(maxsize=KEPT_ROOTS)(self._compute)
 
     def append(self, value: bytes) -> None:
         """Add the hash of the next leaf."""
-        self._hashes.append(value)
-        self._frontier.append(value)
-        if self._frontier.size % TILE_WIDTH == 0:
+        self.extend((value,))
+
+    def extend(self, hashes: Sequence[bytes]) -> None:
+        """Add the hashes of the next leaves, none of them beyond the entry bundle that the first is of."""
+        self._hashes.append(b"".join(hashes))
+        self._size += len(hashes)
+        self._nodes.cache_clear()
+        if self._size % TILE_WIDTH == 0 and hashes:
+            whole = self.hashes(self._size - TILE_WIDTH, TILE_WIDTH) if len(hashes) < TILE_WIDTH else b""
+            root = full_root(_split(whole) if whole else hashes)
+            self._full.append(root)
+            self._tiles.append(root)
             self._keep_edge()
 
     def at(self, size: int) -> bytes:
         """Return the root of the first `size` leaves, from 0 to the size of the tree."""
-        if size == self._frontier.size:
-            return self._frontier.root()
-        within = size % TILE_WIDTH * HASH_BYTES
-        return self._roots_from(size // TILE_WIDTH)[within : within + HASH_BYTES]
+        return self._root(size)
 
     @property
     def size(self) -> int:
         """The largest size whose root is known."""
-        return self._frontier.size
+        return self._size
 
     def hashes(self, start: int, count: int) -> bytes:
         """Return the hashes of `count` leaves from an index on, one after the other."""
         return self._hashes.read(start * HASH_BYTES, count * HASH_BYTES)
 
-    def expect(self, leaves: bytes) -> None:
-        """Take note of what the leaves of the next entry bundle hash to together; b"" for unreadable ones."""
-        self._leaves.append(leaves or bytes(HASH_BYTES))
+    def full(self, number: int) -> bytes:
+        """Return the root over the leaves of one full entry bundle alone."""
+        return self._full.read(number * HASH_BYTES, HASH_BYTES)
+
+    def expect(self, entries: bytes) -> None:
+        """Take note of the bytes of the next entry bundle; b"" where they could not be read."""
+        self._bundles.append(hashlib.sha256(entries).digest() if entries else bytes(HASH_BYTES))
 
     def was_read(self, start: int) -> bool:
         """Tell whether the entry bundle from an index on could be read."""
-        return any(self._leaves.read(start // TILE_WIDTH * HASH_BYTES, HASH_BYTES))
+        return any(self._bundles.read(start // TILE_WIDTH * HASH_BYTES, HASH_BYTES))
 
-    def holds(self, start: int, leaves: Sequence[bytes]) -> bool:
-        """Tell whether the leaves of an entry bundle are those that were hashed to the root."""
-        kept = self._leaves.read(start // TILE_WIDTH * HASH_BYTES, HASH_BYTES)
-        return kept == digest_of([leaf_hash(leaf) for leaf in leaves])
+    def holds(self, start: int, entries: bytes) -> bool:
+        """Tell whether the bytes of an entry bundle are those whose leaves were hashed to the root."""
+        kept = self._bundles.read(start // TILE_WIDTH * HASH_BYTES, HASH_BYTES)
+        return kept == hashlib.sha256(entries).digest()
 
-    def _compute(self, span: int) -> bytes:
-        """Return the roots of the 256 sizes from a multiple of 256 on, as far as there are leaves."""
+    def _compute(self, size: int) -> bytes:
+        """Put a root together: the edge at the last full entry bundle, and the nodes beyond it."""
+        span, within = divmod(size, TILE_WIDTH)
         start, stop = self._edge_at[span : span + 2]
-        edge = Frontier.from_bytes(self._edges.read(start, stop - start))
-        roots = [edge.root()]
-        hashes = self.hashes(span * TILE_WIDTH, TILE_WIDTH - 1)
-        for at in range(0, len(hashes), HASH_BYTES):
-            edge.append(hashes[at : at + HASH_BYTES])
-            roots.append(edge.root())
-        return b"".join(roots)
+        edge = self._edges.read(start, stop - start)
+        nodes, at = [], 0
+        for level in range(TILE_HEIGHT - 1, -1, -1):
+            if within >> level & 1:
+                nodes.append((level, at >> level))
+                at += 1 << level
+        beyond = self._nodes(span).read(nodes) if nodes else []
+        return Frontier.from_bytes(size.to_bytes(8, "big") + edge + b"".join(beyond)).root()
+
+    def _nodes_of(self, span: int) -> MemoryHashes:
+        """Return every complete subtree within an entry bundle, as far as there are leaves."""
+        return MemoryHashes(_split(self.hashes(span * TILE_WIDTH, TILE_WIDTH)))
 
     def _keep_edge(self) -> None:
-        edge = self._frontier.to_bytes()
+        edge = b"".join(self._tiles.peaks)
         self._edges.append(edge)
         self._edge_at.append(self._edge_at[-1] + len(edge))
 
 
-def digest_of(hashes: Sequence[bytes]) -> bytes:
-    """Hash the hashes of an entry bundle's leaves together."""
-    return hashlib.sha256(b"".join(hashes)).digest()
+def full_root(hashes: Sequence[bytes]) -> bytes:
+    """Compute the root over 256 hashes, level by level."""
+    level = list(hashes)
+    while len(level) > 1:
+        below = iter(level)
+        level = [
+            hashlib.sha256(b"\x01" + left + right).digest() for left, right in zip(below, below, strict=True)
+        ]
+    return level[0]
+
+
+def _split(hashes: bytes) -> list[bytes]:
+    return [hashes[at : at + HASH_BYTES] for at in range(0, len(hashes), HASH_BYTES)]
 
 
 def chunks(size: int) -> Iterator[tuple[int, int]]:
@@ -117,7 +147,16 @@ def read_leaves(bundle: Bundle, number: int, width: int) -> list[bytes]:
     Raises:
         FormatError: the file is missing, too long, or can't be split into `width` leaves.
     """
-    return decode_entries(bundle.read(entries_path(number, width), max_bytes=MAX_ENTRIES_BYTES), width)
+    return decode_entries(read_entries(bundle, number, width), width)
+
+
+def read_entries(bundle: Bundle, number: int, width: int) -> bytes:
+    """Read the bytes of one entry bundle.
+
+    Raises:
+        FormatError: the file is missing or too long.
+    """
+    return bundle.read(entries_path(number, width), max_bytes=MAX_ENTRIES_BYTES)
 
 
 def check_tree(bundle: Bundle, checkpoint: Checkpoint, report: Reporter) -> Roots:
@@ -151,10 +190,9 @@ class _Walk:
             self._compare(0, number, hashes, tile)
             if prefer_tiles and tile is not None:
                 hashes = tile
-            for value in hashes:
-                roots.append(value)
+            roots.extend(hashes)
             if width == TILE_WIDTH:
-                self._rise(1, tree_root(hashes))
+                self._rise(1, roots.full(number))
         for level, hashes in enumerate(self._pending, start=1):
             if hashes:
                 self._close(level, hashes)
@@ -162,8 +200,9 @@ class _Walk:
 
     def _leaf_hashes(self, number: int, width: int, tile: list[bytes] | None, roots: Roots) -> list[bytes]:
         try:
-            hashes = [leaf_hash(leaf) for leaf in read_leaves(self._bundle, number, width)]
-            roots.expect(digest_of(hashes))
+            entries = read_entries(self._bundle, number, width)
+            hashes = [hashlib.sha256(b"\x00" + leaf).digest() for leaf in decode_entries(entries, width)]
+            roots.expect(entries)
             return hashes
         except FormatError as error:
             roots.expect(b"")
@@ -187,7 +226,7 @@ class _Walk:
         self._closed[level] = number + 1
         self._compare(level, number, hashes, self._tile(level, number, len(hashes)))
         if len(hashes) == TILE_WIDTH:
-            self._rise(level + 1, tree_root(hashes))
+            self._rise(level + 1, full_root(hashes))
 
     def _tile(self, level: int, number: int, width: int) -> list[bytes] | None:
         path = tile_path(level, number, width)
@@ -200,7 +239,7 @@ class _Walk:
         if len(data) != width * HASH_BYTES:
             self._report(finding("TILE", "expected 32 bytes for each hash", index=start, file=path))
             return None
-        return [data[at : at + HASH_BYTES] for at in range(0, len(data), HASH_BYTES)]
+        return _split(data)
 
     def _compare(self, level: int, number: int, hashes: list[bytes], tile: list[bytes] | None) -> None:
         if tile is None or tile == hashes:

@@ -17,8 +17,8 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from itertools import islice
-from typing import TYPE_CHECKING, Final
+from itertools import cycle, islice
+from typing import TYPE_CHECKING, Any, Final
 
 from ledger.authority import Authority, EnrolledKey
 from ledger.errors import FormatError, LedgerError
@@ -30,6 +30,10 @@ from ledger.verify.form import Examined, ParsedEntry, examine, knowing
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
     from multiprocessing.process import BaseProcess
+    from queue import SimpleQueue
+
+AHEAD: Final = 3
+"""So many chunks each process has at hand, judged ones that nobody has taken yet among them."""
 
 Found = Examined | Problem
 """What examining a position gave; a problem where the leaf has no form."""
@@ -84,7 +88,7 @@ def _examine(chunk: Chunk, authority: Authority) -> list[Found]:
 
 
 class _Team:
-    """Processes beside this one, each with at most one chunk at a time: so nobody waits for a full pipe."""
+    """Processes beside this one, each with the next chunk at hand when it has told of one."""
 
     def __init__(self, workers: int) -> None:
         import multiprocessing  # a third of what verifying imports; one process does without
@@ -105,22 +109,25 @@ class _Team:
     def examine(
         self, chunks: Iterable[Chunk], authority: Callable[[], Authority]
     ) -> Iterator[tuple[Chunk, list[Found]]]:
-        """Hand chunks round, and take them back in the same turn."""
+        """Hand chunks round, and take them back in the same turn.
+
+        What the first one enrols signs most of what follows, so the others wait until it is judged.
+        """
         coming = iter(chunks)
-        hands = deque(self._hands)
         busy: deque[tuple[_Hand, Chunk]] = deque()
-        for chunk in islice(coming, len(hands)):
-            hand = hands.popleft()
-            hand.give(chunk, authority().keys)
-            busy.append((hand, chunk))
-        while busy:
+        turns = cycle(self._hands)
+        room = 1
+        while True:
+            for chunk in islice(coming, room - len(busy)):
+                hand = next(turns)
+                hand.give(chunk, authority().keys)
+                busy.append((hand, chunk))
+            if not busy:
+                return
             hand, chunk = busy.popleft()
             told = hand.take()
-            following = next(coming, None)
-            if following is not None:
-                hand.give(following, authority().keys)
-                busy.append((hand, following))
             yield chunk, _examine(chunk, authority()) if told is None else _restore(chunk, told)
+            room = AHEAD * len(self._hands)
 
     def close(self) -> None:
         """End every process."""
@@ -163,14 +170,29 @@ def _work(pipe: Connection, inherited: Sequence[Connection]) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     for other in inherited:
         other.close()
+    from queue import SimpleQueue
+    from threading import Thread
+
     keys: dict[str, EnrolledKey] = {}
     authority = knowing(keys)
+    given: SimpleQueue[Any] = SimpleQueue()
+    Thread(target=_receive, args=(pipe, given), daemon=True).start()
+    while (task := given.get()) is not None:
+        start, leaves, payloads, new = task
+        keys.update(new)
+        chunk = Chunk(start=start, leaves=leaves, payloads=payloads)
+        try:
+            pipe.send([_tell(found) for found in _examine(chunk, authority)])
+        except OSError:
+            return
+
+
+def _receive(pipe: Connection, given: SimpleQueue[Any]) -> None:
+    """Take in what is handed over while an answer is made or told: so neither end waits for the other."""
     with suppress(EOFError, OSError):
         while True:
-            start, leaves, payloads, new = pipe.recv()
-            keys.update(new)
-            chunk = Chunk(start=start, leaves=leaves, payloads=payloads)
-            pipe.send([_tell(found) for found in _examine(chunk, authority)])
+            given.put(pipe.recv())
+    given.put(None)
 
 
 _RIGHT: Final[_Told] = (None, True, None, (), True, None)
