@@ -77,7 +77,7 @@ class DataKeys:
         Raises:
             StoreError: STORE_EXISTS, STORE_MISSING for its directory, STORE_FULL, STORE_IO.
         """
-        KeyFile.create(path, new_check(kek, random_bytes))
+        KeyFile.make(path, new_check(kek, random_bytes))
         return cls(path, kek, random_bytes)
 
     def __repr__(self) -> str:

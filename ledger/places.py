@@ -54,7 +54,7 @@ def open_checkpoints(url: str, file: Path) -> CheckpointStore:
         StoreError: STORE_MISSING, STORE_CORRUPT, STORE_VERSION, STORE_ROLE, STORE_BUSY, STORE_IO.
     """
     if url == SQLITE:
-        return CheckpointStore.open(file)
+        return CheckpointStore(file)
     opened: CheckpointStore = _postgres("checkpoints").PostgresCheckpoints.open_at(url)
     return opened
 

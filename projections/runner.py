@@ -164,7 +164,7 @@ class Runner:
 @contextmanager
 def opened(path: Path) -> Iterator[Runner]:
     """Open projections.db, making it where there is none: it holds nothing that the log does not."""
-    tracking = LedgerTrackingRecorder.open(path) if path.is_file() else LedgerTrackingRecorder.create(path)
+    tracking = LedgerTrackingRecorder(path) if path.is_file() else LedgerTrackingRecorder.create(path)
     try:
         yield Runner(tracking)
     finally:

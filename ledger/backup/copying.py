@@ -61,7 +61,7 @@ def copy_keys(keys: WrappedKeys, target: Path) -> None:
     if isinstance(keys, KeyFile):
         copy_database(keys.path, target)
     else:
-        KeyFile.create(target, keys.check(), keys.rows())
+        KeyFile.make(target, keys.check(), keys.rows())
         sync(target)
 
 

@@ -167,7 +167,7 @@ def _put_checkpoints(backup: Path, partial: Path, manifest: Manifest, kept: Path
     target = partial / CHECKPOINTS
     if kept is not None:
         copy_database(kept, target)
-        CheckpointStore.open(target).close()
+        CheckpointStore(target).close()
         return
     store = CheckpointStore.create(target)
     try:

@@ -158,7 +158,7 @@ def _judge(
     kek = load_key(place / KEYS / KEK, passphrase).secret
     with ExitStack() as opened:
         store = opened.enter_context(closing(open_log(place / DATABASE)))
-        checkpoints = opened.enter_context(closing(CheckpointStore.open(place / CHECKPOINTS)))
+        checkpoints = opened.enter_context(closing(CheckpointStore(place / CHECKPOINTS)))
         data_keys = opened.enter_context(DataKeys(place / DATA_KEYS, kek, SystemSources().random_bytes))
         log_keys = _log_keys(store) if live is None else live.signers.verifier_keys
         startup = check_startup(store, checkpoints, log_keys)

@@ -64,7 +64,7 @@ def examine(directory: Path, *, now_us: int, expected: Expected, passphrase: str
     with ExitStack() as opened:
         try:
             store = opened.enter_context(closing(open_store(directory)))
-            checkpoints = opened.enter_context(closing(CheckpointStore.open(directory / CHECKPOINTS)))
+            checkpoints = opened.enter_context(closing(CheckpointStore(directory / CHECKPOINTS)))
             findings += log_findings(config, store, checkpoints, now_us, expected)
             findings += event_findings(store, now_us, expected)
             findings += settings_findings(config, store)
@@ -81,7 +81,7 @@ def _of_projections(directory: Path, size: int) -> Iterator[Finding]:
     if not path.exists():
         yield Finding(area="projections", verdict="good", text="none are kept: made when asked for")
         return
-    with closing(LedgerTrackingRecorder.open(path)) as tracking:
+    with closing(LedgerTrackingRecorder(path)) as tracking:
         positions = tracking.positions()
     lag = size - min(positions.values(), default=0)
     where = "up to the head" if lag <= 0 else f"{lag:,} entries behind: rebuild"

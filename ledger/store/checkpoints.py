@@ -10,15 +10,11 @@ here, or a schema of another PostgreSQL cluster (`postgres_checkpoints`).
 
 from __future__ import annotations
 
-import sqlite3
-import threading
-from pathlib import Path
-from typing import Final, Self
+from typing import Final
 
 from ledger.errors import ConflictError
-from ledger.store.sqlite import BUSY_TIMEOUT_S
-from ledger.store.sqlite_errors import translate
-from ledger.store.sqlite_files import FileFormat, make_file, open_file
+from ledger.store.small_file import SmallFile
+from ledger.store.sqlite_files import FileFormat
 
 APPLICATION_ID: Final = 0x544C4743
 SCHEMA_VERSION: Final = 1
@@ -31,34 +27,10 @@ FORM: Final = FileFormat(
 )
 
 
-class CheckpointStore:
+class CheckpointStore(SmallFile):
     """The compare-and-swap store of published checkpoints in one SQLite file."""
 
-    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
-        """Take over an open connection; use `create` or `open`."""
-        self.path = path
-        self._connection = connection
-        self._lock = threading.Lock()
-
-    @classmethod
-    def create(cls, path: Path, *, busy_timeout_s: float = BUSY_TIMEOUT_S) -> Self:
-        """Make a new, empty store.
-
-        Raises:
-            StoreError: STORE_EXISTS, STORE_MISSING for its directory, STORE_FULL, STORE_IO.
-        """
-        make_file(path, FORM, busy_timeout_s)
-        return cls.open(path, busy_timeout_s=busy_timeout_s)
-
-    @classmethod
-    def open(cls, path: Path, *, busy_timeout_s: float = BUSY_TIMEOUT_S) -> Self:
-        """Open an existing store.
-
-        Raises:
-            StoreError: STORE_MISSING, STORE_CORRUPT, STORE_VERSION, STORE_BUSY, STORE_IO.
-        """
-        connection = open_file(path, FORM, busy_timeout_s)
-        return cls(path, connection)
+    form = FORM
 
     def latest(self) -> tuple[int, bytes] | None:
         """Return size and note of the newest published checkpoint."""
@@ -87,29 +59,18 @@ class CheckpointStore:
             raise ConflictError("CHECKPOINT_CONFLICT", f"expected a size above {previous}, got {size}")
         self._put(previous, size, note)
 
-    def close(self) -> None:
-        """Release the file; closing twice is allowed."""
-        with self._lock:
-            self._connection.close()
-
     def _put(self, previous: int, size: int, note: bytes) -> None:
-        with self._lock:
-            try:
-                self._connection.execute(
-                    "INSERT INTO checkpoints (previous, size, note) VALUES (?, ?, ?)", (previous, size, note)
-                )
-            except sqlite3.IntegrityError as error:
-                raise conflict(previous) from error
-            except sqlite3.Error as error:
-                raise translate(error) from error
+        try:
+            self.change(
+                "INSERT INTO checkpoints (previous, size, note) VALUES (?, ?, ?)", (previous, size, note)
+            )
+        except ConflictError as error:
+            raise conflict(previous) from error
 
     def _one(self, query: str, parameters: tuple[int, ...]) -> tuple[int, bytes] | None:
-        with self._lock:
-            try:
-                row = self._connection.execute(query, parameters).fetchone()
-            except sqlite3.Error as error:
-                raise translate(error) from error
-        return None if row is None else (row[0], row[1])
+        for size, note in self.read(query, parameters):
+            return size, note
+        return None
 
 
 def conflict(previous: int) -> ConflictError:

@@ -13,7 +13,7 @@ from ledger.errors import ConflictError
 from ledger.store.checkpoints import CheckpointStore, conflict
 from ledger.store.postgres_migrations import CHECKPOINTS, create_schema
 from ledger.store.postgres_place import Place
-from ledger.store.sqlite import BUSY_TIMEOUT_S
+from ledger.store.sqlite_files import BUSY_TIMEOUT_S
 from ledger.store.urls import parse_schema_url
 
 
@@ -24,7 +24,7 @@ class PostgresCheckpoints(CheckpointStore):
         """Take over an open place; use `create_at` or `open_at`."""
         self.url = url
         self._place = place
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
 
     @classmethod
     def create_at(cls, url: str, owner: str) -> None:

@@ -13,8 +13,9 @@ from ledger.store.postgres_connections import QUERIES, Connection
 from ledger.store.postgres_erasing import clear, rewrite
 from ledger.store.postgres_migrations import DATA_KEYS, create_schema
 from ledger.store.postgres_place import Place
+from ledger.store.sqlite_files import BUSY_TIMEOUT_S
 from ledger.store.urls import parse_schema_url
-from ledger.store.wrapped_keys import BUSY_TIMEOUT_S, KeyRow, Name
+from ledger.store.wrapped_keys import KeyRow, Name
 
 
 class KeySchema:

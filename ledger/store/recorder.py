@@ -235,7 +235,7 @@ class Factory(InfrastructureFactory[LedgerTrackingRecorder]):
         """Open the projections' file."""
         if self._tracking is None:
             recorder = tracking_recorder_class or LedgerTrackingRecorder
-            self._tracking = recorder.open(Path(self._named(self.PROJECTIONS_DB)))
+            self._tracking = recorder(Path(self._named(self.PROJECTIONS_DB)))
         return self._tracking
 
     def aggregate_recorder(self, purpose: str = "events") -> AggregateRecorder:

@@ -14,16 +14,13 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-import threading
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Final, Self
+from typing import Final
 
 from eventsourcing.persistence import IntegrityError, Tracking, TrackingRecorder
 
-from ledger.store.sqlite import BUSY_TIMEOUT_S
-from ledger.store.sqlite_errors import translate
-from ledger.store.sqlite_files import FileFormat, make_file, open_file
+from ledger.store.small_file import SmallFile
+from ledger.store.sqlite_files import FileFormat
 
 APPLICATION_ID: Final = 0x544C4750
 SCHEMA_VERSION: Final = 1
@@ -43,34 +40,10 @@ RETURNING notification_id
 """
 
 
-class LedgerTrackingRecorder(TrackingRecorder):
+class LedgerTrackingRecorder(SmallFile, TrackingRecorder):
     """Positions of projections, with one connection that one thread at a time holds."""
 
-    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
-        """Take over an open connection; use `create` or `open`."""
-        self.path = path
-        self._connection = connection
-        self._lock = threading.RLock()
-
-    @classmethod
-    def create(cls, path: Path, *, busy_timeout_s: float = BUSY_TIMEOUT_S) -> Self:
-        """Make a new, empty file.
-
-        Raises:
-            StoreError: STORE_EXISTS, STORE_MISSING for its directory, STORE_FULL, STORE_IO.
-        """
-        make_file(path, FORM, busy_timeout_s)
-        return cls.open(path, busy_timeout_s=busy_timeout_s)
-
-    @classmethod
-    def open(cls, path: Path, *, busy_timeout_s: float = BUSY_TIMEOUT_S) -> Self:
-        """Open an existing file.
-
-        Raises:
-            StoreError: STORE_MISSING, STORE_CORRUPT, STORE_VERSION, STORE_BUSY, STORE_IO.
-        """
-        connection = open_file(path, FORM, busy_timeout_s)
-        return cls(path, connection)
+    form = FORM
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
@@ -81,20 +54,12 @@ class LedgerTrackingRecorder(TrackingRecorder):
         Raises:
             StoreError: STORE_BUSY, STORE_FULL, STORE_IO; also for a failing statement of the caller.
         """
-        with self._lock:
-            connection = self._connection
+        with self._held() as connection:
             if connection.in_transaction:
                 yield connection
-                return
-            try:
-                connection.execute("BEGIN IMMEDIATE")
-                yield connection
-                connection.execute("COMMIT")
-            except sqlite3.Error as error:
-                raise translate(error) from error
-            finally:
-                if connection.in_transaction:
-                    connection.execute("ROLLBACK")
+            else:
+                with self.writing():
+                    yield connection
 
     def insert_tracking(self, tracking: Tracking) -> None:
         """Move a projection's position forward, in the caller's transaction where there is one.
@@ -111,30 +76,16 @@ class LedgerTrackingRecorder(TrackingRecorder):
 
     def max_tracking_id(self, application_name: str) -> int | None:
         """Return the notification id up to which a projection has read: log index + 1."""
-        with self._lock:
-            try:
-                row = self._connection.execute(
-                    "SELECT notification_id FROM tracking WHERE projection = ?", (application_name,)
-                ).fetchone()
-            except sqlite3.Error as error:
-                raise translate(error) from error
-        return None if row is None else row[0]
+        query = "SELECT notification_id FROM tracking WHERE projection = ?"
+        for (position,) in self.read(query, (application_name,)):
+            return int(position)
+        return None
 
     def positions(self) -> dict[str, int]:
         """Return how far every projection has read, by its name."""
-        with self._lock:
-            try:
-                rows = self._connection.execute("SELECT projection, notification_id FROM tracking").fetchall()
-            except sqlite3.Error as error:
-                raise translate(error) from error
-        return dict(rows)
+        return dict(self.read("SELECT projection, notification_id FROM tracking"))
 
     def forget(self, application_name: str) -> None:
         """Forget a projection's position, so that it is built from the start."""
         with self.transaction() as connection:
             connection.execute("DELETE FROM tracking WHERE projection = ?", (application_name,))
-
-    def close(self) -> None:
-        """Release the file; closing twice is allowed."""
-        with self._lock:
-            self._connection.close()

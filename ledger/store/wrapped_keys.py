@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, Protocol
 
-from ledger.store.sqlite_errors import translate
-from ledger.store.sqlite_files import FileFormat, make_file, open_file
+from ledger.store.small_file import SmallFile
+from ledger.store.sqlite_files import BUSY_TIMEOUT_S, FileFormat, make_file
 
 APPLICATION_ID: Final = 0x544C474B
 SCHEMA_VERSION: Final = 1
@@ -23,7 +22,6 @@ FORM: Final = FileFormat(
     script="datakeys.sql",
     write_ahead=False,
 )
-BUSY_TIMEOUT_S: Final = 5.0
 WRAPPED_BYTES: Final = 60
 
 Name = tuple[str, str]
@@ -67,21 +65,14 @@ class WrappedKeys(Protocol):
         """Release it; closing twice is allowed."""
 
 
-class KeyFile:
+class KeyFile(SmallFile):
     """Wrapped keys in one SQLite file."""
 
-    def __init__(self, path: Path) -> None:
-        """Open an existing file.
-
-        Raises:
-            StoreError: STORE_MISSING, STORE_CORRUPT, STORE_VERSION, STORE_BUSY, STORE_IO.
-        """
-        self.path = path
-        self._seen_version = -1
-        self._connection = open_file(path, FORM, BUSY_TIMEOUT_S)
+    form = FORM
+    _seen_version = -1
 
     @classmethod
-    def create(cls, path: Path, check: bytes, rows: Sequence[KeyRow] = ()) -> None:
+    def make(cls, path: Path, check: bytes, rows: Sequence[KeyRow] = ()) -> None:
         """Make a new file with its check, empty or with what another place holds.
 
         Raises:
@@ -105,11 +96,7 @@ class KeyFile:
         return row[0] if row else b""
 
     def rows(self) -> list[KeyRow]:
-        query = "SELECT stream, scope, destroyed, wrapped FROM data_keys ORDER BY number"
-        try:
-            found = self._connection.execute(query).fetchall()
-        except sqlite3.Error as error:
-            raise translate(error) from error
+        found = self.read("SELECT stream, scope, destroyed, wrapped FROM data_keys ORDER BY number")
         return [(stream, scope, bool(destroyed), wrapped) for stream, scope, destroyed, wrapped in found]
 
     def changed(self) -> bool:
@@ -131,42 +118,23 @@ class KeyFile:
         )
 
     def put(self, names: Sequence[Name], wrap: Callable[[Name], bytes]) -> dict[Name, bytes]:
-        try:
-            self._connection.execute("BEGIN IMMEDIATE")
-            try:
-                live = {name: self.live(*name) or self._insert(name, wrap(name)) for name in names}
-                self._connection.execute("COMMIT")
-            except BaseException:
-                with suppress(sqlite3.Error):  # the first failure is the one to tell
-                    self._connection.execute("ROLLBACK")
-                raise
-        except sqlite3.Error as error:
-            raise translate(error) from error
-        return live
+        with self.writing():
+            return {name: self.live(*name) or self._insert(name, wrap(name)) for name in names}
 
     def destroy(self, stream: str, scope: str) -> bool:
-        try:
-            done = self._connection.execute(
+        with self._held() as connection:
+            done = connection.execute(
                 "UPDATE data_keys SET destroyed = 1, wrapped = zeroblob(60)"
                 " WHERE stream = ? AND scope = ? AND destroyed = 0",
                 (stream, scope),
             )
-        except sqlite3.Error as error:
-            raise translate(error) from error
-        return done.rowcount > 0
-
-    def close(self) -> None:
-        self._connection.close()
+            return done.rowcount > 0
 
     def _insert(self, name: Name, wrapped: bytes) -> bytes:
-        self._connection.execute(
-            "INSERT INTO data_keys (stream, scope, wrapped) VALUES (?, ?, ?)", (*name, wrapped)
-        )
+        self.change("INSERT INTO data_keys (stream, scope, wrapped) VALUES (?, ?, ?)", (*name, wrapped))
         return wrapped
 
-    def _one(self, query: str, parameters: tuple[str, ...]) -> tuple[Any] | None:
-        try:
-            row: tuple[Any] | None = self._connection.execute(query, parameters).fetchone()
-        except sqlite3.Error as error:
-            raise translate(error) from error
-        return row
+    def _one(self, query: str, parameters: tuple[str, ...]) -> tuple[Any, ...] | None:
+        for row in self.read(query, parameters):
+            return row
+        return None

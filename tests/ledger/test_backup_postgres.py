@@ -286,7 +286,7 @@ def test_data_keys_come_as_they_were(apart: PostgresServer, tmp_path: Path) -> N
         ("a", "identity", False, b"\x01" * 60),
         ("b", "x", False, b"\x02" * 60),
     ]
-    KeyFile.create(tmp_path / "keys.db", b"check", rows)
+    KeyFile.make(tmp_path / "keys.db", b"check", rows)
     with closing(KeyFile(tmp_path / "keys.db")) as file:
         KeySchema.create(apart.url("rows"), apart.url("rows", OWNER), file.check(), file.rows())
     with closing(KeySchema(apart.url("rows"))) as schema:

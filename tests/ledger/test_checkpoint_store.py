@@ -65,7 +65,7 @@ def test_of_many_publishers_one_succeeds(tmp_path: Path, checkpoints: Checkpoint
     together = threading.Barrier(6)
 
     def publish(name: int) -> None:
-        with closing(CheckpointStore.open(tmp_path / "checkpoints.db")) as mine:
+        with closing(CheckpointStore(tmp_path / "checkpoints.db")) as mine:
             together.wait(PATIENCE_S)
             try:
                 mine.publish(b"%d" % name, 2 + name, 1)
@@ -85,7 +85,7 @@ def test_a_reopened_store_is_the_same(tmp_path: Path, checkpoints: CheckpointSto
     """What was published is there after closing and opening."""
     checkpoints.publish(b"three", 3, None)
     checkpoints.close()
-    with closing(CheckpointStore.open(tmp_path / "checkpoints.db")) as again:
+    with closing(CheckpointStore(tmp_path / "checkpoints.db")) as again:
         assert again.latest() == (3, b"three")
 
 
@@ -111,7 +111,7 @@ def test_what_was_published_is_neither_changed_nor_deleted(
 
 def test_a_locked_store_is_busy(tmp_path: Path, checkpoints: CheckpointStore) -> None:
     """While another process holds the file, publishing is STORE_BUSY, and works afterwards."""
-    with closing(CheckpointStore.open(tmp_path / "checkpoints.db", busy_timeout_s=0.01)) as impatient:
+    with closing(CheckpointStore(tmp_path / "checkpoints.db", busy_timeout_s=0.01)) as impatient:
         with closing(connect(tmp_path / "checkpoints.db", 5.0)) as other:
             other.execute("BEGIN IMMEDIATE")
             with pytest.raises(StoreError, match="STORE_BUSY"):
@@ -132,7 +132,7 @@ def test_the_file_is_explicit(tmp_path: Path) -> None:
     """A missing file is not made by opening, and an existing one is not made again."""
     path = tmp_path / "new.db"
     with pytest.raises(StoreError, match="STORE_MISSING"):
-        CheckpointStore.open(path)
+        CheckpointStore(path)
     CheckpointStore.create(path).close()
     with pytest.raises(StoreError, match="STORE_EXISTS"):
         CheckpointStore.create(path)
@@ -144,4 +144,4 @@ def test_the_events_are_not_taken_for_checkpoints(tmp_path: Path) -> None:
     path = tmp_path / "text.db"
     path.write_bytes(b"no database at all " * 100)
     with pytest.raises(StoreError, match="STORE_CORRUPT"):
-        CheckpointStore.open(path)
+        CheckpointStore(path)

@@ -73,7 +73,7 @@ def test_of_two_runners_with_the_same_page_one_is_refused(
     tmp_path: Path, tracking: LedgerTrackingRecorder
 ) -> None:
     """Two processes that read the same position cannot both write what comes after it."""
-    with closing(LedgerTrackingRecorder.open(tmp_path / "projections.db")) as other:
+    with closing(LedgerTrackingRecorder(tmp_path / "projections.db")) as other:
         derive(other, 2, 1)
         with pytest.raises(IntegrityError):
             derive(tracking, 2, 10)
@@ -101,11 +101,11 @@ def test_the_file_is_explicit(tmp_path: Path) -> None:
     """A missing file is not made by opening, an existing one not made again, another kind not opened."""
     path = tmp_path / "projections.db"
     with pytest.raises(StoreError, match="STORE_MISSING"):
-        LedgerTrackingRecorder.open(path)
+        LedgerTrackingRecorder(path)
     LedgerTrackingRecorder.create(path).close()
     with pytest.raises(StoreError, match="STORE_EXISTS"):
         LedgerTrackingRecorder.create(path)
     other = tmp_path / "other.db"
     other.write_bytes(b"")
     with pytest.raises(StoreError, match="STORE_CORRUPT"):
-        LedgerTrackingRecorder.open(other)
+        LedgerTrackingRecorder(other)

@@ -79,7 +79,7 @@ def open_stores(
         head=NoteSigner(ORIGIN, seed("log")), published=(CosignatureSigner(ORIGIN, seed("log pq")),)
     )
     store = store or SqliteStore.open(directory / "ledger.db", busy_timeout_s=busy_timeout_s)
-    checkpoints = CheckpointStore.open(directory / "checkpoints.db")
+    checkpoints = CheckpointStore(directory / "checkpoints.db")
     return Ledger(
         origin=ORIGIN,
         store=store,
