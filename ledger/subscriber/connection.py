@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import http.client
 import ipaddress
+import json
 import socket
 import ssl
 from dataclasses import dataclass, field
@@ -27,6 +28,8 @@ SILENCE_S: Final = 45.0
 """Three keep-alive comments of the server: who is silent for longer is gone."""
 
 MAX_RETRY_AFTER_S: Final = 60.0
+MAX_PROBLEM_BYTES: Final = 8_192
+LONGEST: Final = 200
 _FINAL: Final = {401: "UNAUTHENTICATED", 403: "FORBIDDEN", 404: "NOT_FOUND"}
 _BUSY: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
 
@@ -145,7 +148,25 @@ def _accept(answer: http.client.HTTPResponse, after: int) -> None:
         raise LostError(_seconds(answer.headers.get("Retry-After", "")))
     if 300 <= status < 400:
         raise UnreachableError("REDIRECTED", "expected the stream itself, got a redirect")
-    raise UnreachableError(_FINAL.get(status, "REFUSED"), f"the server answered {status}")
+    raise UnreachableError(_FINAL.get(status, "REFUSED"), f"the server answered {status}{_said(answer)}")
+
+
+def _said(answer: http.client.HTTPResponse) -> str:
+    """Return what a problem says beside its status; nothing where the answer is none (RFC 9457)."""
+    if answer.headers.get_content_type() != "application/problem+json":
+        return ""
+    try:
+        problem = json.loads(answer.read(MAX_PROBLEM_BYTES))
+    except (OSError, http.client.HTTPException, ValueError, RecursionError):
+        return ""
+    if not isinstance(problem, dict):
+        return ""
+    # What a server sends comes to a terminal: one line of printable characters, and not too many.
+    said = {name: problem.get(name) for name in ("code", "field", "title")}
+    texts = {name: text for name, text in said.items() if isinstance(text, str) and text.isprintable()}
+    code, field, title = (texts.get(name, "")[:LONGEST] for name in said)
+    where = f" ({field})" if field else ""
+    return f"{' ' + code if code else ''}{where}{': ' + title if title else ''}"
 
 
 def _http(url: str) -> http.client.HTTPConnection:

@@ -107,15 +107,19 @@ class _Quiet(ThreadingHTTPServer):
 
 @contextmanager
 def telling(
-    events: Sequence[SseEvent], status: int = 200, context: ssl.SSLContext | None = None
+    events: Sequence[SseEvent],
+    status: int = 200,
+    context: ssl.SSLContext | None = None,
+    problem: bytes | None = None,
 ) -> Iterator[str]:
-    """Serve these events, whatever is asked for, and end; yield the study's URL."""
-    body = b"".join(text_of(event) for event in events)
+    """Serve these events, or this problem, whatever is asked for, and end; yield the study's URL."""
+    body = b"".join(text_of(event) for event in events) if problem is None else problem
+    kind = "text/event-stream; charset=utf-8" if problem is None else "application/problem+json"
 
     class Teller(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             self.send_response(status)
-            self.send_header("Content-Type", "text/event-stream; charset=utf-8")
+            self.send_header("Content-Type", kind)
             self.end_headers()
             self.wfile.write(body)
 

@@ -22,7 +22,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from api.frames import frame
+from api.problems import ProblemError, problem
 from api.routes.stream import Filter, renderer
+from api.titles import TITLES
 from ledger.demo import DemoReport
 from ledger.directory import DATABASE
 from ledger.errors import FormatError, LedgerError, StoreError
@@ -42,6 +44,7 @@ TEXT = (
     b"retry: 20\r\nevent: caught-up\r\ndata:{}\r\n\r\n"
     b"id: 1\rdata: x\r\r"
 )
+REFUSED = bytes(problem(ProblemError("QUERY", 400, field="types")).body)
 WHOLE = [
     SseEvent(event="a.b", data="{}", id="0"),
     SseEvent(event="caught-up", data="{}", id=None),
@@ -144,6 +147,26 @@ def test_refusals_that_another_try_cannot_mend(made: SmallLedger, status: int, c
     with telling([], status=status) as url, pytest.raises(LedgerError) as caught:
         follow(url, made)
     assert caught.value.code == code
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (REFUSED, f"400 QUERY (types): {TITLES['QUERY']}"),
+            bytes(problem(ProblemError("QUERY", 400, field="types")).body),
+            f"400 QUERY (types): {TITLES['QUERY']}",
+        ),
+        (b'{"code":"A\\u001b[2J","title":"\\u202eno"}', "400"),
+        (b'{"code":' + b"[" * 5_000, "400"),
+        (b"[1]", "400"),
+        (b'{"code":"QUERY","field":7}', "400 QUERY"),
+    ],
+)
+def test_a_refusal_says_what_the_server_said(made: SmallLedger, body: bytes, said: str) -> None:
+    """Code, place and sentence of a problem, in one line; nothing that a terminal would act on."""
+    with telling([], status=400, problem=body) as url, pytest.raises(LedgerError) as caught:
+        follow(url, made)
+    assert caught.value.message == f"the server answered {said}"
 
 
 def test_a_busy_server_is_asked_again(made: SmallLedger) -> None:
