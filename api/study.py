@@ -13,6 +13,7 @@ from typing import Final
 from api.accounts import People
 from api.attempts import Attempts
 from api.audit import Audit
+from api.configured import Configured
 from api.drift import Drift
 from api.reading import Reading
 from api.recorder import Recorder
@@ -65,6 +66,7 @@ class ServedStudy:
         self.reading = Reading(opened.ledger.store)
         self.judges = ThreadPoolExecutor(max_workers=1, thread_name_prefix="verify")
         self.attempts = Attempts()
+        self.configured = Configured(opened.config, opened.ledger)
         self.heads = Heads(opened.ledger)
         self.people = People(opened.config, opened.ledger, self.heads, opened.accounts)
         self.unpublished: str | None = None

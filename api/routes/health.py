@@ -40,10 +40,12 @@ def readyz(call: Call) -> Response:
     """Answer whether every study can be read and written to, with the codes of those that can't."""
     studies = [call.served] if call.served is not None else list(call.request.app.state.studies.values())
     heads: list[Head] = []
+    warnings: Counter[str] = Counter()
     waiting: list[ProblemError] = []
     for study in studies:
         try:
             heads.append(check_ready(study))
+            warnings.update(study.configured.warnings())
         except ProblemError as error:
             waiting.append(error)
     if waiting:
@@ -51,7 +53,8 @@ def readyz(call: Call) -> Response:
         members = {"studies": len(studies), "not_ready": codes}
         raise ProblemError(waiting[0].code, 503, headers={"Retry-After": "1"}, members=members)
     headers = head_header(heads[0]) if call.served is not None else {}
-    return Response(orjson.dumps({"ready": True, "studies": len(heads)}), headers=headers, media_type=JSON)
+    value = {"ready": True, "studies": len(heads)} | ({"warnings": dict(warnings)} if warnings else {})
+    return Response(orjson.dumps(value), headers=headers, media_type=JSON)
 
 
 def check_ready(study: ServedStudy) -> Head:
@@ -129,9 +132,12 @@ OPERATIONS: Final = (
     *_pair("livez", "Is the process alive", livez, {200: "it is"}),
     *_pair(
         "readyz",
-        "Can every study be read and written to",
+        "Can every study be read and written to; warnings where one runs otherwise than its log says",
         readyz,
-        {200: "it can", 503: "the code says what is wrong: frozen, busy, draining, folding"},
+        {
+            200: "it can; `warnings` are codes with how many studies they are of",
+            503: "the code says what is wrong: frozen, busy, draining, folding",
+        },
     ),
     Operation(
         name="metrics",
