@@ -26,10 +26,16 @@ from ledger.roles import SIGHTS
 from ledger.verify.findings import CODES
 
 JUDGE: Final = (
-    "bytes", "canonical", "container", "note", "keys", "tree", "statement", "people", "chain", "shown",
-    "judge",
+    "encoding", "bytes", "canonical", "container", "note", "keys", "tree", "statement", "people", "chain",
+    "shown", "judge",
 )  # fmt: skip
 SCRIPTS: Final = (*JUDGE, "event", "page")
+
+ENCODING: Final = (
+    "authenticated", "base64", "base64url", "canonical", "concat", "fromUtf8", "hex", "nodeHash", "same",
+    "sha256", "unbase64", "unbase64url", "utf8",
+)  # fmt: skip
+"""What `encoding.js` has for the signing pages as well."""
 
 UNCHECKED: Final = (
     "The rules of the catalogue: breaches, recorded or not (conduct).",
@@ -64,6 +70,11 @@ def javascript(names: Sequence[str]) -> str:
     return "\n".join(
         ['"use strict";', f"const TABLES = {_tables()};", *(_part(f"{name}.js") for name in names)]
     )
+
+
+def encoding_module() -> bytes:
+    """Return `encoding.js` as a module of the signing pages: the text of verify.html, and its names."""
+    return f"{_part('encoding.js')}\nexport {{ {', '.join(ENCODING)} }};\n".encode()
 
 
 def _part(name: str) -> str:

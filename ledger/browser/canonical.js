@@ -35,13 +35,6 @@ function checkValue(value, depth, keys, code) {
   }
 }
 
-function encodeCanonical(value) {
-  if (Array.isArray(value)) return `[${value.map(encodeCanonical).join(",")}]`;
-  if (value === null || typeof value !== "object") return JSON.stringify(value);
-  const members = Object.keys(value).sort();
-  return `{${members.map((key) => `${JSON.stringify(key)}:${encodeCanonical(value[key])}`).join(",")}}`;
-}
-
 /* `special`: the top-level member whose keys are pointers; "streams" where the top-level keys are streams. */
 function decodeCanonical(bytes, { special = "sealed", code = "CANONICAL", maxBytes = 32768 } = {}) {
   if (bytes.length > maxBytes) throw new Refusal(code, `expected at most ${maxBytes} bytes`);
@@ -64,7 +57,7 @@ function decodeCanonical(bytes, { special = "sealed", code = "CANONICAL", maxByt
       checkValue(member, 2, key === special && inside ? POINTER : NAME, code);
     }
   }
-  if (encodeCanonical(value) !== text) throw new Refusal(code, "expected the canonical encoding");
+  if (canonical(value) !== text) throw new Refusal(code, "expected the canonical encoding");
   return value;
 }
 

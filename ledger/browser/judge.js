@@ -176,8 +176,7 @@ class Judge {
       if (this.leaves[index] === null) return entry;
       entry.leaf = parseLeaf(this.leaves[index]);
       if (payload === null || payload.length === 0) return entry;
-      const head = `DSSEv1 ${TABLES.payloadType.length} ${TABLES.payloadType} ${payload.length} `;
-      entry.pae = concat(utf8(head), payload);
+      entry.pae = authenticated(TABLES.payloadType, payload);
       if (hex(await sha256(entry.pae)) !== entry.leaf.statement) {
         throw new Refusal("STATEMENT_HASH", "the leaf commits to another statement");
       }

@@ -39,7 +39,6 @@ function splitEntries(data, count) {
 }
 
 const leafHash = (leaf) => sha256(Uint8Array.of(0), leaf);
-const nodeHash = (left, right) => sha256(Uint8Array.of(1), left, right);
 
 class Tree {
   /* `levels[k][i]`: hash over the leaves i·2^k … (i+1)·2^k - 1, where all of them are there. */

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, Final
@@ -13,6 +14,7 @@ from starlette.testclient import TestClient
 from api.app import create_app
 from api.signing_host import MEDIA, digest, hashes, page_files, pages, policy
 from api.study import OpenStudy
+from ledger.browser import verify_html
 from ledger.cli.app import run
 from ledger.errors import FormatError
 from ledger.signing.settings import SigningSettings
@@ -46,7 +48,7 @@ def interface(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
 def test_every_file_is_served_and_listed_by_its_hash(host: TestClient) -> None:
     """What a browser gets is what the list says, and nothing is there that is not listed."""
     listed = dict(reversed(line.split("  ")) for line in host.get("/pages.sha256").text.splitlines())
-    assert listed.keys() == MEDIA.keys() == {path.name for path in WEB.iterdir()}
+    assert listed.keys() == MEDIA.keys() == {"encoding.js", *(path.name for path in WEB.iterdir())}
     for name, sha256 in listed.items():
         answer = host.get(f"/{name}")
         assert hashlib.sha256(answer.content).hexdigest() == sha256
@@ -93,6 +95,31 @@ def test_the_released_hash_is_that_of_the_list(capsys: pytest.CaptureFixture[str
     assert capsys.readouterr().out == digest() + "\n"
     assert run(["signing-pages"]) == 0
     assert capsys.readouterr().out == hashes()
+
+
+def test_what_is_signed_and_what_is_verified_mean_the_same_bytes() -> None:
+    """Canonical JSON, base64 and hashes are one text, in verify.html and on the signing pages."""
+    text, _, names = page_files()["encoding.js"].decode().partition("\nexport ")
+    assert text in verify_html().decode()
+    defined = set(re.findall(r"^(?:async )?(?:const|function) (\w+)", text, re.MULTILINE))
+    exported = set(re.findall(r"\w+", names))
+    assert exported == defined - {"ENCODER", "DECODER", "HEX"}
+    for name, data in page_files().items():
+        if name != "encoding.js":
+            assert b"btoa(" not in data, name
+            assert b"subtle.digest" not in data, name
+
+
+def test_every_name_that_a_page_imports_is_there() -> None:
+    """A module that names what another lacks would not run at all."""
+    files = {name: data.decode() for name, data in page_files().items() if name.endswith(".js")}
+    for name, text in files.items():
+        for wanted, source in re.findall(
+            r"^import \{ ([\w, ]+) \} from \"\./([\w.]+)\";", text, re.MULTILINE
+        ):
+            for each in wanted.split(", "):
+                pattern = rf"export [^;]*\b{each}\b|export (?:async )?(?:function|class|const) {each}\b"
+                assert re.search(pattern, files[source]), (name, each)
 
 
 def test_pages_of_the_signing_origin_may_ask(interface: TestClient) -> None:

@@ -1,6 +1,6 @@
 // Passkeys: make one for signing, and sign a statement's hash with one.
 
-import { base64, base64url, unbase64url } from "./bytes.js";
+import { base64, base64url, unbase64url } from "./encoding.js";
 
 export async function create(options) {
   const made = await navigator.credentials.create({

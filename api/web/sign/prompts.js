@@ -1,6 +1,6 @@
 // Edit checks: questions about what was entered, each answered before the record is signed.
 
-import { canonical } from "./statement.js";
+import { canonical } from "./encoding.js";
 
 const keyOf = (prompt) => `${prompt.check} ${prompt.path} ${canonical(prompt.entered)}`;
 

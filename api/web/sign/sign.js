@@ -1,6 +1,6 @@
 // The page: enter, choose, read, sign, keep the receipt. Everything that is shown comes from the bytes to be signed.
 
-import { base64, hex, text, unbase64 } from "./bytes.js";
+import { base64, fromUtf8, hex, unbase64 } from "./encoding.js";
 import * as passkey from "./passkey.js";
 import { Questions } from "./prompts.js";
 import * as scopes from "./scope.js";
@@ -262,7 +262,7 @@ async function review(submission, opened) {
     ["Your key", mine.key.id, "", true],
     ["Identifier", statement.id, "", true],
   ]);
-  at("bytes").textContent = text(body);
+  at("bytes").textContent = fromUtf8(body);
   at("declare").textContent = `By signing, ${desk.name} (${desk.organisation}) says of what stands above: “${own ? words.meaning(statement.meaning) : "this key is mine, and I confirm this"}”. It is the same as a signature by hand.`;
   at("sign").onclick = () => attempt(() => sign(submission, statement, event, mine));
   show("review");
@@ -277,7 +277,7 @@ async function sign(submission, statement, event, mine) {
   if (signatures.includes(undefined)) throw new Error("Somebody else has to sign this first.");
   const recorded = await service.post("/statements", { ...submission, signatures });
   if (recorded.event !== hex(event)) throw new Error("The service recorded something else than what you signed.");
-  const leaf = JSON.parse(text(unbase64(recorded.leaf)));
+  const leaf = JSON.parse(fromUtf8(unbase64(recorded.leaf)));
   if (leaf.statement !== recorded.event || leaf.stream !== statement.tag || leaf.class !== statement.class || leaf.site !== (statement.site ?? "")) {
     throw new Error("The log's labels are not those of what you signed.");
   }

@@ -1,32 +1,18 @@
 // A statement: its hash, and whether it is what was asked for (record-format.md §1-§3, §7).
 
-import { base64url, hex, join, sha256, text, unbase64, unbase64url, utf8 } from "./bytes.js";
+import { authenticated, base64url, canonical, fromUtf8, hex, sha256, unbase64, unbase64url, utf8 } from "./encoding.js";
 
 export const TYPE = "application/vnd.trial-ledger.statement.v1+json";
 export const FILLED_IN = ["prev", "sealed", "seen", "seq", "tag"];
 const ZERO_SALT = new Uint8Array(32);
 
 // E = SHA-256(PAE), of exactly the bytes that are recorded.
-export async function eventHash(body) {
-  const head = utf8(`DSSEv1 ${utf8(TYPE).length} ${TYPE} ${body.length} `);
-  return sha256(join(head, body));
-}
-
-// JSON as RFC 8785 writes it, for the values that statements have: no fractions, keys sorted by UTF-16.
-export function canonical(value) {
-  if (Array.isArray(value)) return `[${value.map(canonical).join(",")}]`;
-  if (value !== null && typeof value === "object") {
-    const members = Object.keys(value).sort();
-    return `{${members.map((name) => `${JSON.stringify(name)}:${canonical(value[name])}`).join(",")}}`;
-  }
-  if (typeof value === "number" && !Number.isSafeInteger(value)) throw new Error("expected whole numbers");
-  return JSON.stringify(value);
-}
+export const eventHash = (body) => sha256(authenticated(TYPE, body));
 
 // The statement of exact bytes. One text has one reading: bytes that are not canonical are refused.
 export function parse(body) {
-  const value = JSON.parse(text(body));
-  if (canonical(value) !== text(body)) throw new Error("the statement is not in its one form");
+  const value = JSON.parse(fromUtf8(body));
+  if (canonical(value) !== fromUtf8(body)) throw new Error("the statement is not in its one form");
   return value;
 }
 
@@ -38,7 +24,7 @@ export async function openSealed(statement, disclosures) {
     throw new Error("the sealed values are not those of the statement");
   }
   for (const [path, coded] of Object.entries(disclosures)) {
-    const [, id, place, value] = JSON.parse(text(unbase64url(coded)));
+    const [, id, place, value] = JSON.parse(fromUtf8(unbase64url(coded)));
     const digest = base64url(await sha256(utf8(coded)));
     if (digest !== digests[path] || id !== statement.id || place !== path) {
       throw new Error(`the sealed value at ${path} is not the one that the statement commits to`);
@@ -61,7 +47,7 @@ export async function checkAsked(statement, opened, asked, values) {
   const [kind] = statement.stream.split("/");
   if (["study", "site", "person", "randomization"].includes(kind)) {
     const label = utf8("trial-ledger/stream/v1\0");
-    const tag = hex(await sha256(join(label, ZERO_SALT, utf8(statement.stream))));
+    const tag = hex(await sha256(label, ZERO_SALT, utf8(statement.stream)));
     if (tag !== statement.tag) throw new Error("the tag is not that of the stream");
   }
 }

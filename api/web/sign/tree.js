@@ -1,8 +1,6 @@
 // The log's head, and that it continues the head that this browser has (RFC 9162 §2.1.4.2).
 
-import { base64, join, same, sha256, unbase64 } from "./bytes.js";
-
-const node = (left, right) => sha256(join(Uint8Array.of(1), left, right));
+import { base64, nodeHash, same, unbase64 } from "./encoding.js";
 
 // Origin, size and root of a head's note. Its signature is judged by whoever holds the trust policy.
 export function readHead(note) {
@@ -28,11 +26,11 @@ export async function checkConsistency(old, now, proof) {
   for (const hash of path.slice(1)) {
     if (two === 0) throw new Error("the log does not prove that it continues");
     if (one % 2 === 1 || one === two) {
-      before = await node(hash, before);
-      after = await node(hash, after);
+      before = await nodeHash(hash, before);
+      after = await nodeHash(hash, after);
       while (one % 2 === 0 && one !== 0) [one, two] = [one / 2, Math.floor(two / 2)];
     } else {
-      after = await node(after, hash);
+      after = await nodeHash(after, hash);
     }
     [one, two] = [Math.floor(one / 2), Math.floor(two / 2)];
   }
