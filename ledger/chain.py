@@ -9,9 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from ledger.entry import Entry
+from ledger.frozen import made
 from ledger.leaf import ZERO_SALT, Leaf, is_salted, stream_tag
 from ledger.problem import Problem
 from ledger.statement import ZERO_HASH, Statement
@@ -86,12 +88,8 @@ class Chain:
                 hidden=True,
             )
         else:
-            head = StreamHead(
-                seq=before.seq + 1,
-                event=entry.event,
-                stream=statement.stream,
-                site=_next_site(statement, before),
-            )
+            site = _next_site(statement, before)
+            head = made(StreamHead, (before.seq + 1, entry.event, statement.stream, site, False))
             self.tags.setdefault(statement.stream, tag)
             for ref in (statement.key, *statement.with_):
                 if statement.seen.size > self.seen.get(ref.id, 0):
@@ -114,7 +112,7 @@ class Chain:
             problems.append(Problem(code="TWO_TAGS", message="the stream has another tag", field="/tag"))
         if head.stream is not None and head.stream != statement.stream:
             problems.append(Problem(code="TAG", message="the tag is another stream's", field="/tag"))
-        if not is_salted(statement.stream) and statement.tag != stream_tag(statement.stream, ZERO_SALT):
+        if _plain_tag(statement.stream) not in (None, statement.tag):
             problems.append(Problem(code="TAG", message="not the tag of an unsalted stream", field="/tag"))
         if statement.seq != head.seq + 1:
             problems.append(
@@ -145,6 +143,12 @@ class Chain:
                 Problem(code="SEEN_BACK", message="the key had seen a larger tree before", field="/seen/size")
             )
         return problems
+
+
+@lru_cache(maxsize=4096)  # few streams have no salt, and these get the most
+def _plain_tag(stream: str) -> str | None:
+    """Return the tag of a stream that has no salt; None where it has one."""
+    return None if is_salted(stream) else stream_tag(stream, ZERO_SALT)
 
 
 def _next_site(statement: Statement, before: StreamHead) -> str | None:

@@ -18,6 +18,7 @@ import hashlib
 import re
 from binascii import a2b_base64
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final
 
 import orjson
@@ -172,6 +173,7 @@ def load_leaf(data: bytes) -> Leaf:
     )
 
 
+@lru_cache(maxsize=4096)  # asked of every entry, and streams are few
 def is_salted(stream_id: str) -> bool:
     """Say whether a stream's id is a secret, so that its tag needs a random salt.
 

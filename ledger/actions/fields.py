@@ -42,7 +42,8 @@ class Matches:
                 raise mismatch(what)
             return value
 
-        return Kind(read=read, write=None, schema={"type": "string", "pattern": f"^(?:{self.pattern})$"})
+        schema = {"type": "string", "pattern": f"^(?:{self.pattern})$"}
+        return Kind(read=read, write=None, schema=schema, short=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +118,7 @@ class ClinicalTime:
                 raise mismatch(what) from None
             return value
 
-        return Kind(read=read, write=None, schema={"type": "string", "description": what})
+        return Kind(read=read, write=None, schema={"type": "string", "description": what}, short=True)
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,7 +38,7 @@ class PlainValue:
                     raise mismatch(_WHAT) from None
             return value
 
-        return Kind(read=read, write=None, schema={"type": "string", "description": _WHAT})
+        return Kind(read=read, write=None, schema={"type": "string", "description": _WHAT}, short=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,7 @@ Whether a *person* may sign as of an index is `authority`; whether it may happen
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import (
@@ -52,8 +52,8 @@ from ledger.statement import MEANINGS, Statement
 
 __all__ = [
     "REASON_TEXT", "Action", "ActionSpec", "Effect", "Fact", "ParticipantGate", "action", "all_specs",
-    "allow", "delegated_types", "fields", "find_spec", "json_schema", "parse_action", "parse_data", "spec",
-    "to_data",
+    "allow", "delegated_types", "fields", "find_spec", "json_schema", "parse_action", "parse_data",
+    "read_opened", "spec", "to_data",
 ]  # fmt: skip
 
 MAX_REASON_TEXT: Final = 4000
@@ -171,6 +171,18 @@ def parse_data(spec: ActionSpec, data: Any, opened: Mapping[str, Any] = MappingP
     except FormatError as error:
         error.field = f"/data{error.field or ''}"
         raise
+    for attribute, value in read_opened(spec, opened):
+        # The action is not shared yet; it is frozen for everyone else.
+        object.__setattr__(action, attribute, value)
+    return action
+
+
+def read_opened(spec: ActionSpec, opened: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Yield attribute and value of each opened path (`/reason/text` is checked and left out).
+
+    Raises:
+        FormatError: `DATA`; `SEALED_PATHS` when a value is opened at a path that is not sealed.
+    """
     for path, value in opened.items():
         if path == REASON_TEXT:
             _check_reason_text(value)
@@ -178,9 +190,7 @@ def parse_data(spec: ActionSpec, data: Any, opened: Mapping[str, Any] = MappingP
         field = spec.sealed_fields.get(path)
         if field is None:
             raise FormatError("SEALED_PATHS", "expected a value of a sealed path", field=path)
-        # The action is not shared yet; it is frozen for everyone else.
-        object.__setattr__(action, field.attribute, _read_opened(field, path, value))
-    return action
+        yield field.attribute, _read_opened(field, path, value)
 
 
 def parse_action(statement: Statement, opened: Mapping[str, Any] = MappingProxyType({})) -> Action:

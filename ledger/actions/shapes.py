@@ -20,12 +20,15 @@ from __future__ import annotations
 
 import types
 from collections.abc import Callable, Mapping
-from dataclasses import MISSING, dataclass, fields, is_dataclass
+from dataclasses import MISSING, dataclass, fields, is_dataclass, replace
 from typing import Annotated, Any, Final, Literal, Protocol, Union, get_args, get_origin, get_type_hints
 
 from ledger.errors import FormatError
 
 MAX_ITEMS: Final = 256
+MOST_KNOWN: Final = 1_024
+MAX_KNOWN: Final = 128
+"""So many inner objects of a class are remembered, of so many characters."""
 
 Read = Callable[[Any], Any]
 Write = Callable[[Any], Any]
@@ -36,12 +39,14 @@ class Kind:
     """How one kind of value is read, written (None: as it is) and described.
 
     `closed`: whatever is read has a shape that canonical JSON allows; its keys, numbers and depth are given.
+    `short`: a code, a number or a time, as text; never a name nor what somebody wrote.
     """
 
     read: Read
     write: Write | None
     schema: dict[str, Any]
     closed: bool = True
+    short: bool = False
 
 
 class Constraint(Protocol):
@@ -89,7 +94,8 @@ def kind_of(hint: Any) -> Kind:
     if origin is tuple:
         return _tuple(get_args(hint))
     if isinstance(hint, type) and is_dataclass(hint):
-        return object_kind(hint, members_of(hint))
+        members = members_of(hint)
+        return _remembering(object_kind(hint, members), members)
     raise TypeError(f"no reader for the annotation {hint!r}")
 
 
@@ -197,6 +203,36 @@ def object_kind(cls: type, members: tuple[Member, ...]) -> Kind:
     return Kind(read=read, write=write, schema=_object_schema(members), closed=closed)
 
 
+def _remembering(kind: Kind, members: tuple[Member, ...]) -> Kind:
+    """Let what was read lately be taken again, of an inner object whose members are short.
+
+    Forms and measurements say the same things many times. Only texts are remembered, so that nothing is taken
+    for what merely equals it; the objects are frozen, and can stand in many places.
+    """
+    if not all(member.kind.short for member in members if member.required):
+        return kind
+    known: dict[tuple[tuple[str, Any], ...], Any] = {}
+    reader = kind.read
+
+    def read(value: Any) -> Any:
+        if type(value) is not dict:
+            return reader(value)
+        said = tuple(value.items())
+        try:
+            found = known.get(said)
+        except TypeError:  # a list or an object among the members
+            return reader(value)
+        if found is None:
+            found = reader(value)
+            if all(type(text) is str for _, text in said) and sum(len(text) for _, text in said) <= MAX_KNOWN:
+                if len(known) >= MOST_KNOWN:
+                    known.clear()
+                known[said] = found
+        return found
+
+    return replace(kind, read=read)
+
+
 def _setter(cls: type, attribute: str) -> Callable[[Any, Any], None]:
     """Return what puts a value into a slot of a new object of a frozen class."""
     put: Callable[[Any, Any], None] = getattr(cls, attribute).__set__
@@ -265,7 +301,8 @@ def _choice(values: tuple[Any, ...]) -> Kind:
             raise mismatch(expected)
         return value
 
-    return Kind(read=read, write=None, schema={"enum": list(values)})
+    short = all(type(value) is str for value in values)
+    return Kind(read=read, write=None, schema={"enum": list(values)}, short=short)
 
 
 def _object_schema(members: tuple[Member, ...]) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from ledger.earlier import NONE, Earlier
 from ledger.entry import Entry, Index
 from ledger.envelope import PAYLOAD_TYPE, EventHash
 from ledger.errors import LedgerError
+from ledger.frozen import made
 from ledger.leaf import Leaf
 from ledger.problem import Problem, Problems
 from ledger.statement import Statement, is_restricted
@@ -69,12 +70,8 @@ class IntegrityJudge:
         self._clean = True
         parsed = examined.parsed
         statement = parsed.statement
-        entry = Entry(
-            index=Index(parsed.index),
-            leaf=parsed.leaf,
-            event=EventHash(parsed.leaf.statement),
-            statement=statement,
-        )
+        entry = made(Entry, (Index(parsed.index), parsed.leaf, EventHash(parsed.leaf.statement), statement))
+        fresh = self.events.add(bytes.fromhex(entry.event), entry.index)
         for problem in self.chain.check(entry, self._root_at):
             self._problem(problem, parsed.index)
         if parsed.error is not None and parsed.error.code != "PAYLOAD_LINES":
@@ -89,7 +86,7 @@ class IntegrityJudge:
                 self._bad("LOG", "signed for another log", parsed.index)
             if examined.misformed is not None:
                 self._problem(examined.misformed, parsed.index)
-            self._identity(entry, statement)
+            self._identity(entry, statement, fresh=fresh)
             if examined.formed:
                 self._references(entry, examined)
                 self._authority(entry, statement, examined)
@@ -103,7 +100,6 @@ class IntegrityJudge:
         """Take the entry's place in order and linkage, and fold authority if it may."""
         entry = judged.entry
         self.chain.advance(entry)
-        self.events.add(bytes.fromhex(entry.event), entry.index)
         if folds:
             self.authority = evolve_authority(self.authority, entry)
             statement = entry.statement
@@ -123,10 +119,10 @@ class IntegrityJudge:
     def _problem(self, problem: Problem, index: int) -> None:
         self._bad(problem.code, _at(problem.message, problem.field), index)
 
-    def _identity(self, entry: Entry, statement: Statement) -> None:
+    def _identity(self, entry: Entry, statement: Statement, *, fresh: bool) -> None:
         if not self._ids.add(bytes.fromhex(statement.id.replace("-", "")), entry.index):
             self._bad("ID_REUSED", "the id stands in an earlier statement", entry.index)
-        if self.events.get(bytes.fromhex(entry.event)) is not None:
+        if not fresh:
             self._bad("ID_REUSED", "the same statement stands in the log twice", entry.index)
 
     def _references(self, entry: Entry, examined: Examined) -> None:

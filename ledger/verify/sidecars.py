@@ -63,7 +63,9 @@ class Lines:
             line = next(self._lines, None)
             if line is None:
                 return None
-            value = canonical.decode(line, keys=self._keys)
+            value: Any = _plain(line) if self._keys is Keys.DISCLOSURES else None
+            if value is None:
+                value = canonical.decode(line, keys=self._keys)
         except FormatError as error:
             self._stop(error.message, code=error.code)
             return None
@@ -82,6 +84,19 @@ class Lines:
         self._report(
             finding(known, message, file=self._name, index=self._last + 1 if self._last >= 0 else None)
         )
+
+
+_ONE = re.compile(
+    rb'\{"index":(0|[1-9][0-9]{0,14}),"open":\{"(/data/[a-z][a-z0-9_]{0,63})":"([A-Za-z0-9_-]+)"\}\}'
+)
+
+
+def _plain(line: bytes) -> dict[str, Any] | None:
+    """Read a line that opens one member, as most do: no other bytes could say this. None for any other."""
+    one = _ONE.fullmatch(line)
+    if one is None:
+        return None
+    return {"index": int(one[1]), "open": {one[2].decode(): one[3].decode()}}
 
 
 def disclosure_lines(bundle: Bundle, report: Reporter) -> Lines:

@@ -91,13 +91,13 @@ class KeyTable:
 
     def add(self, key: bytes, value: int) -> bool:
         """Add a key; return False and change nothing when it is there already."""
-        slot = self._find(key)
-        if self._slots[slot] != _FREE:
+        slots, slot = self._slots, self._find(key)
+        if slots[slot] != _FREE:
             return False
         self._records.append(key + value.to_bytes(_INDEX_BYTES, "big"))
         self._count += 1
-        self._slots[slot] = self._count << 32 | hash(key) & _HASH
-        if 3 * self._count > 2 * len(self._slots):
+        slots[slot] = self._count << 32 | hash(key) & _HASH
+        if 3 * self._count > 2 * len(slots):
             self._grow()
         return True
 

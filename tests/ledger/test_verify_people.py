@@ -48,7 +48,7 @@ def test_suspect_statements_stay_so_until_each_is_reaffirmed(small: SmallLedger,
     suspect = [small.at[f"{what} SA-01-002"] for what in ("vitals", "demographics", "correction")]
     for number, index in enumerate(suspect):
         (note,) = [n for n in report_of(small, tmp_path / str(number)).notes if n.code == "SUSPECT"]
-        assert note.detail.startswith(f"{len(suspect) - number} statements")
+        assert note.detail.startswith(f"{len(suspect) - number} statement")
         assert reaffirm(small, index) == ()
     report = report_of(small, tmp_path / "all")
     assert found(report, "SUSPECT") == []
