@@ -8,12 +8,15 @@ judged once.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from typing import Final
 
 from api import sight
 from api.frames import Frame
 from ledger.store.port import Reads
 from projections.reader import Reader
+
+MOST_DECIDED: Final = 4_096
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,10 +40,15 @@ class Filter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Audience:
-    """Readers of one sight with one filter; made by `audience`."""
+    """Readers of one sight with one filter; made by `audience`.
+
+    The table of roles is pure and the reader stays the same, so what it decides without a look into the
+    statement follows from stream and type, and is asked for once.
+    """
 
     reader: Reader
     chosen: Filter
+    _decided: dict[tuple[str, str], bool] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def piece(self, frame: Frame, reads: Reads) -> bytes:
         """Return what goes out of one entry, which may be nothing.
@@ -51,11 +59,21 @@ class Audience:
         asked = self.chosen.asked
         if asked and not self.chosen.passes(frame):
             return frame.told
-        if sight.sees(self.reader, frame.entry, frame.statement, reads):
-            shown = frame.whole
-        else:
-            shown = b"" if asked else frame.leaf
+        place = (frame.entry.stream, frame.entry.type)
+        seen = self._decided.get(place)
+        if seen is None:
+            seen = self._decide(frame, reads, place)
+        shown = frame.whole if seen else b"" if asked else frame.leaf
         return shown + frame.told if frame.told else shown
+
+    def _decide(self, frame: Frame, reads: Reads, place: tuple[str, str]) -> bool:
+        """Ask the table of roles; keep what it says of every statement of this stream and type."""
+        seen = sight.sees(self.reader, frame.entry, frame.statement, reads)
+        if not frame.looked_into:
+            if len(self._decided) >= MOST_DECIDED:
+                self._decided.clear()
+            self._decided[place] = seen
+        return seen
 
 
 def audience(reader: Reader, chosen: Filter) -> Audience:

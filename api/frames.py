@@ -37,19 +37,30 @@ Form = Callable[[str, int, bytes], bytes]
 class Frame:
     """One entry as it goes out: whole, or as its leaf alone, each made when it is first asked for.
 
-    `statement` is for deciding who sees it. `told` is a control event that goes to every subscriber after the
-    entry, whatever they filter or see.
+    `told` is a control event that goes to every subscriber after the entry, whatever they filter or see.
     """
 
-    __slots__ = ("_form", "_leaf", "_source", "_whole", "entry", "statement", "told")
+    __slots__ = ("_form", "_leaf", "_source", "_statement", "_whole", "entry", "told")
 
     def __init__(self, entry: StoredEntry, source: str, form: Form, told: bytes) -> None:
         self.entry = entry
-        self.statement: Mapping[str, Any] = LazyStatement(entry.statement)
         self.told = told
         self._source = source
         self._form = form
+        self._statement: LazyStatement | None = None
         self._whole = self._leaf = b""
+
+    @property
+    def statement(self) -> Mapping[str, Any]:
+        """The statement, for deciding who sees it; decoded when somebody looks into it."""
+        if self._statement is None:
+            self._statement = LazyStatement(self.entry.statement)
+        return self._statement
+
+    @property
+    def looked_into(self) -> bool:
+        """Tell whether anybody has looked into the statement."""
+        return self._statement is not None and self._statement.decoded
 
     @property
     def whole(self) -> bytes:

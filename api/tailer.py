@@ -17,7 +17,7 @@ import contextlib
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -57,6 +57,7 @@ class Tailer:
     Attributes:
         source: the study's address, as events name it.
         size: the log as far as it was followed.
+        turn: counts how often something may have been new.
         ticks: counts `TICK_S` since the start.
         controls: counts pages with entries that may have changed who may do what.
         checkpoint: size and event of the newest one that was published.
@@ -70,13 +71,14 @@ class Tailer:
         self._seats: Counter[Audience] = Counter()
         self._audiences: tuple[Audience, ...] = ()
         self._shelf = Shelf(self._load)
-        self._changed = asyncio.Event()
+        self._waiting: list[asyncio.Future[None]] = []
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
         self._starting = asyncio.Lock()
         self._tick: asyncio.TimerHandle | None = None
         self.draining = False
         self.size = 0
+        self.turn = 0
         self.ticks = 0
         self.controls = 0
         self.checkpoint: tuple[int, bytes] | None = None
@@ -136,13 +138,18 @@ class Tailer:
         except StoreError:
             return cursor, b""
 
-    async def wait(self) -> None:
+    def wait(self) -> Awaitable[None]:
         """Wait until there may be something new, at most `TICK_S`."""
-        await self._changed.wait()
+        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(waiter)
+        return waiter
 
     def _wake(self) -> None:
-        self._changed.set()
-        self._changed = asyncio.Event()
+        self.turn += 1
+        waiting, self._waiting = self._waiting, []
+        for waiter in waiting:
+            if not waiter.done():  # who has left is cancelled
+                waiter.set_result(None)
 
     def _look_around(self, loop: asyncio.AbstractEventLoop) -> None:
         self.ticks += 1

@@ -30,6 +30,11 @@ class LazyStatement(Mapping[str, Any]):
             self._plain = orjson.loads(self._raw)
         return self._plain
 
+    @property
+    def decoded(self) -> bool:
+        """Tell whether a member was asked for."""
+        return self._plain is not None
+
     def __getitem__(self, key: str) -> Any:
         return self.plain[key]
 

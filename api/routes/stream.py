@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import aclosing, suppress
+from contextlib import aclosing, closing, suppress
 from typing import Final, cast
 from urllib.parse import quote, urlencode
 
@@ -41,22 +41,48 @@ _LINES_ASKED: Final = (LINES_MEDIA, "application/x-ndjson", "application/x-jsonl
 KEEPALIVE_TICKS: Final = 15
 ASK_AGAIN_TICKS: Final = 5
 STALL_S: Final = 60.0
+LOOKS: Final = 8
+"""How often in that time it is looked at whether a write stalls; it may be told an eighth later."""
 MAX_STREAMS: Final = 1_000
 HEADERS: Final = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no", "Vary": f"{VARY}, Accept"}
+
+
+class _Writes:
+    """Writes of one answer; looks now and then whether one waits too long, as a timer for each costs more."""
+
+    def __init__(self, send: Send, stalled: asyncio.Timeout) -> None:
+        self._send = send
+        self._stalled = stalled
+        self._loop = asyncio.get_running_loop()
+        self._since: float | None = None
+        self._looking = self._loop.call_later(STALL_S / LOOKS, self._look)
+
+    async def __call__(self, message: Message) -> None:
+        self._since = self._loop.time()
+        await self._send(message)
+        self._since = None
+
+    def close(self) -> None:
+        """Look no more."""
+        self._looking.cancel()
+
+    def _look(self) -> None:
+        if self._since is not None and self._loop.time() - self._since >= STALL_S:
+            self._stalled.reschedule(self._loop.time())
+        else:
+            self._looking = self._loop.call_later(STALL_S / LOOKS, self._look)
 
 
 class Streaming(EventSourceResponse):
     """An answer that ends when its reader takes nothing for `STALL_S`: a seat is not held for the absent."""
 
     async def stream_response(self, send: Send) -> None:
-        async def in_time(message: Message) -> None:
-            async with asyncio.timeout(STALL_S):
-                await send(message)
-
         # Closed at once and not some time later, so that nobody is counted who has gone.
         async with aclosing(cast("AsyncIterator[bytes]", self.body_iterator)):  # type: ignore[type-var]
             with suppress(TimeoutError):
-                await super().stream_response(in_time)
+                async with asyncio.timeout(None) as stalled:
+                    with closing(_Writes(send, stalled)) as writes:
+                        await super().stream_response(writes)
 
 
 class Rights:
@@ -121,6 +147,7 @@ async def events(
     spoken = tailer.ticks
     with tailer.seat(who) as ring:
         while not tailer.draining:
+            turn = tailer.turn
             if not await hold():
                 yield control("access-ended", after=cursor - 1)
                 return
@@ -147,8 +174,8 @@ async def events(
                 yield out
             elif cursor != before:
                 await asyncio.sleep(0)  # all was filtered out: let the others have a turn
-            else:
-                await tailer.wait()
+            if tailer.turn == turn and (cursor >= tailer.size or cursor == before):
+                await tailer.wait()  # nothing can be new: whatever changes begins another turn
         yield control("server-draining", after=cursor - 1)
 
 

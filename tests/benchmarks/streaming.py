@@ -52,6 +52,7 @@ PER_COMMIT: Final = 250
 PAGE: Final = 500
 STALLED: Final = 4
 SUBSCRIBERS: Final = 100
+Parts = Sequence[Sequence[bytes]]
 ENTRY: Final = b'\n{"specversion"'
 
 
@@ -238,26 +239,57 @@ def deliveries(trial: SmallLedger, plan: Plan) -> None:
                 rings.append(asyncio.run(_by_ring(trial.ledger, pieces[:count], batch, sinks)))
                 sinks = [kind(null) for _ in range(SUBSCRIBERS)]
                 queues.append(asyncio.run(_by_queue(pieces[:count], batch, sinks)))
-            ratios = sorted(ring / queue for ring, queue in zip(rings, queues, strict=True))
-            print(
-                f"  {name + ', committed by':24}{batch:>4}:  ring {statistics.median(rings):>11,.0f}/s   "
-                f"queues {statistics.median(queues):>9,.0f}/s   {statistics.median(ratios):5.1f} x   "
-                f"({ratios[0]:.1f} to {ratios[-1]:.1f})"
-            )
+            _ratio(f"{name}, committed by {batch:>4}:", rings, queues)
+    rings, queues = [], []
+    for _ in range(plan.rounds):
+        sinks = [Sink(null) for _ in range(SUBSCRIBERS)]
+        rings.append(asyncio.run(_by_ring(trial.ledger, pieces, 1, sinks, thread=True)))
+        sinks = [Sink(null) for _ in range(SUBSCRIBERS)]
+        queues.append(asyncio.run(_by_queue(pieces, 1, sinks, thread=True)))
+    _ratio("written, one by one out of a thread:", rings, queues)
     os.close(null)
 
 
-async def _by_ring(ledger: Ledger, pieces: Sequence[bytes], batch: int, sinks: Sequence[Sink]) -> float:
+def _ratio(name: str, rings: Sequence[float], queues: Sequence[float]) -> None:
+    ratios = sorted(ring / queue for ring, queue in zip(rings, queues, strict=True))
+    print(
+        f"  {name:38} ring {statistics.median(rings):>11,.0f}/s   "
+        f"queues {statistics.median(queues):>9,.0f}/s   "
+        f"{statistics.median(ratios):5.1f} x   ({ratios[0]:.1f} to {ratios[-1]:.1f})"
+    )
+
+
+def _hand_over(loop: asyncio.AbstractEventLoop, put: Callable[[Sequence[bytes]], None], parts: Parts) -> None:
+    """Hand parts over in a thread, one by one, as the tailer does: it does not wait for the event loop."""
+    for part in parts:
+        loop.call_soon_threadsafe(put, part)
+        time.sleep(0)  # as if the next were read first: whoever wants to run may
+
+
+async def _publish(put: Callable[[Sequence[bytes]], None], parts: Parts, *, thread: bool) -> None:
+    """Give parts out: each when the last was taken by everybody, or out of a thread."""
+    if thread:
+        await asyncio.to_thread(_hand_over, asyncio.get_running_loop(), put, parts)
+        return
+    for part in parts:
+        put(part)
+        await asyncio.sleep(0)
+
+
+async def _by_ring(
+    ledger: Ledger, pieces: Sequence[bytes], batch: int, sinks: Sequence[Sink], *, thread: bool = False
+) -> float:
     tailer = Tailer(ledger, SOURCE)
     wanted = sum(map(len, pieces))
     tasks = [asyncio.create_task(_take(tailer, sink)) for sink in sinks]
     while tailer.subscribers < len(sinks):
         await asyncio.sleep(0)
+
+    def put(part: Sequence[bytes]) -> None:
+        tailer._publish(Grown(size=tailer.size + len(part), pieces={EVERYBODY: part}, control=False))
+
     begun = time.perf_counter()
-    for start in range(0, len(pieces), batch):
-        part = pieces[start : start + batch]
-        tailer._publish(Grown(size=start + len(part), pieces={EVERYBODY: part}, control=False))
-        await asyncio.sleep(0)
+    await _publish(put, [pieces[at : at + batch] for at in range(0, len(pieces), batch)], thread=thread)
     while any(sink.received < wanted for sink in sinks):
         await asyncio.sleep(0)
     took_s = time.perf_counter() - begun
@@ -271,7 +303,9 @@ async def _take(tailer: Tailer, sink: Sink) -> None:
         await sink.write(chunk)
 
 
-async def _by_queue(pieces: Sequence[bytes], batch: int, sinks: Sequence[Sink]) -> float:
+async def _by_queue(
+    pieces: Sequence[bytes], batch: int, sinks: Sequence[Sink], *, thread: bool = False
+) -> float:
     queues: list[asyncio.Queue[bytes]] = [asyncio.Queue() for _ in sinks]
 
     async def take(queue: asyncio.Queue[bytes], sink: Sink) -> None:
@@ -280,12 +314,14 @@ async def _by_queue(pieces: Sequence[bytes], batch: int, sinks: Sequence[Sink]) 
 
     tasks = [asyncio.create_task(take(*each)) for each in zip(queues, sinks, strict=True)]
     await asyncio.sleep(0)
-    begun = time.perf_counter()
-    for start in range(0, len(pieces), batch):
-        for piece in pieces[start : start + batch]:
+
+    def put(part: Sequence[bytes]) -> None:
+        for piece in part:
             for queue in queues:
                 queue.put_nowait(piece)
-        await asyncio.sleep(0)
+
+    begun = time.perf_counter()
+    await _publish(put, [pieces[at : at + batch] for at in range(0, len(pieces), batch)], thread=thread)
     await asyncio.gather(*tasks)
     return len(pieces) * len(sinks) / (time.perf_counter() - begun)
 
