@@ -12,6 +12,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from projections.reader import is_marker
+from projections.signed import INDEXES
 
 MEANINGS: Final[Mapping[str, str]] = {
     "authorship": "I made this record",
@@ -24,6 +25,10 @@ MEANINGS: Final[Mapping[str, str]] = {
 """What a signature says, in the words of the pages where it is made."""
 
 _INSTANT: Final = re.compile(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d(?::\d\d)?)(?:\.\d+)?(Z|[+-]\d\d:\d\d)")
+_HASH: Final = re.compile(r"[0-9a-f]{64}")
+_EVENTS: Final = frozenset({"event", "statement"})
+SHORT: Final = 12
+"""So many digits of a hash tell the entries of one page apart."""
 _TIMES: Final = frozenset({"utc", "local", "text", "utc_latest"})
 
 
@@ -37,7 +42,7 @@ def shown(base: str, name: str, value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, dict):
-        return _object(base, value)
+        return _object(base, value, "index" if name in INDEXES else None)
     if isinstance(value, list):
         parts = [shown(base, name, each) for each in value]
         return ", ".join(parts) if all(is_fact(each) for each in value) else "<br>".join(parts)
@@ -52,7 +57,7 @@ def shown(base: str, name: str, value: Any) -> str:
     return in_time(str(value))
 
 
-def _object(base: str, value: Mapping[str, Any]) -> str:
+def _object(base: str, value: Mapping[str, Any], kind: str | None = None) -> str:
     if value.keys() == {"value", "unit"}:
         return f"{escape(str(value['value']))} {escape(str(value['unit']))}"
     if value.keys() <= _TIMES and "utc" in value:
@@ -63,11 +68,19 @@ def _object(base: str, value: Mapping[str, Any]) -> str:
         '<span class="inner">'
         + "".join(
             f'<span class="pair"><span class="key">{escape(plain_words(name))}</span> '
-            f"{shown(base, name, each)}</span>"
+            f"{cell(base, kind or name, each)}</span>"
             for name, each in value.items()
         )
         + "</span>"
     )
+
+
+def cell(base: str, name: str, value: Any) -> str:
+    """Write a value in a table's cell: of an event's hash its beginning, which leads to the entry."""
+    if name not in _EVENTS or not isinstance(value, str) or _HASH.fullmatch(value) is None:
+        return shown(base, name, value)
+    place = f"{attribute(base)}/events/{value}.html"
+    return f'<a href="{place}" title="{value}"><code>{value[:SHORT]}…</code></a>'
 
 
 def signer(actor: Mapping[str, Any]) -> str:

@@ -16,7 +16,7 @@ from urllib.parse import quote, urlencode
 import orjson
 
 from api import sight
-from api.cells import MEANINGS, attribute, escape, in_time, is_fact, signer
+from api.cells import MEANINGS, attribute, cell, escape, in_time, is_fact, signer
 from api.cells import plain_words as plain_words
 from api.cells import shown as shown
 from ledger.lines import counted
@@ -179,9 +179,12 @@ def fragment(base: str, value: Any, level: int, of: str = "") -> str:
         return f"<p>{shown(base, '', value)}</p>"
     if not isinstance(value, dict) or is_fact(value):
         return f"<p>{shown(base, '', value)}</p>"
-    facts = [(name, each) for name, each in value.items() if is_fact(each)]
+    facts = [(name, each) for name, each in value.items() if is_fact(each) and each != []]
+    none = [plain_words(name) for name, each in value.items() if each == []]
     parts = [(name, each) for name, each in value.items() if not is_fact(each)]
     written = _facts(base, facts, "index" if of in INDEXES else None) if facts else ""
+    if none:
+        written += f'<p class="aside">None here: {escape(", ".join(none))}.</p>'
     heading = min(level, 5)
     for name, each in parts:
         written += (
@@ -203,7 +206,7 @@ def table(base: str, columns: Sequence[Column], rows: Sequence[Mapping[str, Any]
         return '<p class="nothing">Nothing to show.</p>'
     return grid(
         columns,
-        [[shown(base, column.name, row.get(column.name)) for column in columns] for row in rows],
+        [[cell(base, column.name, row.get(column.name)) for column in columns] for row in rows],
         label,
         [_anchor(row) for row in rows],
     )

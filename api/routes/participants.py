@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from starlette.responses import Response
 
-from api import openings
+from api import openings, pages
 from api.answers import answer, last_index, next_page
 from api.call import Call
 from api.openings import NOTHING, Looked, Noted
@@ -16,6 +16,7 @@ from api.reading import Folded
 from api.sorting import sort_of
 from api.tables import csv_text
 from api.wanted import require_participant
+from ledger.lines import counted
 from ledger.store.port import Head, Reads
 from ledger.verify.options import Scope
 from projections.enrolment import participants as participants_list
@@ -41,7 +42,27 @@ def participants(call: Call) -> Response:
     page = rest[:limit]
     links = next_page(call, page[-1]["participant"]) if len(rest) > limit else {}
     value = {"participants": page, "count": len(rows)}
-    return answer(call, value, head, last=last, csv=csv_text(page), links=links)
+    csv = csv_text(page)
+    return answer(
+        call, value, head, last=last, csv=csv, links=links, page=lambda: _list(call, page, len(rows))
+    )
+
+
+def _list(call: Call, rows: list[dict[str, Any]], count: int) -> pages.Page:
+    """Lay the list out as one table, whose headings sort."""
+    names = (*COLUMNS[:3], "milestones", COLUMNS[3])
+    columns = []
+    for name in names:
+        href, state = pages.sort_link(call, name, call.query.get("sort")) if name in COLUMNS else (None, None)
+        hint = "the newest entry that the status depends on" if name == "status_index" else ""
+        columns.append(
+            pages.Column(name=name, label=pages.plain_words(name), hint=hint, sort=href, sorted=state)
+        )
+    lead = (
+        f"{counted(count, 'participant', 'participants')} of the reader's sites, with status and milestones."
+    )
+    body = pages.table(pages.base_of(call), columns, rows, "Participants")
+    return pages.Page(title="Participants", lead=lead, body=body)
 
 
 def _after(rows: list[dict[str, Any]], after: str, sort: Sort) -> list[dict[str, Any]]:

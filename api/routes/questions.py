@@ -10,7 +10,7 @@ from starlette.responses import Response
 from api import openings, pages, sight
 from api.answers import answer, last_index, next_page
 from api.call import MAX_LIMIT, Call
-from api.cells import escape
+from api.cells import cell, escape
 from api.openings import Looked
 from api.operations import INDEX, KNOWN, PURPOSE, Operation, Parameter
 from api.problems import ProblemError
@@ -163,7 +163,7 @@ def _page(
     by_index = {each["index"]: each for each in signatures}
     cells = [
         [
-            *(pages.shown(base, each.name, row[each.name]) for each in shown),
+            *(cell(base, each.name, row[each.name]) for each in shown),
             pages.signature_cell(by_index.get(row["index"])),
         ]
         for row in rows

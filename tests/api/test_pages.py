@@ -138,6 +138,37 @@ def test_a_report_that_a_role_does_not_see_says_so(site: Site, name: str, who: s
     assert "withheld" not in site.get("/projections/visits", who).json()
 
 
+def test_the_list_is_sorted_by_its_headings_and_leads_to_records(site: Site) -> None:
+    """Each column that can be sorted by has a link, milestones lead to their entries."""
+    page = site.get("/participants.html?sort=-status_index", "auditor").text
+    for name in ("participant", "site", "status"):
+        assert f'href="?sort={name}"' in page
+    assert 'aria-sort="descending"><a href="?sort=status_index"' in page
+    (row, *_) = site.get("/participants", "auditor").json()["participants"]
+    registered = row["milestones"]["registered"]
+    assert f'<a href="{BASE}/events/{registered}.html">{registered}</a>' in page
+    assert f"{site.get('/participants', 'auditor').json()['count']} participants" in page
+
+
+def test_an_event_in_a_table_is_told_by_its_beginning(site: Site) -> None:
+    """A hash takes no half of the screen: the whole one is in the link and in the title."""
+    path = f"/participants/{PARTICIPANT}/timeline"
+    event = site.get(path, "auditor").json()["timeline"][0]["event"]
+    page = site.get(page_of(path), "auditor").text
+    assert f'<a href="{BASE}/events/{event}.html" title="{event}"><code>{event[:12]}…</code></a>' in page
+    assert site.get(f"/events/{event}.html", "auditor").status_code == 200
+    assert f">{event}<" in site.get(f"/events/{event}.html", "auditor").text
+
+
+def test_what_there_is_none_of_is_told_in_one_line(site: Site) -> None:
+    """Lists without anything take no row each."""
+    value = site.get(f"/participants/{PARTICIPANT}", "auditor").json()
+    empty = [name.replace("_", " ") for name, each in value.items() if each == []]
+    assert empty
+    page = site.get(f"/participants/{PARTICIPANT}.html", "auditor").text
+    assert f"None here: {', '.join(empty)}." in page
+
+
 def test_what_stands_in_data_is_never_markup(own_site: Site) -> None:
     """A reason that looks like a script is text on the page."""
     text = "<script>alert(1)</script>"
