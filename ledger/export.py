@@ -19,6 +19,7 @@ import shutil
 import stat
 import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -34,6 +35,7 @@ from ledger.datakeys import DataKeys
 from ledger.errors import RefusedError, StoreError
 from ledger.leaf import is_salted
 from ledger.merkle import prove_consistency
+from ledger.new_file import unwritable
 from ledger.note import parse_note
 from ledger.proof import add_checkpoint_body
 from ledger.roles import SIGHTS, sees_scope, sees_stream
@@ -96,7 +98,7 @@ def export_bundle(
         if not 1 <= old <= checkpoint.size:
             raise RefusedError("EXPORT_SIZE", f"expected old sizes from 1 to {checkpoint.size}, got {old}")
     if out.exists() or out.is_symlink():
-        raise RefusedError("OUT_EXISTS", "there is something at the place to write to")
+        raise RefusedError("OUT_EXISTS", f"there is something at {out.name} already")
     with store.snapshot() as reads:
         if reads.size < checkpoint.size:
             raise StoreError("STORE_BEHIND", "the store is behind the published checkpoint")
@@ -268,6 +270,8 @@ class _Sink(Protocol):
 
     def finish(self) -> None: ...
 
+    def abandon(self) -> None: ...
+
 
 def _write(plan: _Plan, out: Path) -> Exported:
     """Write all files in byte order of their names beside the place, then move them there."""
@@ -280,11 +284,14 @@ def _write(plan: _Plan, out: Path) -> Exported:
             sink.put(name, data)
         sink.finish()
         partial.rename(out)
-    except BaseException:
+    except BaseException as error:
+        sink.abandon()
         if partial.is_dir():
             shutil.rmtree(partial, ignore_errors=True)
         else:
             partial.unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            raise unwritable(out, error) from error
         raise
     return Exported(size=plan.size, files=len(plan.files), manifest_sha256=manifest.hexdigest())
 
@@ -297,7 +304,7 @@ def _in_order(plan: _Plan) -> Iterator[tuple[str, bytes]]:
 class _DirectorySink:
     def __init__(self, root: Path) -> None:
         self._root = root
-        _claim(lambda: root.mkdir(mode=0o755))
+        _claim(root, lambda: root.mkdir(mode=0o755))
 
     def put(self, name: str, data: bytes) -> None:
         path = self._root / name
@@ -308,13 +315,17 @@ class _DirectorySink:
     def finish(self) -> None:
         """Nothing is left open."""
 
+    def abandon(self) -> None:
+        """Nothing is left open."""
+
 
 class _ZipSink:
     def __init__(self, path: Path, files: int) -> None:
         if files >= zipfile.ZIP_FILECOUNT_LIMIT:
             raise RefusedError("EXPORT_SIZE", "too many files for a zip: write a directory")
-        _claim(lambda: os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, FILE_MODE)))
-        self._zip = zipfile.ZipFile(path, "w", zipfile.ZIP_STORED, allowZip64=False)
+        _claim(path, lambda: os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, FILE_MODE)))
+        self._file = path.open("wb")
+        self._zip = zipfile.ZipFile(self._file, "w", zipfile.ZIP_STORED, allowZip64=False)
 
     def put(self, name: str, data: bytes) -> None:
         info = zipfile.ZipInfo(name, ZIP_DATE)
@@ -327,12 +338,19 @@ class _ZipSink:
 
     def finish(self) -> None:
         self._zip.close()
+        self._file.close()
+
+    def abandon(self) -> None:
+        """Let go of what can't be written any more, without a word: the reason is told already."""
+        for each in (self._zip, self._file):
+            with suppress(OSError):
+                each.close()
 
 
-def _claim(make: Callable[[], None]) -> None:
+def _claim(path: Path, make: Callable[[], None]) -> None:
     try:
         make()
     except FileExistsError as error:
-        raise RefusedError("OUT_EXISTS", "an unfinished bundle lies beside the place to write to") from error
+        raise RefusedError("OUT_EXISTS", f"an unfinished {path.name} lies beside the place") from error
     except OSError as error:
-        raise StoreError("STORE_IO", f"the bundle can't be written: {error.strerror}") from error
+        raise unwritable(path, error) from error

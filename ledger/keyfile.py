@@ -345,16 +345,16 @@ def _write_new(path: Path, data: bytes) -> None:
     try:
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
     except FileExistsError:
-        raise StoreError("KEY_FILE_EXISTS", "expected no file for the new key, found one") from None
+        raise StoreError("KEY_FILE_EXISTS", f"expected no file {path.name}, found one") from None
     except OSError as error:
-        raise StoreError("KEY_FILE_IO", f"the key file cannot be made: error {error.errno}") from None
+        raise StoreError("KEY_FILE_IO", f"{path.name} cannot be made: {error.strerror}") from None
     try:
         _replace(path, data)
     except BaseException as error:
         with suppress(OSError):
             path.unlink()
         if isinstance(error, OSError):
-            raise StoreError("KEY_FILE_IO", f"the key file cannot be written: error {error.errno}") from None
+            raise StoreError("KEY_FILE_IO", f"{path.name} cannot be written: {error.strerror}") from None
         raise
 
 

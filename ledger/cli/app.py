@@ -106,7 +106,8 @@ def run(arguments: Sequence[str]) -> int:
         sys.stderr.close()
         return DONE
     except OSError as error:
-        return _say(f"error: {error.strerror or 'the system refused'}: {error.filename or ''}", UNUSABLE)
+        where = "" if error.filename is None else f": {error.filename}"
+        return _say(f"error: {error.strerror or 'the system refused'}{where}", UNUSABLE)
     except Exception as error:
         if isinstance(error, typer.BadParameter) or hasattr(error, "format_message"):
             message = error.format_message()

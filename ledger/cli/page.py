@@ -10,7 +10,7 @@ import typer
 
 from ledger.browser import verify_html
 from ledger.cli.terminal import AsJson, show
-from ledger.errors import StoreError
+from ledger.new_file import new_file
 
 
 def register(app: typer.Typer) -> None:
@@ -23,10 +23,8 @@ def _verify_page(
     as_json: AsJson = False,
 ) -> None:
     page = verify_html()
-    try:
-        out.write_bytes(page)
-    except OSError as error:
-        raise StoreError("FILE", f"can't write {out.name}: {error.strerror}") from error
+    with new_file(out, replace=True) as file:
+        file.write(page)
     if as_json:
         show({"file": str(out), "sha256": sha256(page).hexdigest(), "size": len(page)}, as_json)
         return

@@ -24,6 +24,7 @@ from ledger.identity.assertions import make_assertion
 from ledger.identity.database import AccountsDatabase
 from ledger.identity.reach import Head, roles_of
 from ledger.keys import SigningKey
+from ledger.lines import counted
 from ledger.prepare import Signer
 from ledger.sources import SystemSources
 from ledger.state.people import LOGIN_UNLOCKED
@@ -135,10 +136,12 @@ def list_people(directory: Directory, as_json: AsJson = False) -> None:
     if as_json:
         show({"people": rows}, as_json=True)
         return
+    width = max((len(row["person"]) for row in rows), default=0)
     for row in rows:
         access = "password" if row["password_set"] else "invited" if row["invited_until"] else "no password"
         state, roles = "active" if row["active"] else "disabled", " ".join(row["roles"]) or "-"
-        print(f"{row['person']:<16} {state:<8}  {access:<11}  {row['sessions']} sessions  {roles}")
+        sessions = counted(row["sessions"], "session", "sessions")
+        print(f"{row['person']:<{width}}  {state:<8}  {access:<11}  {sessions}  {roles}")
 
 
 def assert_key(

@@ -14,10 +14,13 @@ auditor's policy, or a time-stamping authority, had vouched for the checkpoint t
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Final
 
 from ledger.checkpoint import check_timed
+from ledger.errors import StoreError
 from ledger.leaf import Leaf
 from ledger.note import parse_note
 from ledger.policy import TrustPolicy
@@ -30,6 +33,10 @@ _UNREADABLE: Final = b" " * AT_BYTES
 _SECOND_US: Final = 1_000_000
 
 
+class TimesError(StoreError):
+    """The auditor's own file can't be written: this says nothing of the bundle."""
+
+
 class Brackets:
     """Writes the line of every entry, in index order; keeps of each leaf when it was recorded, on disk."""
 
@@ -37,9 +44,13 @@ class Brackets:
         """Open the file; None: nothing is written.
 
         Raises:
-            OSError: it can't be written.
+            TimesError: it can't be written.
         """
-        self._out: IO[str] | None = None if path is None else path.open("w", encoding="ascii", newline="\n")
+        self._name = "" if path is None else path.name
+        with self._told():
+            self._out: IO[str] | None = (
+                None if path is None else path.open("w", encoding="ascii", newline="\n")
+            )
         self._witnessed = witnessed
         self._ats = Spool()
         self._size = 0
@@ -57,12 +68,22 @@ class Brackets:
                 row["seen"] = seen.decode()
         if self._witnessed is not None:
             row["witnessed"] = self._witnessed
-        self._out.write(json.dumps(row, sort_keys=True, separators=(",", ":")) + "\n")
+        with self._told():
+            self._out.write(json.dumps(row, sort_keys=True, separators=(",", ":")) + "\n")
 
     def close(self) -> None:
         """Close the file."""
         if self._out is not None:
-            self._out.close()
+            with self._told():
+                self._out.close()
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            detail = f"{self._name} can't be written: {error.strerror}"
+            raise TimesError("STORE_IO", detail, field="--times") from error
 
 
 def witnessed_at(note: bytes, policy: TrustPolicy) -> str | None:

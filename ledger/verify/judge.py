@@ -19,7 +19,7 @@ from ledger.errors import FormatError, LedgerError
 from ledger.merkle import leaf_hash
 from ledger.note import COSIGNATURE_ML_DSA_44, MAX_NOTE_BYTES
 from ledger.policy import TrustPolicy, check_quorum
-from ledger.verify.brackets import Brackets, witnessed_at
+from ledger.verify.brackets import Brackets, TimesError, witnessed_at
 from ledger.verify.bundle import Bundle, open_bundle
 from ledger.verify.epochs import link
 from ledger.verify.files import STAMP, check_forks, check_names, check_proofs
@@ -41,7 +41,11 @@ def _silent(done: int, size: int) -> None:
 
 
 def verify(path: Path, options: Options, progress: Progress = _silent) -> Report:
-    """Verify the bundle at a path; never raises for what is in it."""
+    """Verify the bundle at a path; never raises for what is in it.
+
+    Raises:
+        TimesError: the file for the times can't be written.
+    """
     run = _Run(options, progress)
     try:
         bundle = open_bundle(path)
@@ -50,6 +54,8 @@ def verify(path: Path, options: Options, progress: Progress = _silent) -> Report
         return run.finish(complete=False)
     try:
         return run.judge(bundle)
+    except TimesError:
+        raise
     except Exception as error:  # the edge: hostile input gets a verdict, never a traceback, and never a pass
         run.report(finding("UNJUDGED", f"the verifier failed with {type(error).__name__}"))
         return run.finish(complete=False)

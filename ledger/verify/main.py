@@ -56,6 +56,9 @@ def main(argv: Sequence[str]) -> int:
     except KeyboardInterrupt:
         print("trial-ledger verify: interrupted, nothing is judged", file=sys.stderr)
         return EXIT_INTERRUPTED
+    except LedgerError as error:
+        print(f"trial-ledger verify: {error}", file=sys.stderr)
+        return EXIT_UNUSABLE
     text = as_json(report) + "\n" if arguments.json else as_text(report, identity=arguments.identity)
     # A terminal of another encoding than UTF-8 must not stop a verdict.
     sys.stdout.write(

@@ -5,6 +5,7 @@ What sets and signs pages is imported when one is made: every other command is q
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -12,7 +13,8 @@ import typer
 
 from ledger.cli.terminal import AsJson, Directory, opened, passphrase_for, read_file, say, show
 from ledger.directory import KEK, KEYS, open_store, read_config
-from ledger.errors import FormatError, RefusedError
+from ledger.errors import FormatError
+from ledger.new_file import new_file
 from ledger.sources import SystemSources
 from ledger.verify.options import Scope
 
@@ -65,8 +67,6 @@ def copy(
     from projections.copies.issuing import Wanted, issue_copy
 
     scope, format_ = _scope(participant, site), _format(out)
-    if out.exists() or out.is_symlink():
-        raise RefusedError("OUT_EXISTS", "there is something at the place to write to")
     document = document_of(directory)
     wanted = Wanted(
         scope=scope,
@@ -77,10 +77,14 @@ def copy(
         format=format_,
         study=read_config(directory).study,
     )
-    with opened(directory) as ledger:
-        issued = issue_copy(ledger, document, wanted)
-    with out.open("xb") as file:
-        file.write(issued.data)
+    with new_file(out) as file, opened(directory) as ledger:
+
+        def keep(data: bytes) -> None:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+
+        issued = issue_copy(ledger, document, wanted, keep)
     show(
         {
             "index": issued.index,

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -84,8 +85,10 @@ class Made:
     verdicts: dict[str, str]
 
 
-def issue_copy(ledger: Ledger, document: DocumentSigner, wanted: Wanted) -> Issued:
-    """Issue a certified copy.
+def issue_copy(
+    ledger: Ledger, document: DocumentSigner, wanted: Wanted, keep: Callable[[bytes], None] | None = None
+) -> Issued:
+    """Issue a certified copy; `keep` takes its bytes before the log says that it was issued.
 
     Raises:
         FormatError: `SCOPE` for a participant or a site that the log does not have.
@@ -108,10 +111,13 @@ def issue_copy(ledger: Ledger, document: DocumentSigner, wanted: Wanted) -> Issu
             _note_openings(ledger, source, wanted)
             size = source.checkpoint.size
             made = make_copy(source, judge(ledger, path, source), path.read_bytes(), study=wanted.study)
-    signed = sign_copy(made.pdf, document, reason=_REASON)
-    issued = _attest(ledger, wanted, size, signed, "pdf")
+    pdf = signed = sign_copy(made.pdf, document, reason=_REASON)
     if wanted.format == "zip":
-        signed = pack(signed, made.attached, made.workbook)
+        signed = pack(pdf, made.attached, made.workbook)
+    if keep is not None:
+        keep(signed)
+    issued = _attest(ledger, wanted, size, pdf, "pdf")
+    if wanted.format == "zip":
         issued = _attest(ledger, wanted, size, signed, "zip")
     return Issued(
         data=signed,

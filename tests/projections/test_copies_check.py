@@ -81,7 +81,7 @@ def test_a_later_bundle_answers_as_the_log_does(made: SmallLedger, copied: Path,
 @pytest.mark.parametrize(
     ("arguments", "code", "exit_code"),
     [
-        (["copy.doc", *WHO], "FORMAT", 3),
+        (["copy.doc", *WHO], "FORMAT", 2),
         (["copy.pdf", *WHO], "OUT_EXISTS", 1),
         (["new.pdf", *WHO, "--participant", PARTICIPANT, "--site", "SA-01"], "SCOPE", 2),
         (["new.pdf", "--to", "nobody", "--role", "investigator"], "PERSON_UNKNOWN", 1),
