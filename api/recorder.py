@@ -93,7 +93,7 @@ class Recorder:
             for (_, future), outcome in zip(batch, outcomes, strict=True):
                 _settle(future, outcome)
             if self._waiting:
-                self._begin(loop)
+                loop.call_soon(self._begin, loop)  # once those who were told have handed in again
             else:
                 self._busy = False
 

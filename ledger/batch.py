@@ -20,7 +20,7 @@ from ledger.fold import LogFold, load_entry
 from ledger.leaf import Leaf
 from ledger.merkle import Frontier, GrownHashes, InclusionProofs, leaf_hash, read_frontier
 from ledger.note import NoteSigner
-from ledger.proof import format_receipt
+from ledger.proof import Lines, format_receipt
 from ledger.recorded import Recorded
 from ledger.sources import Sources
 from ledger.statement import Seen, Statement
@@ -210,10 +210,10 @@ class Batch:
     def receipt_all(self, outcomes: Sequence[Recorded | LedgerError]) -> None:
         """Make the receipts of what is new in this commit; they count once it is durable."""
         assert self.head is not None  # noqa: S101  `commit` was called
+        note, lines = self.head.note, Lines()
         for outcome in outcomes:
             if isinstance(outcome, Recorded) and not outcome.again:
-                proof = self.prove(outcome.index)
-                receipt = format_receipt(outcome.leaf, outcome.index, proof, self.head.note)
+                receipt = format_receipt(outcome.leaf, outcome.index, self.prove(outcome.index), note, lines)
                 # Nobody else has the outcome yet; it is frozen for everyone to whom it is given.
                 object.__setattr__(outcome, "receipt", receipt)
 

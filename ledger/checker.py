@@ -24,9 +24,9 @@ import signal
 import subprocess
 import sys
 from collections.abc import Sequence
-from typing import IO, Final
+from typing import IO, Final, NamedTuple
 
-from ledger.authorisation import check_signature_set, check_signatures, signers
+from ledger.authorisation import check_signatures
 from ledger.authority import Authority
 from ledger.envelope import EventHash, pae
 from ledger.errors import SignatureError
@@ -43,8 +43,13 @@ _PIPE_BYTES: Final = 1 << 20
 _READY: Final = b"\2"
 _POINT, _SIGNATURE, _NUMBER = 32, 64, 4
 
-Check = tuple[bytes, bytes, bytes]
-"""Public point, signature, and the bytes that were signed."""
+
+class Check(NamedTuple):
+    """One signature to be checked: by which key, the signatures that it is all of, the bytes signed."""
+
+    key: PublicKey
+    sigs: tuple[KeySignature, ...]
+    message: bytes
 
 
 class Checker:
@@ -124,8 +129,8 @@ class Checker:
         process = self._process
         assert process is not None and process.stdin is not None  # noqa: S101, PT018  it is ready
         parts = [len(checks).to_bytes(_NUMBER, "big")]
-        for point, signature, message in checks:
-            parts += (point, signature, len(message).to_bytes(_NUMBER, "big"), message)
+        for key, (signature,), message in checks:
+            parts += (key.point, signature.sig, len(message).to_bytes(_NUMBER, "big"), message)
         try:
             process.stdin.write(b"".join(parts))
         except OSError:
@@ -152,10 +157,10 @@ class Checks:
             SignatureError: as `check_signatures`.
         """
         ahead = self._ahead[n] if n < len(self._ahead) else None
-        if ahead is not None and self._holds(self._places[n]):
-            check_signature_set(statement, leaf)
-            if [key.point for key in signers(authority, statement)] == [ahead[0]]:
-                return
+        if ahead is not None and leaf.sigs is ahead.sigs and self._holds(self._places[n]):
+            key = authority.keys.get(statement.key.id)
+            if key is not None and key.public is ahead.key:
+                return  # these signatures are the whole set of the statement: `_ahead` has looked
         check_signatures(authority, statement, leaf)
 
     def _holds(self, at: int) -> bool:
@@ -170,13 +175,14 @@ class Checks:
 def _ahead(authority: Authority, submission: Submission) -> Check | None:
     """Return the check of a statement that one Ed25519 key signs which the log knows."""
     statement, sigs = submission.statement, submission.sigs
-    key = authority.keys.get(statement.key.id)
-    if key is None or key.public.alg != ED25519 or statement.with_ or len(sigs) != 1:
+    ref, key = statement.key, authority.keys.get(statement.key.id)
+    if key is None or not key.public.alg == ref.alg == ED25519 or statement.with_ or len(sigs) != 1:
         return None
     sig = sigs[0]
-    if sig.alg != ED25519 or sig.key != key.public.id or len(sig.sig) != _SIGNATURE or sig.ad or sig.cd:
+    named = sig.alg == ED25519 and sig.key == ref.id == key.public.id
+    if not named or len(sig.sig) != _SIGNATURE or sig.ad is not None or sig.cd is not None:
         return None
-    return key.public.point, sig.sig, pae(statement.body)
+    return Check(key.public, sigs, pae(statement.body))
 
 
 def _start() -> subprocess.Popen[bytes]:
@@ -215,9 +221,9 @@ def _holds(point: bytes, sig: bytes, message: bytes) -> bool:
 
 def _main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal tells everybody; the end of input ends it
-    os.write(sys.stdout.fileno(), _READY)
     asked = open(sys.stdin.fileno(), "rb", buffering=1 << 16, closefd=False)  # noqa: SIM115  ends with us
-    with contextlib.suppress(BrokenPipeError), asked:
+    with contextlib.suppress(BrokenPipeError), asked:  # whoever asked is gone, perhaps before we were ready
+        os.write(sys.stdout.fileno(), _READY)
         _check_all(asked, sys.stdout.fileno())
 
 

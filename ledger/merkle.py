@@ -213,7 +213,9 @@ class InclusionProofs:
             known = []
             if 1 << level < self._size:
                 beside = _sibling(level, index, self._size)
-                known = _read_ranges([beside], self._reader) if beside else []
+                known = self._reader.read(beside)
+                if len(known) > 1:
+                    known = [_fold(known)]
                 known += self._from(level + 1, index >> 1)
             self._above[level, index] = known
         return known

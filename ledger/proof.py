@@ -32,6 +32,7 @@ from ledger.merkle import MAX_PROOF, check_consistency, check_inclusion, leaf_ha
 from ledger.note import MAX_NOTE_BYTES, VerifierKey
 
 PROOF_HEADER: Final = "c2sp.org/tlog-proof@v1"
+_HEADER: Final = PROOF_HEADER.encode()
 MAX_RECEIPT_BYTES: Final = MAX_NOTE_BYTES + 100_000  # a leaf of 65,535 bytes in base64, and 63 hashes
 
 
@@ -54,11 +55,21 @@ class ConsistencyProof:
     note: bytes
 
 
-def format_receipt(leaf: bytes, index: int, proof: Sequence[bytes], note: bytes) -> bytes:
-    """Write a receipt."""
-    hashes = b"".join([binascii.b2a_base64(each) for each in proof])  # each with its line feed
-    head = f"{PROOF_HEADER}\nextra {encode_base64(leaf)}\nindex {index}\n"
-    return head.encode() + hashes + b"\n" + note
+class Lines(dict[bytes, bytes]):
+    """The lines of hashes, each written once: proofs of leaves of one tree have most of them in common."""
+
+    def __missing__(self, hashed: bytes) -> bytes:
+        line = self[hashed] = binascii.b2a_base64(hashed)  # with its line feed
+        return line
+
+
+def format_receipt(
+    leaf: bytes, index: int, proof: Sequence[bytes], note: bytes, lines: Lines | None = None
+) -> bytes:
+    """Write a receipt; `lines` are shared by receipts to the same head."""
+    line = (Lines() if lines is None else lines).__getitem__
+    extra = binascii.b2a_base64(leaf)
+    return b"%b\nextra %bindex %d\n%b\n%b" % (_HEADER, extra, index, b"".join(map(line, proof)), note)
 
 
 def parse_receipt(data: bytes) -> Receipt:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -66,6 +67,31 @@ def test_what_waits_together_is_one_commit(made: SmallLedger) -> None:
     size = made.ledger.store.head().size
     assert {made.ledger.store.head_covering(index) for index in indexes} == {made.ledger.store.head()}
     assert size > max(indexes)
+
+
+def test_who_was_told_is_in_the_next_commit_again(made: SmallLedger) -> None:
+    """What comes next from who was just told joins what waited behind them: one commit more for all of it."""
+    statements = submissions(made)
+    handed_in = threading.Event()
+    recorder = Recorder(made.ledger, handed_in.wait)
+
+    async def twice() -> list[Recorded]:
+        return [await recorder.record(statements[0]), await recorder.record(statements[1])]
+
+    async def story() -> list[Recorded]:
+        told = asyncio.ensure_future(twice())
+        await asyncio.sleep(0)  # its first is handed in …
+        await asyncio.sleep(0)  # … and on its way; it waits for the others
+        waiting = [asyncio.ensure_future(recorder.record(each)) for each in statements[2:]]
+        await asyncio.sleep(0)
+        handed_in.set()
+        return [*await told, *await asyncio.gather(*waiting)]
+
+    first, *others = asyncio.run(story())
+    recorder.close()
+    heads = {made.ledger.store.head_covering(each.index) for each in others}
+    assert len(heads) == 1
+    assert made.ledger.store.head_covering(first.index) not in heads
 
 
 def test_a_commit_that_fails_is_tried_one_by_one(made: SmallLedger) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -164,3 +167,17 @@ def test_nobody_waits_for_the_process(small: SmallLedger, checker: Checker) -> N
     assert checker.begin(small.ledger.fold.authority, submissions) is None
     assert codes(small.ledger.record_all(submissions)) == [None] * COUNT
     assert checker.start(PATIENCE_S)
+
+
+def test_one_whose_asker_is_gone_ends_quietly() -> None:
+    """With nobody to tell that it is ready it ends, and says nothing of it."""
+    readable, writable = os.pipe()
+    os.close(readable)
+    try:
+        command = [sys.executable, "-m", "ledger.checker"]
+        ended = subprocess.run(
+            command, stdin=subprocess.DEVNULL, stdout=writable, stderr=subprocess.PIPE, check=False
+        )
+    finally:
+        os.close(writable)
+    assert (ended.returncode, ended.stderr) == (0, b"")
