@@ -6,7 +6,7 @@ examined in any order and in other processes (`workers`). What depends on the or
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from hashlib import sha256
@@ -114,21 +114,53 @@ def knowing(keys: Mapping[str, EnrolledKey]) -> Authority:
     return replace(INITIAL, keys=keys)
 
 
+def examine_all(
+    start: int, leaves: Sequence[bytes], payloads: Sequence[bytes | None], authority: Authority
+) -> list[Examined | Problem]:
+    """Examine positions from an index on: first everything is read, then the signatures are checked.
+
+    Reading and checking by turns would put what each of them works with out of the processor's reach.
+    """
+    read = [
+        _read_plain(index, leaf, payload)
+        for index, (leaf, payload) in enumerate(zip(leaves, payloads, strict=True), start)
+    ]
+    return [
+        examine(start + at, leaves[at], payloads[at], authority)
+        if plain is None
+        else _check(plain, authority)
+        for at, plain in enumerate(read)
+    ]
+
+
 def examine(index: int, leaf_bytes: bytes, payload: bytes | None, authority: Authority) -> Examined | Problem:
     """Examine one position under the keys that are known; a problem where the leaf has no form.
 
     A key id names its key for ever, so what holds under it now holds at the entry's index too; whether the
     key may sign there is judged there. Where a key is not known yet, signatures are left unchecked.
     """
+    plain = _read_plain(index, leaf_bytes, payload)
+    if plain is not None:
+        return _check(plain, authority)
     try:
         leaf = parse_leaf(leaf_bytes)
     except LedgerError as error:
         return _problem(error)
-    return _examine_plain(index, leaf, payload, authority) or _examine(index, leaf, payload, authority)
+    return _examine(index, leaf, payload, authority)
 
 
-def _examine_plain(index: int, leaf: Leaf, payload: bytes | None, authority: Authority) -> Examined | None:
-    """Examine a position in which all is right, as nearly always; None where something is not, or may not be.
+class _Plain(NamedTuple):
+    """A position that was read, in which all is right but what its signatures will tell; `signed` is PAE."""
+
+    leaf: Leaf
+    statement: Statement
+    parsed: ParsedEntry
+    names: tuple[tuple[str, str], ...]
+    signed: bytes
+
+
+def _read_plain(index: int, leaf_bytes: bytes, payload: bytes | None) -> _Plain | None:
+    """Read a position in which all is right, as nearly always; None where something is not, or may not be.
 
     What was read as a type whose data have one shape only has that shape (`Kind.closed`), so it is not gone
     through a second time.
@@ -136,26 +168,29 @@ def _examine_plain(index: int, leaf: Leaf, payload: bytes | None, authority: Aut
     if not payload or len(payload) > MAX_STATEMENT_BYTES:
         return None
     signed = pae(payload)
-    if sha256(signed).hexdigest() != leaf.statement:
-        return None
-    statement = read_plain(payload, leaf.statement, shaped=True)
-    if statement is None:
-        return None
     try:
+        leaf = parse_leaf(leaf_bytes)
+        if sha256(signed).hexdigest() != leaf.statement:
+            return None
+        statement = read_plain(payload, leaf.statement, shaped=True)
+        if statement is None:
+            return None
         action = parse_action(statement)
     except LedgerError:
         return None
     if not action.spec.data.closed:
         return None
+    names = tuple(references(action)) if _reference_members(type(action)) else ()
+    parsed = made(ParsedEntry, (index, leaf, statement, None, True))
+    return _Plain(leaf, statement, parsed, names, signed)
+
+
+def _check(plain: _Plain, authority: Authority) -> Examined:
+    """Check the signatures of a position that was read."""
+    leaf, statement, parsed, names, signed = plain
     checked = all(sig.key in authority.keys for sig in leaf.sigs)
     unsigned = check_set(authority, statement, leaf, signed) if checked else None
-    return Examined(
-        parsed=made(ParsedEntry, (index, leaf, statement, None, True)),
-        misformed=None,
-        names=tuple(references(action)) if _reference_members(type(action)) else (),
-        checked=checked,
-        unsigned=None if unsigned is None else _problem(unsigned),
-    )
+    return Examined(parsed, None, names, checked, None if unsigned is None else _problem(unsigned))
 
 
 def _examine(index: int, leaf: Leaf, payload: bytes | None, authority: Authority) -> Examined:

@@ -189,16 +189,11 @@ class IntegrityJudge:
         if self._allowed_by is not self.authority:
             self._allowed_by = self.authority
             self._allowed.clear()
+        actor, key = statement.actor, statement.key
         question = (
-            statement.type,
-            statement.schema,
-            kind,
-            statement.site,
-            statement.actor,
-            statement.key,
-            statement.meaning,
-            statement.log,
-        )
+            statement.type, statement.schema, kind, statement.site, statement.meaning, statement.log,
+            actor.id, actor.name, actor.organisation, actor.role, key.alg, key.id,
+        )  # fmt: skip
         if question in self._allowed:
             return ()
         problems = judge(self.authority, entry)

@@ -25,7 +25,7 @@ from ledger.errors import FormatError, LedgerError
 from ledger.leaf import load_leaf
 from ledger.problem import Problem
 from ledger.statement import load_statement
-from ledger.verify.form import Examined, ParsedEntry, examine, knowing
+from ledger.verify.form import Examined, ParsedEntry, examine_all, knowing
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
@@ -79,12 +79,7 @@ def _examine_here(
 
 
 def _examine(chunk: Chunk, authority: Authority) -> list[Found]:
-    return [
-        examine(index, leaf, payload, authority)
-        for index, (leaf, payload) in enumerate(
-            zip(chunk.leaves, chunk.payloads, strict=True), start=chunk.start
-        )
-    ]
+    return examine_all(chunk.start, chunk.leaves, chunk.payloads, authority)
 
 
 class _Team:
