@@ -27,8 +27,6 @@ MEANINGS: Final[Mapping[str, str]] = {
 _INSTANT: Final = re.compile(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d(?::\d\d)?)(?:\.\d+)?(Z|[+-]\d\d:\d\d)")
 _HASH: Final = re.compile(r"[0-9a-f]{64}")
 _EVENTS: Final = frozenset({"event", "statement"})
-SHORT: Final = 12
-"""So many digits of a hash tell the entries of one page apart."""
 _TIMES: Final = frozenset({"utc", "local", "text", "utc_latest"})
 
 
@@ -76,11 +74,11 @@ def _object(base: str, value: Mapping[str, Any], kind: str | None = None) -> str
 
 
 def cell(base: str, name: str, value: Any) -> str:
-    """Write a value in a table's cell: of an event's hash its beginning, which leads to the entry."""
+    """Write a value in a table's cell: an event's hash leads to its entry, and shows as its beginning."""
     if name not in _EVENTS or not isinstance(value, str) or _HASH.fullmatch(value) is None:
         return shown(base, name, value)
     place = f"{attribute(base)}/events/{value}.html"
-    return f'<a href="{place}" title="{value}"><code>{value[:SHORT]}…</code></a>'
+    return f'<a href="{place}" title="{value}"><code class="short">{value}</code></a>'
 
 
 def signer(actor: Mapping[str, Any]) -> str:
