@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ledger.authority import Authority, EnrolledKey
 from ledger.errors import FormatError, LedgerError
+from ledger.frozen import made
 from ledger.leaf import load_leaf
 from ledger.problem import Problem
 from ledger.statement import load_statement
@@ -230,20 +231,14 @@ def _restore_one(index: int, leaf_bytes: bytes, payload: bytes | None, told: _To
         return _problem(told[0])
     error, shown, misformed, names, checked, unsigned = told
     leaf = load_leaf(leaf_bytes)
-    readable = payload if error is None else None
-    parsed = ParsedEntry(
-        index=index,
-        leaf=leaf,
-        statement=load_statement(readable, leaf.statement) if readable else None,
-        error=None if error is None else FormatError(error[0], error[1], field=error[2]),
-        shown=shown,
-    )
+    statement = load_statement(payload, leaf.statement) if payload and error is None else None
+    refused = None if error is None else FormatError(error[0], error[1], field=error[2])
     return Examined(
-        parsed=parsed,
-        misformed=None if misformed is None else _problem(misformed),
-        names=names,
-        checked=checked,
-        unsigned=None if unsigned is None else _problem(unsigned),
+        made(ParsedEntry, (index, leaf, statement, refused, shown)),
+        None if misformed is None else _problem(misformed),
+        names,
+        checked,
+        None if unsigned is None else _problem(unsigned),
     )
 
 

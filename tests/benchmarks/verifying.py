@@ -137,6 +137,7 @@ def print_verifying(measured: Verifying, rounds: int) -> None:
     compare(series[JUDGED], series[SIGNATURES], target=0.4)
     compare(series[JUDGED_TWO], series[SIGNATURES_TWO], target=0.4)
     compare(series[JUDGED], series[PLAIN], target=3)
+    compare(series[JUDGED_TWO], series[PLAIN], target=3)
     compare(series[SUBJECT_TWO], series[SUBJECT])
     compare(series[SUBJECT], series[SIGNATURES])
 
