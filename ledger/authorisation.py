@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from ledger.actions.registry import ActionSpec, spec
-from ledger.authority import DEFAULT_GRADES, SERVICE, Authority, Person, load_key
+from ledger.authority import DEFAULT_GRADES, INITIAL, SERVICE, Authority, Person, load_key
 from ledger.control import (
     FIXED_LINES,
     PARTICIPANT,
@@ -35,6 +35,8 @@ from ledger.statement import Statement
 HOLDER_ONLY: Final = frozenset({"key.rotated", "key.holder_confirmed", "esignature_policy.acknowledged"})
 BEFORE_ACKNOWLEDGEMENT: Final = frozenset({"esignature_policy.acknowledged", "key.revoked"})
 """What a person signs of their own before acknowledging the policy (§6)."""
+_OF_DATA: Final = HOLDER_ONLY | BEFORE_ACKNOWLEDGEMENT
+"""Types of which data says whether the signer may: whose key or account it is."""
 NEVER_CUSTODIAL: Final = ("key.", "role.", "policy.", "erasure.", "personal_data.")
 
 
@@ -101,13 +103,54 @@ def judge(authority: Authority, entry: Entry) -> Problems:
     problems = [*_genesis(authority, entry, statement), *_labels(known, statement, leaf)]
     if entry.index == 0:
         return (*problems, *judge_opening(statement))
-    problems += _keys(authority, entry, statement)
-    problems += _actor(authority, statement)
-    problems += _role(authority, known, statement)
     special = FIXED_LINES.get(statement.type)
+    if special is None and not statement.with_ and _is_known(authority, entry.index, statement):
+        return tuple(problems)
+    wrong = [
+        *_keys(authority, entry, statement),
+        *_actor(authority, statement),
+        *_role(authority, known, statement),
+    ]
     if special is not None:
-        problems += special(authority, entry, statement)
-    return tuple(problems)
+        wrong += special(authority, entry, statement)
+    elif not wrong:
+        _keep(authority, statement)
+    return (*problems, *wrong)
+
+
+# People sign the same things again and again, and what an authority says of who signs is a matter of few
+# members. What was in order under this very value is not asked anew; a refusal always is.
+
+_MOST_KEPT: Final = 1_024
+_kept: tuple[Authority, set[tuple[Any, ...]]] = (INITIAL, set())
+
+
+def _is_known(authority: Authority, index: int, statement: Statement) -> bool:
+    """Tell whether this signer, key and role were found in order for such a statement at any index."""
+    of, known = _kept
+    if of is not authority or _who(statement) not in known:
+        return False
+    return authority.live(statement.key.id, index)
+
+
+def _keep(authority: Authority, statement: Statement) -> None:
+    """Remember who was in order, where data and second signers have no part in it."""
+    global _kept  # one value at a time, taken whole
+    if statement.with_ or statement.type in _OF_DATA:
+        return
+    of, known = _kept
+    if of is not authority or len(known) >= _MOST_KEPT:
+        known = set()
+        _kept = authority, known
+    known.add(_who(statement))
+
+
+def _who(statement: Statement) -> tuple[Any, ...]:
+    """Return all that `_keys`, `_actor` and `_role` ask of a statement whose type has no line of its own."""
+    key = statement.key
+    kind = statement.stream.partition("/")[0]
+    place = (kind, statement.site) if kind != "pharmacy" else (statement.stream, statement.site)
+    return statement.type, statement.schema, place, statement.meaning, key.alg, key.id, statement.actor
 
 
 def _brought(statement: Statement) -> Mapping[str, Mapping[str, Any]]:

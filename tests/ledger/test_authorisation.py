@@ -699,3 +699,44 @@ def test_a_malformed_key_in_data_is_a_matter_of_form(small: SmallLedger, data: d
     check_signatures(
         small.ledger.fold.authority, submission.statement, leaf
     )  # brings in no key, so none fails
+
+
+# What was in order is not asked anew under the same authority; everything else is.
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"actor": {"role": "investigator"}}, "ROLE_NOT_HELD"),
+        ({"actor": {"name": "C. Bhan"}}, "ACTOR"),
+        ({"actor": {"organisation": "Site SD-02"}}, "ACTOR"),
+        ({"actor": {"id": "aruiz"}}, "ACTOR"),
+        ({"meaning": "approval"}, "MEANING_NOT_ALLOWED"),
+        ({"site": "SD-02"}, "SITE_NOT_HELD"),
+        ({"type": "site.activated"}, "ROLE_NOT_ALLOWED"),
+        ({"key": {"id": "aruiz"}}, "ACTOR"),
+    ],
+)
+def test_who_was_in_order_once_is_refused_for_what_differs(
+    small: SmallLedger, changes: dict[str, Any], code: str
+) -> None:
+    """The same signer in another role, name, meaning, site or type, or another's key, is judged anew."""
+    register(small)
+    in_order = vitals(small)
+    assert problems(small, in_order) == problems(small, in_order) == set()
+    statement = in_order.statement
+    members: dict[str, Any] = {name: change for name, change in changes.items() if type(change) is str}
+    if "actor" in changes:
+        members["actor"] = replace(statement.actor, **changes["actor"])
+    if "key" in changes:
+        members["key"] = replace(statement.key, id=key_of(changes["key"]["id"]).id)
+    other = replace(in_order, statement=replace(statement, **members))
+    assert code in problems(small, other)
+
+
+def test_a_key_that_was_in_order_is_refused_from_its_revocation_on(small: SmallLedger) -> None:
+    """What was found under an older authority says nothing under the newer one."""
+    register(small)
+    assert problems(small, vitals(small)) == set()
+    by_root(small, "key.revoked", "person/bchan", {"key": key_of("bchan").id, "person": "bchan"})
+    assert problems(small, vitals(small)) == {"KEY_REVOKED"}
