@@ -38,7 +38,7 @@ from projections.exporting import Sought, note_trail
 from projections.participant import participant_view, stream_of
 from projections.reader import Reader
 from projections.render import print_table, print_view, to_csv, to_json, to_xlsx
-from projections.report import rows_of
+from projections.report import rows_of, unseen
 from projections.reports import REPORTS
 from projections.rows import print_rows, rows_csv, rows_xlsx
 from projections.runner import FILE, opened
@@ -192,6 +192,8 @@ def print_report(
         raise FormatError("REPORT", f"expected one of {', '.join(REPORTS)}", field="NAME")
     with _snapshot(directory) as reads:
         desk = Desk(reads, reader=reader, known=known)
+        for sentence in unseen(report, reader):
+            say(sentence)
         rows = rows_of(report, desk, site=site, participant=participant)
         if not rows:
             _tell_nothing(reads, participant=participant, site=site)

@@ -15,12 +15,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from ledger.errors import FormatError
+from projections.authorization import withheld
 from projections.desk import Desk
+from projections.reader import Reader
 
 Row = dict[str, Any]
+_RESTRICTED: Final = {
+    "pharmacy": "the records of the pharmacies",
+    "safety": "the unblinded safety records",
+    "access": "the access log",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +68,16 @@ def rows_of(
         for row in report.rows(desk)
         if all(row[name] == value for name, value in wanted.items())
     ]
+
+
+def unseen(report: Report, reader: Reader) -> list[str]:
+    """Say of which records a role sees nothing, or only its own: there may be some all the same."""
+    said = []
+    for kind in withheld(reader, report.restricted):
+        own = kind == "access" and reader.has_own
+        sees = "sees only what names the reader" if own else "sees nothing"
+        said.append(f"The role {reader.role.replace('_', ' ')} {sees} of {_RESTRICTED[kind]}.")
+    return said
 
 
 def check_row(report: Report, row: Row) -> Row:

@@ -26,8 +26,7 @@ from projections.desk import Desk
 from projections.enrolment import enrolment
 from projections.moments import known_size
 from projections.ordering import ordered
-from projections.reader import Reader
-from projections.report import Report, rows_of
+from projections.report import Report, rows_of, unseen
 from projections.reports import REPORTS
 from projections.rows import rows_csv
 from projections.signed import COLUMNS as SIGNED
@@ -105,7 +104,8 @@ def _report(call: Call, report: Report, known: str | None) -> Response:
     kinds = withheld(call.reader, report.restricted)
     if kinds:
         value["withheld"] = kinds
-        before += _withheld(call.reader, kinds)
+        said = " ".join(unseen(report, call.reader))
+        before += f'<p class="withheld">{escape(said)} An empty page does not say that there are none.</p>'
     if "index" in report.columns:
         csv = rows_csv((*report.columns, *SIGNED), beside(page, signatures))
     else:
@@ -120,17 +120,6 @@ def _report(call: Call, report: Report, known: str | None) -> Response:
         page=lambda: _page(call, report.name, report.question, report.columns, page, signatures, before),
         noted=noted,
     )
-
-
-def _withheld(reader: Reader, kinds: Iterable[str]) -> str:
-    """Say of which records a role sees nothing, or only its own: what is not here may well be there."""
-    role = escape(pages.plain_words(reader.role))
-    said = []
-    for kind in kinds:
-        own = kind == "access" and reader.has_own
-        sees = "sees only what names the reader" if own else "sees nothing"
-        said.append(f"The role {role} {sees} of {_KINDS[kind]}.")
-    return f'<p class="withheld">{" ".join(said)} An empty page does not say that there are none.</p>'
 
 
 def _signed(call: Call, reads: Reads, size: int, rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -204,11 +193,6 @@ def _breaches(call: Call, folded: Folded, known: str | None) -> Made:
     return {"breaches": rows}, rows, last_index(rows)
 
 
-_KINDS: Final = {
-    "pharmacy": "the records of the pharmacies",
-    "safety": "the unblinded safety records",
-    "access": "the access log",
-}
 _BREACH_COLUMNS: Final = (
     "rule", "section", "text", "effect", "found", "recorded", "open", "closed_by", "explained_by",
     "deviation", "participant", "site",

@@ -100,6 +100,17 @@ def test_a_report_is_written_in_every_format_and_of_one_participant(
     assert b"trail-coverage" in capfdbinary.readouterr().out
 
 
+def test_a_report_that_a_role_does_not_see_says_so(
+    directory: Path, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    """On standard error, for an empty answer would read as if there were nothing."""
+    asked = ["report", str(directory), "pharmacy", "--format", "json"]
+    assert run([*asked, "--role", "coordinator"]) == 0
+    assert b"coordinator sees nothing of the records of the pharmacies" in capfdbinary.readouterr().err
+    assert run([*asked, "--role", "unblinded_pharmacist"]) == 0
+    assert b"sees nothing" not in capfdbinary.readouterr().err
+
+
 def test_who_signed_stands_beside_each_row_and_record(
     directory: Path, capfdbinary: pytest.CaptureFixture[bytes]
 ) -> None:
