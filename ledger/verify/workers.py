@@ -2,9 +2,9 @@
 
 Each process gets the bytes of one entry bundle after the other, with the keys that the log has enrolled
 meanwhile, and answers in a few plain words for each position; the next few are at hand while it examines one.
-Bundles go round in turn and are taken in index order. The judging process builds leaves and statements from the very bytes that it handed over, and judges what depends
-on the order. So findings are the same for any number of processes: one that is gone, for whatever reason, has
-its bundles examined where they are judged.
+Bundles go round in turn and are taken in index order. The judging process builds leaves and statements from
+the very bytes that it handed over, and judges what depends on the order. So findings are the same for any
+number of processes: one that is gone, for whatever reason, has its bundles examined where they are judged.
 
 A process reads no file and decides nothing alone. It ends when its pipe does; the keyboard's interrupt is the
 judging process's to handle.
