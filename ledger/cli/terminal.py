@@ -107,7 +107,8 @@ def show(value: Mapping[str, Any], as_json: bool) -> None:
         return
     width = max(len(name) for name in value)
     for name, each in value.items():
-        text = ", ".join(str(item) for item in each) if isinstance(each, list | tuple) else str(each)
+        items = each if isinstance(each, list | tuple) else [each]
+        text = ", ".join("-" if item is None else str(item) for item in items)
         print(f"{name.replace('_', ' '):<{width}}  {text}")
 
 
