@@ -30,13 +30,13 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ledger.browser import encoding_module
+from ledger.browser import ENCODING_FILE, encoding_module
 from ledger.errors import FormatError
 
 MEDIA: Final[Mapping[str, str]] = {
     "index.html": "text/html; charset=utf-8",
     "sign.css": "text/css; charset=utf-8",
-    "encoding.js": "text/javascript; charset=utf-8",
+    ENCODING_FILE: "text/javascript; charset=utf-8",
     "passkey.js": "text/javascript; charset=utf-8",
     "prompts.js": "text/javascript; charset=utf-8",
     "scope.js": "text/javascript; charset=utf-8",
@@ -47,7 +47,6 @@ MEDIA: Final[Mapping[str, str]] = {
     "words.js": "text/javascript; charset=utf-8",
 }
 LIST: Final = "pages.sha256"
-ENCODING: Final = "encoding.js"  # the text that verify.html has, so that both mean the same bytes
 ALLOWED: Final = {
     "Access-Control-Allow-Methods": "GET, POST",
     "Access-Control-Allow-Headers": "authorization, content-type, ledger-role",
@@ -59,8 +58,8 @@ ALLOWED: Final = {
 def page_files() -> Mapping[str, bytes]:
     """Return the files of this release by name."""
     web = files("api") / "web" / "sign"
-    own = {name: (web / name).read_bytes() for name in MEDIA if name != ENCODING}
-    return dict(sorted({**own, ENCODING: encoding_module()}.items()))
+    own = {name: (web / name).read_bytes() for name in MEDIA if name != ENCODING_FILE}
+    return dict(sorted({**own, ENCODING_FILE: encoding_module()}.items()))
 
 
 def hashes() -> str:

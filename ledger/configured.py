@@ -23,6 +23,7 @@ from typing import Any, Final
 
 import orjson
 
+from ledger.browser import ENCODING_FILE, encoding_module
 from ledger.directory import Config
 from ledger.store.port import Reads
 from ledger.store.urls import SQLITE
@@ -108,8 +109,9 @@ def installed_pages() -> str | None:
     folder = Path(next(iter(places)), *_PAGES) if places else None
     if folder is None or not folder.is_dir():
         return None
-    files = sorted(path for path in folder.iterdir() if path.is_file())
-    lines = (f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}\n" for path in files)
+    files = {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+    files[ENCODING_FILE] = encoding_module()  # shared with verify.html, and in no folder of the pages
+    lines = (f"{hashlib.sha256(data).hexdigest()}  {name}\n" for name, data in sorted(files.items()))
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 

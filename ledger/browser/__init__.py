@@ -31,11 +31,12 @@ JUDGE: Final = (
 )  # fmt: skip
 SCRIPTS: Final = (*JUDGE, "event", "page")
 
+ENCODING_FILE: Final = "encoding.js"
 ENCODING: Final = (
     "authenticated", "base64", "base64url", "canonical", "concat", "fromUtf8", "hex", "nodeHash", "same",
     "sha256", "unbase64", "unbase64url", "utf8",
 )  # fmt: skip
-"""What `encoding.js` has for the signing pages as well."""
+"""What that file has for the signing pages as well, so that both mean the same bytes."""
 
 UNCHECKED: Final = (
     "The rules of the catalogue: breaches, recorded or not (conduct).",
@@ -74,7 +75,7 @@ def javascript(names: Sequence[str]) -> str:
 
 def encoding_module() -> bytes:
     """Return `encoding.js` as a module of the signing pages: the text of verify.html, and its names."""
-    return f"{_part('encoding.js')}\nexport {{ {', '.join(ENCODING)} }};\n".encode()
+    return f"{_part(ENCODING_FILE)}\nexport {{ {', '.join(ENCODING)} }};\n".encode()
 
 
 def _part(name: str) -> str:
