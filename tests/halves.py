@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Final
 
 TESTS: Final = Path(__file__).parent
-FIRST: Final = ("attacks", "benchmarks", "browser", "fuzz", "ledger", "projections")
+FIRST: Final = ("attacks", "benchmarks", "browser", "fuzz", "ledger", "projections", "test_blinding_http.py")
 OVER_POSTGRESQL: Final = ("-p", "tests.on_postgresql.plugin")
 WRITING: Final = (
     "ledger/test_committer.py",
