@@ -15,7 +15,7 @@ from ledger.erasing import erase
 from projections.reader import Reader
 from tests.api.client import PARTICIPANT, Site
 from tests.api.test_tailer import SOURCE, subscribe, take
-from tests.ledger.test_erasing import IDENTITY, VALUE, approve, named
+from tests.ledger.erasing import IDENTITY, VALUE, approve, named
 from tests.ledger.write_path import open_stores
 
 ERASED = {"erased": True}

@@ -22,8 +22,8 @@ from ledger.store.port import Reads
 from ledger.store.sqlite import SqliteStore
 from ledger.witness.keeping import Cosignatures
 from tests.behind import altering, reading
+from tests.ledger.erasing import approve, named
 from tests.ledger.small_ledger import SmallLedger, make, seed
-from tests.ledger.test_erasing import approve, named
 
 FILES = ("ledger.db", "checkpoints.db", "datakeys.db")
 

@@ -21,9 +21,9 @@ from ledger.verify.form import Examined, examine
 from ledger.verify.judge import verify
 from tests.attacks.mutators_scope import withhold
 from tests.attacks.mutators_zip import Entry, pack
+from tests.ledger.erasing import STUDY, backup, erase_identity
 from tests.ledger.forgery import Forgery
 from tests.ledger.small_ledger import SITE, SmallLedger, make, seed
-from tests.ledger.test_erasing import STUDY, backup, erase_identity
 from tests.ledger.verifying import MINIMAL, found, judge, minimal, problems
 from tests.ledger.write_path import VITALS
 
