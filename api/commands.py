@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ledger.cli import relaying, witness
+from ledger.cli import loading, relaying, witness
 from ledger.cli.terminal import AsJson, opened, say, settings, show
 from ledger.configured import compare, pages_difference
 from ledger.directory import ACCOUNTS, KEYS, read_config
@@ -67,12 +67,13 @@ def serve_ledgers(
     Several processes may serve one directory. A listening socket that a service manager hands over is used
     in place of host and port. SIGTERM ends everything in order.
     """
-    from api import logs
-    from api.app import create_app
-    from api.serve import Door, inherited, listen, serve
-    from api.study import OpenStudy
-    from ledger.delivery.addresses import reach_of
-    from projections.check import checker
+    with loading():
+        from api import logs
+        from api.app import create_app
+        from api.serve import Door, inherited, listen, serve
+        from api.study import OpenStudy
+        from ledger.delivery.addresses import reach_of
+        from projections.check import checker
 
     configured = settings()
     door = Door(

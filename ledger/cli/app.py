@@ -20,6 +20,7 @@ from ledger.cli import (
     importing,
     keeping,
     keys,
+    loading,
     opening,
     page,
     people,
@@ -90,7 +91,9 @@ def run(arguments: Sequence[str]) -> int:
     """Run one command; return its exit code."""
     try:
         settings()
-        code = build()(args=list(arguments), standalone_mode=False)
+        with loading():
+            app = build()
+        code = app(args=list(arguments), standalone_mode=False)
         # Outside of its standalone mode typer answers with the code of an `Exit` instead of raising it, and
         # makes such an `Exit` of a KeyboardInterrupt.
         if code == INTERRUPTED:

@@ -34,7 +34,7 @@ from projections.copies.document import Attached, Line, compose, lines_of, name_
 from projections.copies.odm import to_odm
 from projections.copies.package import pack
 from projections.copies.printing import print_copy
-from projections.copies.signing import DocumentSigner, sign_copy
+from projections.copies.signing import DocumentSigner
 from projections.render import to_csv, to_xlsx
 
 Format = Literal["pdf", "zip"]
@@ -111,6 +111,8 @@ def issue_copy(
             _note_openings(ledger, source, wanted)
             size = source.checkpoint.size
             made = make_copy(source, judge(ledger, path, source), path.read_bytes(), study=wanted.study)
+    from projections.copies.pades import sign_copy  # slow to load, and wanted here alone
+
     pdf = signed = sign_copy(made.pdf, document, reason=_REASON)
     if wanted.format == "zip":
         signed = pack(pdf, made.attached, made.workbook)

@@ -1,4 +1,4 @@
-"""Sign the readable copy: PAdES baseline B-B, by the P-256 key of documents (ETSI EN 319 142-1).
+"""The key of documents, P-256, which signs readable copies (`projections.copies.pades`), and its certificate.
 
     keys/document.json   the key, encrypted as every key file, or the address of a token in `[signers]`
     keys/document.crt    its certificate, PEM, and after it those above, the anchor last
@@ -16,7 +16,6 @@ key of documents and nothing else.
 from __future__ import annotations
 
 import hashlib
-import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -25,9 +24,6 @@ from typing import Any, Final
 
 from asn1crypto import algos, core, keys, pem, x509  # type: ignore[import-untyped]
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
-from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
-from pyhanko.sign import fields, signers
-from pyhanko_certvalidator.registry import SimpleCertificateStore
 
 from ledger.errors import FormatError, StoreError
 from ledger.keyfile import Holder, KeyMaterial, write_key
@@ -37,10 +33,8 @@ from ledger.signing.port import FileSigner, Signer, spki_of
 from ledger.sources import Sources
 
 CERTIFICATE: Final = "document.crt"
-FIELD: Final = "CertifiedCopy"
 YEARS: Final = 10
-_ALGORITHM: Final = "sha256_ecdsa"
-_RESERVED_BYTES: Final = 16_384  # for the signature in the file, certificate included
+ALGORITHM: Final = "sha256_ecdsa"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,7 +116,7 @@ def _certificate(
     spki, issuing = _key_info(of), _key_info(issuer)
     usage = {"key_cert_sign"} if authority else {"digital_signature", "non_repudiation"}
     constraints = {"ca": True, "path_len_constraint": 0} if authority else {"ca": False}
-    algorithm = algos.SignedDigestAlgorithm({"algorithm": _ALGORITHM})
+    algorithm = algos.SignedDigestAlgorithm({"algorithm": ALGORITHM})
     above = x509.AuthorityKeyIdentifier({"key_identifier": issuing.sha1})
     body = x509.TbsCertificate(
         {
@@ -144,7 +138,7 @@ def _certificate(
             ],
         }
     )
-    value = _der(issuer.sign(body.dump()))
+    value = der_of(issuer.sign(body.dump()))
     return x509.Certificate(
         {"tbs_certificate": body, "signature_algorithm": algorithm, "signature_value": value}
     )
@@ -154,47 +148,8 @@ def _key_info(signer: Signer) -> keys.PublicKeyInfo:
     return keys.PublicKeyInfo.load(spki_of(signer.alg, signer.public))
 
 
-def sign_copy(pdf: bytes, document: DocumentSigner, *, reason: str) -> bytes:
-    """Return the PDF with the signature over every byte of it; any later change breaks it."""
-    out = io.BytesIO()
-    metadata = signers.PdfSignatureMetadata(
-        field_name=FIELD,
-        md_algorithm="sha256",
-        subfilter=fields.SigSeedSubFilter.PADES,
-        reason=reason,
-        certify=True,
-        docmdp_permissions=fields.MDPPerm.NO_CHANGES,
-    )
-    made = signers.PdfSigner(metadata, signer=_PortSigner(document))
-    made.sign_pdf(
-        IncrementalPdfFileWriter(io.BytesIO(pdf)),
-        output=out,
-        bytes_reserved=_RESERVED_BYTES,
-    )
-    return out.getvalue()
-
-
-class _PortSigner(signers.Signer):
-    """The port `Signer` as the package wants a signer."""
-
-    def __init__(self, document: DocumentSigner) -> None:
-        self._port = document.signer
-        chain = SimpleCertificateStore()  # type: ignore[no-untyped-call]
-        chain.register_multiple(document.above)
-        super().__init__(
-            signing_cert=document.certificate,
-            cert_registry=chain,
-            signature_mechanism=algos.SignedDigestAlgorithm({"algorithm": _ALGORITHM}),
-        )
-
-    async def async_sign_raw(self, data: bytes, digest_algorithm: str, dry_run: bool = False) -> bytes:
-        """Return the DER of an ECDSA signature over SHA-256 of the data."""
-        if digest_algorithm != "sha256":
-            raise FormatError("CERTIFICATE", "expected sha256", field="md_algorithm")
-        return bytes(72) if dry_run else _der(self._port.sign(data))
-
-
-def _der(raw: bytes) -> bytes:
+def der_of(raw: bytes) -> bytes:
+    """Return an ECDSA signature, r and s of 32 bytes, as DER (RFC 3279 §2.2.3)."""
     return encode_dss_signature(int.from_bytes(raw[:32], "big"), int.from_bytes(raw[32:], "big"))
 
 
