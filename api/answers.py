@@ -89,6 +89,9 @@ def answer(
         noted: what became of values of which every opening is an event. An answer that holds one has no ETag.
     """
     headers = {**PRIVATE, **head_header(head), **noted.headers}
+    if call.twin == "html":
+        # On 304 too: a browser goes on with the page that it has, under the policy of the newest answer.
+        headers["Content-Security-Policy"] = pages.CONTENT_SECURITY_POLICY
     if links:
         headers["Link"] = ", ".join(f'<{address}>; rel="{rel}"' for rel, address in links.items())
     if last is not None and noted.viewed is None:
@@ -98,7 +101,6 @@ def answer(
     if call.twin == "csv" and csv is not None:
         return Response(csv, status_code=status, headers=headers, media_type=CSV)
     if call.twin == "html":
-        headers["Content-Security-Policy"] = pages.CONTENT_SECURITY_POLICY
         text = pages.write(call, value, head, links or {}, page)
         return Response(text, status_code=status, headers=headers, media_type=pages.HTML)
     if isinstance(value, Mapping) and call.served is not None and (older := continues(call.served.ledger)):

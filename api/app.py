@@ -24,6 +24,8 @@ from starlette.responses import Response
 from api.answers import SecurityHeaders, continues_header, head_header
 from api.auth import PERMITTED
 from api.call import Call, enter
+from api.head_requests import NEVER as WITHOUT_HEAD
+from api.head_requests import HeadRequests, is_head
 from api.limits import Admission
 from api.logs import place_of
 from api.metrics import Metrics
@@ -133,6 +135,7 @@ def create_app(studies: Sequence[OpenStudy], operating: Operating = PLAIN) -> Fa
     app.add_middleware(cast(Any, Watch), metrics=app.state.metrics, admission=app.state.admission)
     app.add_middleware(cast(Any, SecurityHeaders))
     app.add_middleware(cast(Any, SigningOrigins), origins_of=lambda path: _signing_origins(by_id, path))
+    app.add_middleware(cast(Any, HeadRequests))
     return app
 
 
@@ -187,6 +190,8 @@ def _endpoint(operation: Operation, twin: str | None) -> Endpoint:
     async def endpoint(request: Request) -> Response:
         try:
             request.state.operation = operation.name
+            if operation.name in WITHOUT_HEAD and is_head(request):
+                raise ProblemError("METHOD", 405, headers={"Allow": ", ".join(_methods(request))})
             admission: Admission = request.app.state.admission
             call = await admission.admit(request, operation.name, partial(_enter, request, operation, twin))
             if call.who is not None:
@@ -248,8 +253,11 @@ async def _on_http(request: Request, error: Exception) -> Response:
 def _methods(request: Request) -> list[str]:
     """Return every method that an address has: it may be that of several operations (RFC 9110 §10.2.1)."""
     path = request.scope["path"]
-    routes = (route for route in request.app.routes if route.path_regex.fullmatch(path))
-    return sorted({method for route in routes for method in route.methods or ()})
+    routes = [route for route in request.app.routes if route.path_regex.fullmatch(path)]
+    methods = {method for route in routes for method in route.methods or ()}
+    if "GET" in methods and not any(route.name.partition(".")[0] in WITHOUT_HEAD for route in routes):
+        methods.add("HEAD")
+    return sorted(methods)
 
 
 async def _on_validation(request: Request, error: Exception) -> Response:

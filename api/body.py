@@ -5,12 +5,14 @@ A length that a client states is believed only when it is too large; whatever co
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from starlette.requests import Request
 
 from api.problems import ProblemError
+from ledger.errors import FormatError
 
 JSON: Final = "application/json"
 JSON_LINES: Final = "application/jsonl"
@@ -37,7 +39,7 @@ async def read_body(request: Request, maximum: int) -> bytes:
     """Return the whole body.
 
     Raises:
-        ProblemError: `SIZE` as soon as it is longer than `maximum` bytes.
+        ProblemError: `SIZE` as soon as it is longer than `maximum` bytes; `CONTENT_ENCODING`.
     """
     _check_stated(request, maximum)
     parts = bytearray()
@@ -52,7 +54,7 @@ async def save_body(request: Request, path: Path, maximum: int) -> None:
     """Write the body to a file as it comes, so that memory stays flat.
 
     Raises:
-        ProblemError: `SIZE` as soon as it is longer than `maximum` bytes.
+        ProblemError: `SIZE` as soon as it is longer than `maximum` bytes; `CONTENT_ENCODING`.
     """
     _check_stated(request, maximum)
     size = 0
@@ -64,7 +66,26 @@ async def save_body(request: Request, path: Path, maximum: int) -> None:
             file.write(part)
 
 
+def require_members(given: Mapping[str, Any], required: Iterable[str], optional: Iterable[str] = ()) -> None:
+    """Require a body to have exactly the members of its form; the first one that it lacks is named.
+
+    One that it has beside them is not named: it is input.
+
+    Raises:
+        FormatError: `BODY`.
+    """
+    wanted = sorted(required)
+    missing = next((name for name in wanted if name not in given), None)
+    if missing is not None:
+        raise FormatError("BODY", f"expected {', '.join(wanted)}", field=f"/{missing}")
+    if not given.keys() <= {*wanted, *optional}:
+        raise FormatError("BODY", "expected no other members")
+
+
 def _check_stated(request: Request, maximum: int) -> None:
+    if request.headers.get("content-encoding", "identity").strip().lower() != "identity":
+        # What is signed is signed as it is; and what expands can't be bounded before (RFC 9110 §15.5.16).
+        raise ProblemError("CONTENT_ENCODING", 415, headers={"Accept-Encoding": "identity"})
     stated = request.headers.get("content-length", "")
     if stated.isascii() and stated.isdigit() and (len(stated) > 18 or int(stated) > maximum):
         raise _too_large()

@@ -10,6 +10,7 @@ from typing import Final
 from starlette.requests import Request
 
 from api import auth
+from api.head_requests import is_head
 from api.identity import Asking
 from api.inspecting import inspected
 from api.operations import Operation
@@ -49,6 +50,11 @@ class Call:
         return self.asking.session
 
     @property
+    def head_only(self) -> bool:
+        """Whether nothing but the headers of the answer is wanted: nobody is shown anything then."""
+        return is_head(self.request)
+
+    @property
     def study(self) -> ServedStudy:
         """The study, for an operation that stands in one."""
         assert self.served is not None  # noqa: S101  `enter` found it
@@ -65,7 +71,7 @@ class Call:
         return str(self.request.path_params[name])
 
     def purpose(self) -> str | None:
-        """Return what the reader wants sealed values for; None where they ask for none.
+        """Return what the reader wants sealed values for; None where they ask for none, or to see nothing.
 
         Raises:
             ProblemError: `QUERY`.
@@ -73,7 +79,7 @@ class Call:
         given = self.query.get("purpose")
         if given is not None and _CODE.fullmatch(given) is None:
             raise ProblemError("QUERY", 400, field="purpose")
-        return given
+        return None if self.head_only else given
 
     def limit(self, default: int = DEFAULT_LIMIT) -> int:
         """Return how many rows a page may have.

@@ -25,6 +25,7 @@ MEANINGS: Final[Mapping[str, str]] = {
 """What a signature says, in the words of the pages where it is made."""
 
 _INSTANT: Final = re.compile(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d(?::\d\d)?)(?:\.\d+)?(Z|[+-]\d\d:\d\d)")
+_DAY: Final = re.compile(r"\d{4}-\d\d-\d\d")
 _HASH: Final = re.compile(r"[0-9a-f]{64}")
 _EVENTS: Final = frozenset({"event", "statement"})
 _TIMES: Final = frozenset({"utc", "local", "text", "utc_latest"})
@@ -99,7 +100,9 @@ def moment(value: Mapping[str, Any]) -> str:
 
 
 def in_time(text: str) -> str:
-    """Escape a text; every time in it that has a zone is written with it, for people."""
+    """Escape a text; every time in it that has a zone is written with it, and a day as one word."""
+    if _DAY.fullmatch(text):
+        return f'<time datetime="{text}">{text}</time>'
     written, at = [], 0
     for found in _INSTANT.finditer(text):
         day, clock, zone = found.groups()

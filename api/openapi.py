@@ -59,6 +59,8 @@ def document(operations: Sequence[Operation]) -> bytes:
             "version": VERSION,
             "description": (
                 f"Each study stands under `{BASE}`. "
+                "What GET answers HEAD does too, but for what is recorded when it leaves and the stream. "
+                "Bodies are not compressed. "
                 "JSON in requests has no fractions, duplicate members or integers beyond 2^53. "
                 "Errors are RFC 9457 problems with a stable `type` and `code`; of a GET a page where "
                 "`Accept` names text/html, and at `.html` unless it names JSON. "
@@ -117,7 +119,11 @@ def _responses(operation: Operation, twin: str | None) -> dict[str, Any]:
     if any(each.where == "query" for each in operation.parameters):
         answers.setdefault(400, "a parameter is unknown, given twice or malformed")
     if operation.body is not None:
-        answers |= {400: "the body is malformed", 413: _TOO_MUCH, 415: "another content type"}
+        answers |= {
+            400: "the body is malformed",
+            413: _TOO_MUCH,
+            415: "another content type, or a compressed body",
+        }
         answers.setdefault(503, "frozen or busy; the code says which")
     for status, text in sorted(answers.items()):
         responses[str(status)] = _response(operation, twin, status, text)

@@ -141,7 +141,7 @@ def shell(
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        '<meta name="color-scheme" content="light"><meta name="referrer" content="no-referrer">'
+        '<meta name="color-scheme" content="light dark"><meta name="referrer" content="no-referrer">'
         f"<title>{escape(title)}{of}</title>"
         f'<link rel="stylesheet" href="{STYLE}"></head><body>'
         '<a class="skip" href="#main">To the content</a>'

@@ -49,6 +49,7 @@ UNKNOWN_EVENT         the log has no such event
 UNKNOWN_PROJECTION    there is no such projection
 METHOD                this address does not have that method
 CONTENT_TYPE          expected another content type
+CONTENT_ENCODING      bodies are taken as they are, not compressed
 INTERNAL              the service failed; nothing was recorded by this request
 DRAINING              the service is stopping; ask another one
 BUSY                  the service answers as many requests as it can: ask again with the same bytes

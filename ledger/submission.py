@@ -48,7 +48,9 @@ def parse_submission(body: bytes) -> Submission:
         raise FormatError("SIZE", f"a submission has at most {MAX_SUBMISSION_BYTES} bytes")
     value = parse_body(body)
     if not (value.keys() >= _MEMBERS and value.keys() <= _MEMBERS | _OPTIONAL):
-        raise FormatError("BODY", "expected exactly payload, payloadType, signatures and disclosures")
+        missing = next((f"/{name}" for name in sorted(_MEMBERS) if name not in value), None)
+        expected = "expected exactly payload, payloadType, signatures and disclosures"
+        raise FormatError("BODY", expected, field=missing)
     if value["payloadType"] != PAYLOAD_TYPE:
         raise FormatError("BODY", f"expected {PAYLOAD_TYPE}", field="/payloadType")
     statement = parse_statement(_bytes(value, "payload", ""))

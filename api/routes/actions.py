@@ -20,7 +20,7 @@ from starlette.responses import Response
 
 from api import unblindings
 from api.answers import answer
-from api.body import JSON, MAX_JSON_BYTES, check_content_type, read_body
+from api.body import JSON, MAX_JSON_BYTES, check_content_type, read_body, require_members
 from api.call import Call
 from api.identity import came_from, denied
 from api.operations import Operation, path
@@ -263,8 +263,7 @@ async def _record(call: Call, submission: Submission) -> Response:
 async def _body(call: Call, required: set[str], optional: set[str]) -> dict[str, Any]:
     check_content_type(call.request, JSON)
     value = parse_body(await read_body(call.request, MAX_JSON_BYTES))
-    if not required <= value.keys() <= required | optional:
-        raise FormatError("BODY", f"expected exactly {', '.join(sorted(required | optional))}")
+    require_members(value, required, optional)
     for name in ("secret", "id", "old", "new", "key"):
         if name in value and not isinstance(value[name], str):
             raise FormatError("BODY", "expected a text", field=f"/{name}")

@@ -14,7 +14,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from api.answers import answer
-from api.body import JSON, MAX_JSON_BYTES, check_content_type, read_body
+from api.body import JSON, MAX_JSON_BYTES, check_content_type, read_body, require_members
 from api.call import Call
 from api.operations import Operation
 from api.problems import ProblemError
@@ -36,8 +36,7 @@ async def edit_check(call: Call) -> Response:
 
 
 def _record(call: Call, body: Mapping[str, Any]) -> Response:
-    if not _MEMBERS <= body.keys() <= _MEMBERS | _OPTIONAL:
-        raise FormatError("BODY", "expected action, check, path and answer, and open and kept where needed")
+    require_members(body, _MEMBERS, _OPTIONAL)
     action, opened = body["action"], body.get("open", {})
     if not isinstance(action, dict) or not isinstance(opened, dict):
         raise FormatError("BODY", "expected objects", field="/action")

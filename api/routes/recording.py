@@ -13,7 +13,15 @@ from starlette.responses import Response
 
 from api import unblindings
 from api.answers import PRIVATE, answer, head_header
-from api.body import JSON, JSON_LINES, MAX_JSON_BYTES, check_content_type, media_type, read_body
+from api.body import (
+    JSON,
+    JSON_LINES,
+    MAX_JSON_BYTES,
+    check_content_type,
+    media_type,
+    read_body,
+    require_members,
+)
 from api.call import Call
 from api.operations import Operation, path
 from api.problems import ProblemError, problem_members
@@ -174,8 +182,7 @@ def _seen(head: Head) -> dict[str, Any]:
 
 
 def _prepare(call: Call, body: Mapping[str, Any]) -> Response:
-    if not ({"action"} <= body.keys() <= {"action", "open", "have"}):
-        raise FormatError("BODY", "expected exactly action, and open and have where they are needed")
+    require_members(body, {"action"}, {"open", "have"})
     action, opened = body["action"], body.get("open", {})
     if not isinstance(action, dict):
         raise FormatError("BODY", "expected an object", field="/action")

@@ -20,7 +20,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from api.answers import PRIVATE, head_header
-from api.body import JSON, check_content_type, read_body
+from api.body import JSON, check_content_type, read_body, require_members
 from api.call import Call
 from api.identity import PREFIX, came_from, cookie_name, denied, is_secure
 from api.operations import Operation
@@ -91,8 +91,7 @@ async def _body(call: Call, required: Mapping[str, type], optional: Mapping[str,
     check_content_type(call.request, JSON)
     given = parse_body(await read_body(call.request, MAX_BYTES))
     known = {**required, **optional}
-    if not required.keys() <= given.keys() <= known.keys():
-        raise FormatError("BODY", "expected exactly the members of this request")
+    require_members(given, required, optional)
     for name, value in given.items():
         if type(value) is not known[name]:
             raise FormatError("BODY", "expected another kind of value", field=f"/{name}")

@@ -13,7 +13,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from api.answers import answer
-from api.body import JSON, MAX_JSON_BYTES, check_content_type, read_body
+from api.body import JSON, MAX_JSON_BYTES, check_content_type, read_body, require_members
 from api.call import Call
 from api.operations import Operation
 from api.problems import ProblemError
@@ -234,8 +234,7 @@ def _shown(authority: Authority, key: DeskKey, study: ServedStudy) -> dict[str, 
 async def _object(call: Call, required: frozenset[str]) -> dict[str, Any]:
     check_content_type(call.request, JSON)
     value = parse_body(await read_body(call.request, MAX_JSON_BYTES))
-    if not value.keys() >= required or (value and not required):
-        raise FormatError("BODY", f"expected {', '.join(sorted(required)) or 'an empty object'}")
+    require_members(value, required, value if required else ())
     return value
 
 

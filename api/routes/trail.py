@@ -75,7 +75,8 @@ def audit_trail(call: Call) -> Response:
     last = max(control, last_index(page.lines)) if some is None else None
     value = {"lines": page.lines, "next": page.next}
     csv = to_csv(page.lines)
-    if call.twin == "csv" and (last is None or noted.viewed is not None or not is_unchanged(call, last)):
+    leaves = call.twin == "csv" and not call.head_only
+    if leaves and (last is None or noted.viewed is not None or not is_unchanged(call, last)):
         _note_export(call, csv.encode(), scope_of(wanted), size)
     return answer(
         call,

@@ -12,7 +12,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from api.answers import answer
-from api.body import JSON, check_content_type, read_body
+from api.body import JSON, check_content_type, read_body, require_members
 from api.call import Call
 from api.operations import Operation, path
 from api.problems import ProblemError
@@ -70,8 +70,7 @@ async def change(call: Call) -> Response:
 
 
 def _propose(call: Call, body: dict[str, Any]) -> Response:
-    if not (body.keys() >= _PROPOSED and body.keys() <= _PROPOSED | _OPTIONAL):
-        raise FormatError("BODY", "expected url, role, person and sites; types, after and endpoint if wanted")
+    require_members(body, _PROPOSED, _OPTIONAL)
     webhooks = _webhooks(call)
     book = webhooks.book(make=True)
     assert book is not None  # noqa: S101  it was made

@@ -228,3 +228,13 @@ def test_no_page_shows_a_mark_to_who_does_not_see_it(http: TestClient, role: str
         assert answer.status_code in (200, 404), (path, answer.text)
         found |= marks_in(answer.content)
     assert found <= sees(role)
+
+
+def test_a_page_that_did_not_change_keeps_its_policy(site: Site) -> None:
+    """A browser goes on with its page under the policy of the 304, and may load the style sheet still."""
+    first = site.get(f"/participants/{PARTICIPANT}.html", "auditor")
+    again = site.get(
+        f"/participants/{PARTICIPANT}.html", "auditor", **{"If-None-Match": first.headers["ETag"]}
+    )
+    assert again.status_code == 304
+    assert again.headers["Content-Security-Policy"] == first.headers["Content-Security-Policy"]

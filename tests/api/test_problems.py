@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import re
 
 import pytest
@@ -163,6 +164,29 @@ def test_what_is_not_there_is_a_problem(site: Site, method: str, path: str, stat
 def test_a_method_that_is_not_there_says_which_are(site: Site) -> None:
     """405 lists the methods (RFC 9110 §15.5.6)."""
     assert "GET" in site.http.post(f"{BASE}/participants").headers["Allow"]
+
+
+def test_a_body_that_is_compressed_is_refused_by_its_encoding(site: Site) -> None:
+    """415 says which encoding is taken (RFC 9110 §15.5.16)."""
+    headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
+    answer = site.http.post(f"{BASE}/statements", content=gzip.compress(b"{}"), headers=headers)
+    assert (answer.status_code, answer.json()["code"]) == (415, "CONTENT_ENCODING")
+    assert answer.headers["Accept-Encoding"] == "identity"
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "field"),
+    [
+        ("/statements", "{}", "/payload"),
+        ("/statements:prepare", '{"open":{}}', "/action"),
+        ("/sessions", '{"person":"bchan"}', "/password"),
+    ],
+)
+def test_a_body_that_lacks_a_member_is_told_which(own_site: Site, path: str, body: str, field: str) -> None:
+    """`field` names the first one that is missing."""
+    headers = {"Content-Type": "application/json", **bearer("coordinator")}
+    answer = own_site.http.post(f"{BASE}{path}", content=body, headers=headers)
+    assert (answer.json()["code"], answer.json()["field"]) == ("BODY", field)
 
 
 def test_a_broken_last_event_id_is_a_problem(site: Site) -> None:
