@@ -39,7 +39,7 @@ def bill(environment: Path) -> bytes:
 
 
 def listed(environment: Path) -> bytes:
-    """Return the same bytes, not validated yet: the tool need not either, as what it writes is changed here."""
+    """Return the same bytes, not validated yet; nor by the tool, as what it writes is changed here."""
     with tempfile.TemporaryDirectory() as directory:
         out = Path(directory) / "bom.json"
         tool = [str(Path(sys.executable).with_name("cyclonedx-py")), "environment", str(environment)]
