@@ -23,6 +23,13 @@ def describe(type_: str, schema: int, data: Mapping[str, Any]) -> str:
         return type_
 
 
+def describe_shown(type_: str, schema: int, shown: Mapping[str, Any]) -> str:
+    """Say it in one sentence from data that has sealed members in their places, none of which is told."""
+    spec = find_spec(type_, schema)
+    sealed = spec.sealed if spec is not None else {}
+    return describe(type_, schema, {name: v for name, v in shown.items() if f"/data/{name}" not in sealed})
+
+
 def plain_fields(type_: str, schema: int, data: Mapping[str, Any]) -> tuple[Field, ...]:
     """Return (path, value) of every plain field, in the order of the type's declaration."""
     spec = find_spec(type_, schema)

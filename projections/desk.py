@@ -51,6 +51,7 @@ class Line:
     index: int
     event: str
     type: str
+    schema: int
     stream: str
     participant: str | None
     site: str | None
@@ -178,6 +179,7 @@ class Desk:
             index=record["index"],
             event=record["event"],
             type=record["type"],
+            schema=record["schema"],
             stream=stream,
             participant=stream[len(_PARTICIPANT) :] if stream.startswith(_PARTICIPANT) else None,
             site=site,

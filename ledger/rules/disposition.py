@@ -17,6 +17,7 @@ from ledger.rules.record import span
 from ledger.rules.safety import settle_death
 from ledger.rules.visits import UNSCHEDULED
 from ledger.state.leaving import ContactAttempt, TreatmentEnd
+from ledger.study.definition import StudyDefinition, Visit
 
 STATUSES: Final[Mapping[str, Status]] = MappingProxyType(
     {
@@ -45,21 +46,27 @@ def judge_completed(case: Case) -> Iterator[str]:
 
 
 def _required(case: Case) -> Iterator[str]:
-    """Name the visits that count: those of everyone, and for who stopped early those in their place.
+    """Name the visits that count."""
+    if case.definition is not None:
+        for visit in applying(case.definition, case.participant):
+            if visit.required:
+                yield visit.id
+
+
+def applying(definition: StudyDefinition, participant: Participant) -> Iterator[Visit]:
+    """Yield the visits that a participant has: everyone's, and for who stopped early those in their place.
 
     Who stopped treatment early no longer has the infusion visits that were still to come.
     """
-    if case.definition is None:
-        return
-    planned = max(visit.infusion or 0 for visit in case.definition.visits)
-    done = max((infusion.number for infusion in case.participant.infusions), default=0)
-    early = case.participant.treatment_ended and done < planned
-    for visit in case.definition.visits:
-        if not visit.required or (visit.applies == "treatment_stopped" and not early):
+    planned = max(visit.infusion or 0 for visit in definition.visits)
+    done = max((infusion.number for infusion in participant.infusions), default=0)
+    early = participant.treatment_ended and done < planned
+    for visit in definition.visits:
+        if visit.applies == "treatment_stopped" and not early:
             continue
         if early and visit.infusion is not None and visit.infusion > done:
             continue
-        yield visit.id
+        yield visit
 
 
 def _is_settled(participant: Participant, visit: str) -> bool:

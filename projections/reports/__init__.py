@@ -8,13 +8,17 @@ from typing import Final
 
 from projections.report import Report
 from projections.reports import (
+    absences,
     access,
     consent,
+    continuity,
     delegation,
     deviations,
     dosing,
     eligibility,
     flow,
+    handover,
+    looks,
     pharmacy,
     powers,
     queries,
@@ -34,13 +38,17 @@ _MODULES: Final = (
     safety,
     queries,
     worklists,
+    absences,
     deviations,
     review,
+    looks,
     flow,
+    handover,
     delegation,
     training,
     powers,
     access,
+    continuity,
 )
 REPORTS: Final[Mapping[str, Report]] = MappingProxyType(
     {report.name: report for module in _MODULES for report in module.REPORTS}

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from types import MappingProxyType
 from typing import Final
 
-from ledger.actions import find_spec, parse_data
+from projections.describe import describe_shown
 from projections.desk import Desk, Line
 from projections.report import Report, Row
 
@@ -55,7 +55,7 @@ def unblinding_log(desk: Desk) -> Iterator[Row]:
             "by": line.person,
             "role": line.role,
             "why": reason,
-            "what": _told(line),
+            "what": describe_shown(line.type, line.schema, line.data),
             "index": line.index,
         }
 
@@ -63,15 +63,6 @@ def unblinding_log(desk: Desk) -> Iterator[Row]:
 def _participants(line: Line) -> list[str]:
     named = line.data.get("participants") or line.data.get("participant") or []
     return list(named) if isinstance(named, list) else [named]
-
-
-def _told(line: Line) -> str:
-    """Say the record in a sentence, without sealed values."""
-    spec = find_spec(line.type, 1)
-    if spec is None:
-        return line.type
-    plain = {name: value for name, value in line.data.items() if f"/data/{name}" not in spec.sealed}
-    return parse_data(spec, plain).describe()
 
 
 REPORTS: Final = (

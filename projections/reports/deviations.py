@@ -75,11 +75,19 @@ def near_misses(desk: Desk) -> Iterator[Row]:
         yield {
             "recorded_at": line.recorded_at,
             "who": line.data["who"],
+            "sites": _sites_of(desk, line.data["who"]),
             "type": line.data["type"],
             "rule": line.data["rule"],
             "asks": rule.text if rule is not None else None,
             "index": line.index,
         }
+
+
+def _sites_of(desk: Desk, person: str) -> list[str]:
+    """Return the sites on which somebody holds a role of that site alone; a refusal names no site itself."""
+    known = desk.authority.persons.get(person)
+    grants = known.roles.values() if known is not None else ()
+    return sorted({site for grant in grants for site in grant.sites if site != "*" and desk.sees_site(site)})
 
 
 Said = dict[str, list[Line]]
@@ -150,6 +158,7 @@ REPORTS: Final = (
             {
                 "recorded_at": "when the log took it in, UTC",
                 "who": "who asked",
+                "sites": "sites of which that person has a role",
                 "type": "the gate",
                 "rule": "the rule that refused",
                 "asks": "what that rule asks",

@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import Final
 
 from ledger.participant import Participant
+from ledger.rules.disposition import applying
 from ledger.rules.dosing import last_infusion_date
 from ledger.study.definition import StudyDefinition, visit_window
 from ledger.study.schedule import study_day
@@ -22,6 +23,7 @@ from projections.report import Report, Row
 
 _TYPES: Final = ("visit.started", "visit.completed", "visit.missed")
 UNSCHEDULED: Final = "unscheduled"
+NOT_EXPECTED: Final = "not expected"
 
 
 def visits(desk: Desk) -> Iterator[Row]:
@@ -33,8 +35,12 @@ def visits(desk: Desk) -> Iterator[Row]:
         for line in lines:
             by_visit[line.data["visit"]].append(line)
         planned = [visit.id for visit in definition.visits] if definition is not None else []
+        has = {v.id for v in applying(definition, participant)} if definition is not None else set()
         for visit in (*planned, *(v for v in by_visit if v not in planned and v != UNSCHEDULED)):
-            yield _row(desk, participant, visit, by_visit.get(visit, []), definition)
+            row = _row(desk, participant, visit, by_visit.get(visit, []), definition)
+            if row["index"] is None and visit not in has:
+                row["state"] = NOT_EXPECTED
+            yield row
         for line in by_visit.get(UNSCHEDULED, ()):
             yield _row(desk, participant, UNSCHEDULED, [line], None)
 
@@ -97,9 +103,9 @@ def _state(
     if types:
         return "started"
     if participant.disposition is not None or participant.died is not None:
-        return "not expected"
+        return NOT_EXPECTED
     if participant.screening_failed is not None and not participant.randomized:
-        return "not expected"
+        return NOT_EXPECTED
     if window is None:
         return "planned"
     today = local_date(desk.now_us, zone)

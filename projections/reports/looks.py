@@ -1,0 +1,230 @@
+"""What is new since somebody last looked: the changes at each site, and a brief before the next visit.
+
+A look is a signed one: a review of the trail, or a monitoring visit with the range that it covered. Asked by
+somebody, it is that person's own; asked without a name, anybody's. The brief puts sites in the order of
+their risk: the sum of its matters, each with a weight that is printed beside it, for each participant.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from types import MappingProxyType
+from typing import Any, Final
+
+from projections.breaches import breaches
+from projections.desk import Desk, Line
+from projections.report import Report, Row
+from projections.reports.absences import absences
+from projections.reports.deviations import near_misses
+from projections.reports.queries import queries
+from projections.reports.review import signals
+from projections.reports.safety import safety
+from projections.reports.visits import visits
+from projections.reports.worklists import cosignatures, signatures, verification
+
+NEVER: Final = -1
+OLD_QUERY_HOURS: Final = 14 * 24
+_LOOKS: Final = ("trail.reviewed", "monitoring_visit.recorded")
+_OF_A_SITE: Final = ("site", "pharmacy")
+
+WEIGHTS: Final[Mapping[str, int]] = MappingProxyType(
+    {
+        "serious adverse event overdue": 10,
+        "breach found since": 5,
+        "verification outdated": 3,
+        "absence": 3,
+        "second person overdue": 3,
+        "refused or held since": 2,
+        "query open for two weeks": 2,
+        "signature to renew": 2,
+        "visit missed or outside its window": 2,
+        "signal in the trail since": 1,
+        "correction or voiding since": 1,
+        "adverse event since": 1,
+    }
+)
+"""Matters of the brief, with how much one of each weighs; the order is that of a site's page."""
+
+
+def looked_until(desk: Desk) -> dict[str, int]:
+    """Return for each site the index up to which the reader's own signed looks go; -1 without one.
+
+    Without a person of the reader's own everybody's looks count. A review of the whole log is one of each
+    site.
+    """
+    until = dict.fromkeys(desk.sites(), NEVER)
+    for kind in ("study", *_OF_A_SITE):
+        for line in desk.records(*_LOOKS, kind=kind):
+            if desk.reader.person not in (None, line.person):
+                continue
+            for site in until if kind == "study" else (line.site,):
+                if site in until:
+                    until[site] = max(until[site], line.data["last"])
+    return until
+
+
+def changes(desk: Desk) -> Iterator[Row]:
+    """Yield what was recorded of each site since the last signed look at it, by site and index."""
+    until = looked_until(desk)
+    broken = _rules_by_event(desk)
+    new: dict[str, list[Line]] = defaultdict(list)
+    for kind in ("participant", *_OF_A_SITE):
+        for line in desk.records(kind=kind, voided=True):
+            if line.site in until and line.index > until[line.site]:
+                new[line.site].append(line)
+    for site in until:
+        for line in sorted(new[site], key=lambda each: each.index):
+            yield {
+                "site": site,
+                "participant": line.participant,
+                "type": line.type,
+                "person": line.person,
+                "role": line.role,
+                "meaning": line.meaning,
+                "occurred_at": line.occurred_at,
+                "recorded_local": desk.local(line.recorded_us, site),
+                "corrected": bool(line.corrected_by),
+                "voided": line.voided is not None,
+                "breaks": sorted(broken.get(line.event, ())),
+                "since_index": until[site] if until[site] > NEVER else None,
+                "index": line.index,
+            }
+
+
+def _rules_by_event(desk: Desk) -> dict[str, set[str]]:
+    rules: dict[str, set[str]] = defaultdict(set)
+    for each in breaches(desk.reads, desk.conduct, reader=desk.reader, known=desk.size - 1, only_open=True):
+        rules[each["statement"]["event"]].add(each["rule"])
+    return rules
+
+
+def brief(desk: Desk) -> Iterator[Row]:
+    """Yield what matters at each site since the last signed look, the site of the highest risk first."""
+    until = looked_until(desk)
+    members = defaultdict(list)
+    for participant in desk.participants():
+        members[participant.site].append(participant)
+    pages = {site: _matters(found, until[site]) for site, found in _found(desk, until).items()}
+    risks = {
+        site: sum(WEIGHTS[matter] * len(indexes) for matter, indexes in page.items())
+        / (len(members[site]) or 1)
+        for site, page in pages.items()
+    }
+    ranked = sorted(pages, key=lambda site: (-risks[site], site))
+    for rank, site in enumerate(ranked, 1):
+        for matter, indexes in pages[site].items() or ((None, []),):
+            yield {
+                "rank": rank,
+                "site": site,
+                "participants": len(members[site]),
+                "risk": f"{risks[site]:.2f}",
+                "matter": matter,
+                "count": len(indexes),
+                "weight": WEIGHTS[matter] if matter is not None else None,
+                "since_index": until[site] if until[site] > NEVER else None,
+                "first_index": min(indexes, default=None),
+                "index": max(indexes, default=None),
+            }
+
+
+Found = dict[str, dict[str, list[int]]]
+
+
+def _found(desk: Desk, until: Mapping[str, int]) -> Found:
+    """Return for each site and matter the indexes of the records that it rests on."""
+    found: Found = {site: defaultdict(list) for site in until}
+    for matter, site, index in _rows(desk):
+        if site in found and index is not None:
+            found[site][matter].append(index)
+    return found
+
+
+def _matters(found: Mapping[str, list[int]], until: int) -> dict[str, list[int]]:
+    """Keep of matters "since" what is newer than the look, in the order of the weights."""
+    kept = {}
+    for matter in WEIGHTS:
+        indexes = found.get(matter, [])
+        if matter.endswith("since"):
+            indexes = [index for index in indexes if index > until]
+        if indexes:
+            kept[matter] = indexes
+    return kept
+
+
+def _rows(desk: Desk) -> Iterator[tuple[str, str | None, int | None]]:
+    """Yield matter, site and index of everything that any brief could name."""
+    for row in safety(desk):
+        yield "adverse event since", row["site"], row["first_index"]
+        if row["overdue"]:
+            yield "serious adverse event overdue", row["site"], row["index"]
+    known = desk.size - 1
+    for each in breaches(desk.reads, desk.conduct, reader=desk.reader, known=known, only_open=True):
+        yield "breach found since", each["site"], each["found"]
+    for row in visits(desk):
+        if row["state"] == "missed" or row["in_window"] is False:
+            yield "visit missed or outside its window", row["site"], row["index"]
+    for row in near_misses(desk):
+        for site in row["sites"]:
+            yield "refused or held since", site, row["index"]
+    yield from _named("absence", absences(desk))
+    yield from _named("signal in the trail since", signals(desk))
+    yield from _named("verification outdated", (r for r in verification(desk) if r["verified_by"]))
+    yield from _named("second person overdue", (r for r in cosignatures(desk) if r["overdue"]))
+    yield from _named("signature to renew", (r for r in signatures(desk) if r["state"] == "to sign again"))
+    old = (r for r in queries(desk) if r["state"] == "open" and r["age_hours"] >= OLD_QUERY_HOURS)
+    yield from _named("query open for two weeks", old)
+    for line in desk.records("correction.made", "record.voided"):
+        yield "correction or voiding since", line.site, line.index
+
+
+def _named(matter: str, rows: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, str | None, int | None]]:
+    for row in rows:
+        yield matter, row["site"], row["index"]
+
+
+REPORTS: Final = (
+    Report(
+        name="brief",
+        question="What should a monitor know of each site before the next visit, worst site first?",
+        columns=MappingProxyType(
+            {
+                "rank": "place of the site by its risk, 1 the highest",
+                "site": "the site",
+                "participants": "registered there",
+                "risk": "sum of counts times weights, for each participant",
+                "matter": "what it is; empty where there is nothing",
+                "count": "how many there are",
+                "weight": "how much one of them weighs",
+                "since_index": "index up to which the last signed look goes; empty: there was none",
+                "first_index": "index of the first record that it rests on",
+                "index": "index of the newest one",
+            }
+        ),
+        rows=brief,
+        restricted=("pharmacy", "access"),
+    ),
+    Report(
+        name="changes",
+        question="What was recorded, corrected or voided at each site since the last signed look at it?",
+        columns=MappingProxyType(
+            {
+                "site": "the site",
+                "participant": "coded id; empty for the site itself",
+                "type": "what was recorded",
+                "person": "who signed it",
+                "role": "in which role",
+                "meaning": "with which meaning",
+                "occurred_at": "when it happened, as written and corrected",
+                "recorded_local": "when the log took it in, by the clock of the site",
+                "corrected": "whether it was corrected since",
+                "voided": "whether it was voided since",
+                "breaks": "rules that it breaks as far as the log knows",
+                "since_index": "index up to which the last signed look goes; empty: there was none",
+                "index": "index of the record",
+            }
+        ),
+        rows=changes,
+        restricted=("pharmacy",),
+    ),
+)
