@@ -77,11 +77,11 @@ def write(
     return document(call, made.title, made.lead, body, head)
 
 
-def whole(call: Call, value: Any) -> Page:
-    """Lay out any answer: its members in order, lists of objects as tables."""
+def whole(call: Call, value: Any, *, before: str = "") -> Page:
+    """Lay out any answer: its members in order, lists of objects as tables; `before` stands above them."""
     title = " ".join((plain_words(call.operation.name).capitalize(), *call.request.path_params.values()))
     title = title.replace(call.study.config.study, "").strip().replace("  ", " ")
-    body = _ways(call) + fragment(base_of(call), value, 2)
+    body = _ways(call) + before + fragment(base_of(call), value, 2)
     return Page(title=title, lead=call.operation.summary, body=body)
 
 
@@ -314,11 +314,17 @@ def _signatures(base: str, found: Sequence[Mapping[str, Any]]) -> str:
 def _twins(call: Call) -> str:
     """Link the same answer for programs."""
     path = call.request.url.path.removesuffix(f".{call.twin}") if call.twin else call.request.url.path
-    query = f"?{urlencode(dict(call.query))}" if call.query else ""
     links = (
-        f'<a href="{attribute(quote(path) + "." + twin + query)}">{twin.upper()}</a>'
+        f'<a href="{attribute(f"{quote(path)}.{twin}{_query(call, twin)}")}">{twin.upper()}</a>'
         for twin in call.operation.twins
         if twin != "html"
     )
     said = ", ".join(links)
     return f"<p>The same for programs: {said}.</p>" if said else ""
+
+
+def _query(call: Call, twin: str) -> str:
+    """Return what a twin is asked for: a page's JSON is of the same rows, its CSV of all that fit."""
+    own = ("after", "limit") if twin == "csv" else ()
+    asked = {name: value for name, value in call.query.items() if name not in own}
+    return f"?{urlencode(asked)}" if asked else ""

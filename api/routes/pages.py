@@ -13,6 +13,7 @@ from api.call import Call
 from api.cells import attribute, escape, plain_words
 from api.operations import Operation, path
 from api.pages import HTML, base_of, document
+from api.prepared import PREPARED
 from api.problems import ProblemError
 from api.routes.questions import QUESTIONS
 
@@ -35,7 +36,7 @@ def start(call: Call) -> Response:
         f'<span class="aside">{escape(question)}</span></li>'
         for name, question in sorted(QUESTIONS.items())
     )
-    body = _START.format(base=base, questions=questions)
+    body = _START.format(base=base, prepared=_prepared(base), questions=questions)
     title = "Read this study"
     lead = "Every page shows records with the printed name, the time and the meaning of their signatures."
     text = document(call, title, lead, body, None).replace(
@@ -44,6 +45,15 @@ def start(call: Call) -> Response:
     head = call.study.ledger.store.head()
     headers = {"Content-Security-Policy": START_POLICY, "Cache-Control": "no-store", **head_header(head)}
     return Response(text, headers=headers, media_type=HTML)
+
+
+def _prepared(base: str) -> str:
+    """Return the prepared questions, person by person."""
+    parts = []
+    for person, asked in PREPARED.items():
+        items = "".join(f'<li><a href="{base}{attribute(to)}">{escape(text)}</a></li>' for text, to in asked)
+        parts.append(f"<h3>{escape(person)}</h3><ul>{items}</ul>")
+    return "".join(parts)
 
 
 def page_file(call: Call) -> Response:
@@ -86,7 +96,8 @@ _START: Final = """
     with old and new values?</span></li>
   </ul>
 </section>
-<section class="card"><h2>Questions</h2><ul class="questions">{questions}</ul></section>
+<section class="card"><h2>Prepared questions</h2>{prepared}</section>
+<section class="card"><h2>Every question by its name</h2><ul class="questions">{questions}</ul></section>
 """
 
 OPERATIONS: Final = (

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, Final
 
+import orjson
 from starlette.responses import Response
 
 from api import openings, pages
@@ -13,6 +15,7 @@ from api.openings import NOTHING, Looked, Noted
 from api.operations import KNOWN, LIMIT, PARTICIPANT, PURPOSE, TRUE, Operation, Parameter, path
 from api.problems import ProblemError
 from api.reading import Folded
+from api.replay_part import replay_part
 from api.sorting import sort_of
 from api.tables import csv_text
 from api.wanted import require_participant
@@ -93,7 +96,9 @@ def participant(call: Call) -> Response:
             ),
         )
         last, head = _last(folded, known, value), folded.reads.head()
-    return answer(call, _found(value), head, last=last, noted=noted)
+        replay = _replay(call, folded, name, known)
+    found = _found(value)
+    return answer(call, found, head, last=last, noted=noted, page=partial(_page, call, found, replay))
 
 
 def participant_timeline(call: Call) -> Response:
@@ -105,7 +110,8 @@ def participant_timeline(call: Call) -> Response:
             folded.reads, name, reader=call.reader, known=known, true=true, conduct=folded.conduct
         )
         last, head = _last(folded, known, rows), folded.reads.head()
-    return _rows(call, "timeline", rows, head, last)
+        replay = _replay(call, folded, name, known)
+    return _rows(call, "timeline", rows, head, last, replay=replay)
 
 
 def field_history(call: Call) -> Response:
@@ -154,11 +160,28 @@ def _rows(
     head: Head,
     last: int,
     noted: Noted = NOTHING,
+    *,
+    replay: str = "",
 ) -> Response:
     if rows is None:
         raise ProblemError("UNKNOWN_PARTICIPANT", 404)
     value = {"participant": call.path("participant"), name: rows}
-    return answer(call, value, head, last=last, csv=csv_text(rows), noted=noted)
+    page = partial(_page, call, value, replay)
+    return answer(call, value, head, last=last, csv=csv_text(rows), noted=noted, page=page)
+
+
+def _page(call: Call, value: Any, replay: str) -> pages.Page:
+    """Lay out an answer's members below the part that replays the participant."""
+    return pages.whole(call, orjson.loads(orjson.dumps(value)), before=replay)
+
+
+def _replay(call: Call, folded: Folded, name: str, known: str | None) -> str:
+    """Return what of a page replays a participant, whose records are those that this reader sees now."""
+    if call.twin != "html":
+        return ""
+    rows = timeline(folded.reads, name, reader=call.reader, conduct=folded.conduct) or []
+    steps = sorted(row["index"] for row in rows if "log" not in row)
+    return replay_part(call, steps, known_size(folded.reads, known) - 1, folded.reads.head().size)
 
 
 _UNCHANGED: Final = {304: "unchanged", 404: "no such participant"}

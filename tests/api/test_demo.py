@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
@@ -16,6 +17,7 @@ from starlette.testclient import TestClient
 from api.app import create_app
 from api.auth import PERMITTED
 from api.frames import frame
+from api.prepared import PREPARED
 from api.routes.stream import Filter, renderer
 from api.study import OpenStudy
 from ledger.demo.report import DemoReport
@@ -26,6 +28,7 @@ from projections.reader import Reader
 from projections.reports import REPORTS
 from projections.signed import COLUMNS as SIGNED
 from tests.api.client import bearer, token
+from tests.shared import ROOT
 
 READERS = sorted(PERMITTED["event"])
 
@@ -148,3 +151,47 @@ def test_the_balance_is_told_to_who_may_open_the_doses(study: OpenStudy, http: T
     blinded = http.get(f"{path}&purpose=accountability", headers=bearer("held-blinded_monitor"))
     assert blinded.json()["rows"] == []
     assert study.ledger.store.head().size == before + 1
+
+
+ADDRESSES = sorted(
+    {
+        address
+        for address in re.findall(r"`(/[^`]+)`", (ROOT / "docs" / "questions.md").read_text(encoding="utf-8"))
+        if address.startswith(("/projections", "/participants", "/audit-trail"))
+    }
+)
+
+
+@pytest.mark.parametrize("address", ADDRESSES)
+def test_a_question_of_the_page_of_questions_is_answered(http: TestClient, address: str) -> None:
+    """Each address that docs/questions.md gives leads to what it says, for an auditor of every site."""
+    if "certified-copy" in address:  # issuing one is an event, and takes a key of documents
+        assert http.get(address[1:]).status_code == 401
+        return
+    answer = http.get(address[1:], headers=bearer("held-auditor"))
+    assert answer.status_code == 200
+    assert "<h1>" in answer.text
+
+
+def test_the_prepared_questions_are_those_of_the_page(http: TestClient) -> None:
+    """The start page has them as links, and docs/questions.md names each address or its report."""
+    page = http.get("pages").text
+    told = (ROOT / "docs" / "questions.md").read_text(encoding="utf-8")
+    for asked in PREPARED.values():
+        for question, address in asked:
+            assert f'{address.replace("&", "&amp;")}">{question}</a>' in page
+            assert http.get(address[1:], headers=bearer("held-auditor")).status_code == 200
+            assert address.partition("?")[0] in told
+
+
+def test_a_participant_is_replayed_by_a_slider_and_step_by_step(http: TestClient) -> None:
+    """The slider spans the log, and the steps lead to the participant's records before and after."""
+    rows = http.get("participants/SA-01-001/timeline", headers=bearer("held-auditor")).json()["timeline"]
+    first, second, third = sorted(row["index"] for row in rows)[:3]
+    page = http.get(f"participants/SA-01-001.html?known={second}", headers=bearer("held-auditor")).text
+    size = http.get("checkpoint.json", headers=bearer("held-auditor")).json()["size"]
+    assert f'<input type="range" name="known" min="0" max="{size - 1}" value="{second}">' in page
+    assert f'SA-01-001.html?known={first}">Record before ({first})</a>' in page
+    assert f'SA-01-001.html?known={third}">Record after ({third})</a>' in page
+    true = http.get("participants/SA-01-001/timeline.html?true=2024-06-01", headers=bearer("held-auditor"))
+    assert "true at 2024-06-01" in true.text
