@@ -16,7 +16,7 @@ from typing import Final
 
 from ledger.datakeys import DataKeys, RandomBytes, new_check
 from ledger.errors import FormatError, StoreError
-from ledger.store.checkpoints import CheckpointStore
+from ledger.store.checkpoints import CheckpointFile, CheckpointStore
 from ledger.store.urls import SQLITE, check_url, parse_schema_url
 from ledger.store.wrapped_keys import KeyRow
 
@@ -41,9 +41,9 @@ def create_checkpoints(url: str, file: Path, owner: str | None) -> None:
         StoreError: STORE_EXISTS, STORE_MISSING, STORE_ROLE, STORE_VERSION, STORE_FULL, STORE_IO.
     """
     if _is_file(url, owner):
-        CheckpointStore.create(file).close()
+        CheckpointFile.create(file).close()
     else:
-        _postgres("checkpoints").PostgresCheckpoints.create_at(url, owner)
+        _postgres("checkpoints").CheckpointSchema.create_at(url, owner)
 
 
 def open_checkpoints(url: str, file: Path) -> CheckpointStore:
@@ -54,8 +54,8 @@ def open_checkpoints(url: str, file: Path) -> CheckpointStore:
         StoreError: STORE_MISSING, STORE_CORRUPT, STORE_VERSION, STORE_ROLE, STORE_BUSY, STORE_IO.
     """
     if url == SQLITE:
-        return CheckpointStore(file)
-    opened: CheckpointStore = _postgres("checkpoints").PostgresCheckpoints.open_at(url)
+        return CheckpointFile(file)
+    opened: CheckpointStore = _postgres("checkpoints").CheckpointSchema.open_at(url)
     return opened
 
 

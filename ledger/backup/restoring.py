@@ -33,7 +33,7 @@ from ledger.directory import (
 from ledger.errors import StoreError
 from ledger.identity.database import AccountsDatabase
 from ledger.places import NOBODY, Owners, check_apart, fill_data_keys, open_checkpoints
-from ledger.store.checkpoints import CheckpointStore
+from ledger.store.checkpoints import CheckpointFile
 from ledger.store.moving import move_log
 from ledger.store.sqlite_files import sync_directory
 from ledger.store.unblindings import UnblindingQueue
@@ -167,9 +167,9 @@ def _put_checkpoints(backup: Path, partial: Path, manifest: Manifest, kept: Path
     target = partial / CHECKPOINTS
     if kept is not None:
         copy_database(kept, target)
-        CheckpointStore(target).close()
+        CheckpointFile(target).close()
         return
-    store = CheckpointStore.create(target)
+    store = CheckpointFile.create(target)
     try:
         if manifest.checkpoint:
             store.publish((backup / CHECKPOINT).read_bytes(), manifest.checkpoint, None)

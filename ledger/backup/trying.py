@@ -32,7 +32,7 @@ from ledger.note import VerifierKey, parse_vkey
 from ledger.policy import TrustPolicy
 from ledger.sources import SystemSources
 from ledger.statement import parse_statement
-from ledger.store.checkpoints import CheckpointStore
+from ledger.store.checkpoints import CheckpointFile
 from ledger.store.port import Head, Store
 from ledger.store.startup import check as check_startup
 from ledger.tiles import TileHashes
@@ -158,7 +158,7 @@ def _judge(
     kek = load_key(place / KEYS / KEK, passphrase).secret
     with ExitStack() as opened:
         store = opened.enter_context(closing(open_log(place / DATABASE)))
-        checkpoints = opened.enter_context(closing(CheckpointStore(place / CHECKPOINTS)))
+        checkpoints = opened.enter_context(closing(CheckpointFile(place / CHECKPOINTS)))
         data_keys = opened.enter_context(DataKeys(place / DATA_KEYS, kek, SystemSources().random_bytes))
         log_keys = _log_keys(store) if live is None else live.signers.verifier_keys
         startup = check_startup(store, checkpoints, log_keys)

@@ -25,7 +25,7 @@ from ledger.doctor.keys import key_findings
 from ledger.doctor.log import Expected, event_findings, log_findings
 from ledger.doctor.settings import settings_findings
 from ledger.errors import LedgerError
-from ledger.store.checkpoints import CheckpointStore
+from ledger.places import open_checkpoints
 from ledger.store.tracking import LedgerTrackingRecorder
 from ledger.store.unblindings import UnblindingQueue
 from ledger.unblinding_epochs import waiting_before
@@ -64,7 +64,9 @@ def examine(directory: Path, *, now_us: int, expected: Expected, passphrase: str
     with ExitStack() as opened:
         try:
             store = opened.enter_context(closing(open_store(directory)))
-            checkpoints = opened.enter_context(closing(CheckpointStore(directory / CHECKPOINTS)))
+            checkpoints = opened.enter_context(
+                closing(open_checkpoints(config.checkpoints, directory / CHECKPOINTS))
+            )
             findings += log_findings(config, store, checkpoints, now_us, expected)
             findings += event_findings(store, now_us, expected)
             findings += settings_findings(config, store)

@@ -10,7 +10,7 @@ here, or a schema of another PostgreSQL cluster (`postgres_checkpoints`).
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, Protocol
 
 from ledger.errors import ConflictError
 from ledger.store.small_file import SmallFile
@@ -27,39 +27,51 @@ FORM: Final = FileFormat(
 )
 
 
-class CheckpointStore(SmallFile):
-    """The compare-and-swap store of published checkpoints in one SQLite file."""
+class CheckpointStore(Protocol):
+    """Published checkpoints, shared by threads and processes. A size is a number of entries.
 
-    form = FORM
+    Every method raises StoreError: STORE_BUSY, STORE_FULL, STORE_IO, STORE_CORRUPT, STORE_CLOSED.
+    """
 
     def latest(self) -> tuple[int, bytes] | None:
         """Return size and note of the newest published checkpoint."""
-        return self._one("SELECT size, note FROM checkpoints ORDER BY previous DESC LIMIT 1", ())
 
     def newest_within(self, size: int) -> tuple[int, bytes] | None:
         """Return size and note of the newest published checkpoint of at most `size`."""
-        return self._one(
-            "SELECT size, note FROM checkpoints WHERE size <= ? ORDER BY size DESC LIMIT 1", (size,)
-        )
 
     def get(self, size: int) -> bytes | None:
         """Return the note published for exactly `size`."""
-        found = self._one("SELECT size, note FROM checkpoints WHERE size = ?", (size,))
-        return None if found is None else found[1]
 
     def publish(self, note: bytes, size: int, expected_previous_size: int | None) -> None:
         """Publish a checkpoint after the one of `expected_previous_size`; None or 0 where there is none yet.
 
         Raises:
             ConflictError: CHECKPOINT_CONFLICT when the newest published one is another, or not smaller.
-            StoreError: STORE_BUSY, STORE_FULL, STORE_IO.
         """
-        previous = expected_previous_size or 0
-        if size <= previous:
-            raise ConflictError("CHECKPOINT_CONFLICT", f"expected a size above {previous}, got {size}")
-        self._put(previous, size, note)
 
-    def _put(self, previous: int, size: int, note: bytes) -> None:
+    def close(self) -> None:
+        """Release it; closing twice is allowed."""
+
+
+class CheckpointFile(SmallFile):
+    """Published checkpoints in one SQLite file."""
+
+    form = FORM
+
+    def latest(self) -> tuple[int, bytes] | None:
+        return self._one("SELECT size, note FROM checkpoints ORDER BY previous DESC LIMIT 1", ())
+
+    def newest_within(self, size: int) -> tuple[int, bytes] | None:
+        return self._one(
+            "SELECT size, note FROM checkpoints WHERE size <= ? ORDER BY size DESC LIMIT 1", (size,)
+        )
+
+    def get(self, size: int) -> bytes | None:
+        found = self._one("SELECT size, note FROM checkpoints WHERE size = ?", (size,))
+        return None if found is None else found[1]
+
+    def publish(self, note: bytes, size: int, expected_previous_size: int | None) -> None:
+        previous = check_step(size, expected_previous_size)
         try:
             self.change(
                 "INSERT INTO checkpoints (previous, size, note) VALUES (?, ?, ?)", (previous, size, note)
@@ -71,6 +83,18 @@ class CheckpointStore(SmallFile):
         for size, note in self.read(query, parameters):
             return size, note
         return None
+
+
+def check_step(size: int, expected_previous_size: int | None) -> int:
+    """Return the size to publish after, 0 for none.
+
+    Raises:
+        ConflictError: CHECKPOINT_CONFLICT for a size that is not above it.
+    """
+    previous = expected_previous_size or 0
+    if size <= previous:
+        raise ConflictError("CHECKPOINT_CONFLICT", f"expected a size above {previous}, got {size}")
+    return previous
 
 
 def conflict(previous: int) -> ConflictError:

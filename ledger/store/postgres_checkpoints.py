@@ -10,15 +10,15 @@ import threading
 from typing import Self
 
 from ledger.errors import ConflictError
-from ledger.store.checkpoints import CheckpointStore, conflict
+from ledger.store.checkpoints import check_step, conflict
 from ledger.store.postgres_migrations import CHECKPOINTS, create_schema
 from ledger.store.postgres_place import Place
 from ledger.store.sqlite_files import BUSY_TIMEOUT_S
 from ledger.store.urls import parse_schema_url
 
 
-class PostgresCheckpoints(CheckpointStore):
-    """The compare-and-swap store of published checkpoints in one schema."""
+class CheckpointSchema:
+    """Published checkpoints in one schema."""
 
     def __init__(self, url: str, place: Place) -> None:
         """Take over an open place; use `create_at` or `open_at`."""
@@ -56,16 +56,17 @@ class PostgresCheckpoints(CheckpointStore):
         found = self._found("checkpoint", size)
         return None if found is None else found[1]
 
-    def close(self) -> None:
-        with self._lock:
-            self._place.close()
-
-    def _put(self, previous: int, size: int, note: bytes) -> None:
+    def publish(self, note: bytes, size: int, expected_previous_size: int | None) -> None:
+        previous = check_step(size, expected_previous_size)
         try:
             with self._lock:
                 self._place.change("insert_checkpoint", previous, size, note)
         except ConflictError:
             raise conflict(previous) from None
+
+    def close(self) -> None:
+        with self._lock:
+            self._place.close()
 
     def _found(self, name: str, *parameters: int) -> tuple[int, bytes] | None:
         with self._lock:

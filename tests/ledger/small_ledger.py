@@ -27,7 +27,7 @@ from ledger.prepare import Signer
 from ledger.recorded import Recorded
 from ledger.service import LogSigners, Service
 from ledger.sources import SeededSources
-from ledger.store.checkpoints import CheckpointStore
+from ledger.store.checkpoints import CheckpointFile
 from ledger.store.port import Store
 from ledger.store.sqlite import SqliteStore
 from ledger.store.startup import check
@@ -128,7 +128,7 @@ def _genesis(directory: Path, elsewhere: Store | None) -> SmallLedger:
     )
     directory.mkdir(parents=True, exist_ok=True)
     store = elsewhere or SqliteStore.create(directory / "ledger.db")
-    checkpoints = CheckpointStore.create(directory / "checkpoints.db")
+    checkpoints = CheckpointFile.create(directory / "checkpoints.db")
     service_key = Ed25519SigningKey.from_seed(seed("service"))
     ledger = Ledger(
         origin=ORIGIN,

@@ -17,7 +17,7 @@ from ledger.erasing import erase
 from ledger.fsck import CODES, Checker, Damage, check_storage, fsck
 from ledger.note import Ed25519Cosigner, format_vkey
 from ledger.reread.walk import Walk
-from ledger.store.checkpoints import CheckpointStore
+from ledger.store.checkpoints import CheckpointFile
 from ledger.store.port import Reads
 from ledger.store.sqlite import SqliteStore
 from ledger.witness.keeping import Cosignatures
@@ -60,7 +60,7 @@ def copy(source: Path, target: Path) -> Path:
 def check(place: Path, made: SmallLedger, checkers: Iterable[Checker] = ()) -> list[Damage]:
     """Open what lies there and run fsck."""
     store = SqliteStore.open(place / "ledger.db")
-    checkpoints = CheckpointStore(place / "checkpoints.db")
+    checkpoints = CheckpointFile(place / "checkpoints.db")
     keys = made.ledger.signers.verifier_keys
     data_keys = DataKeys(place / "datakeys.db", seed("kek"), bytes)
     try:
@@ -310,7 +310,7 @@ def test_a_pass_in_steps_finds_the_same(place: Path, sound: tuple[Path, SmallLed
     change(place, "DELETE FROM guards WHERE kind = 'participant' AND key = 'SA-01-003'")
     change(place, "UPDATE tile_hashes SET hash = zeroblob(32) WHERE level = 0 AND position = 40")
     store = SqliteStore.open(place / "ledger.db")
-    checkpoints = CheckpointStore(place / "checkpoints.db")
+    checkpoints = CheckpointFile(place / "checkpoints.db")
     with DataKeys(place / "datakeys.db", seed("kek"), bytes) as data_keys:
         walk = Walk(data_keys, sound[1].ledger.signers.verifier_keys, checkpoints)
         while walk.size < store.head().size:

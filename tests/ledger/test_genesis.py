@@ -22,7 +22,7 @@ from ledger.prepare import Signer
 from ledger.recorded import Recorded
 from ledger.service import LogSigners, Service
 from ledger.sources import SeededSources
-from ledger.store.checkpoints import CheckpointStore
+from ledger.store.checkpoints import CheckpointFile
 from ledger.store.sqlite import SqliteStore
 from ledger.store.startup import check
 from ledger.study.definition import load
@@ -42,7 +42,7 @@ def empty(tmp_path: Path) -> Iterator[Ledger]:
         head=NoteSigner(ORIGIN, seed("log")), published=(CosignatureSigner(ORIGIN, seed("log pq")),)
     )
     store = SqliteStore.create(tmp_path / "ledger.db")
-    checkpoints = CheckpointStore.create(tmp_path / "checkpoints.db")
+    checkpoints = CheckpointFile.create(tmp_path / "checkpoints.db")
     ledger = Ledger(
         origin=ORIGIN,
         store=store,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import threading
 from collections.abc import Iterator
@@ -14,13 +15,13 @@ import pytest
 
 from ledger.datakeys import DataKeys, new_check
 from ledger.directory import CHECKPOINTS, CONFIG, DATA_KEYS, open_ledger, read_config, write_config
-from ledger.errors import ConflictError, FormatError, StoreError
+from ledger.errors import FormatError, StoreError
 from ledger.fsck import check_storage
 from ledger.places import check_apart, create_checkpoints, open_checkpoints
 from ledger.sources import SystemSources
 from ledger.store.checkpoints import CheckpointStore
-from ledger.store.postgres_checkpoints import PostgresCheckpoints
 from ledger.store.postgres_keys import KeySchema
+from tests.checkpoint_contract import CheckpointContract
 from tests.ledger.small_ledger import DEFINITION
 from tests.ledger.test_cli import run
 from tests.postgres_server import OWNER, PostgresServer
@@ -33,11 +34,17 @@ INIT = ["--study", DEFINITION, "--person", "root1", "--name", "R. Holder", "--or
 
 
 @pytest.fixture
-def checkpoints(apart: PostgresServer, request: pytest.FixtureRequest) -> Iterator[CheckpointStore]:
-    """A new, empty store of checkpoints."""
-    name = f"c{abs(hash(request.node.name)):x}"
+def checkpoints_at(apart: PostgresServer, request: pytest.FixtureRequest) -> str:
+    """The URL of a new, empty store of checkpoints."""
+    name = f"c{abs(hash(request.node.nodeid)):x}"
     create_checkpoints(apart.url(name), Path("unused"), apart.url(name, OWNER))
-    with closing(open_checkpoints(apart.url(name), Path("unused"))) as opened:
+    return apart.url(name)
+
+
+@pytest.fixture
+def checkpoints(checkpoints_at: str) -> Iterator[CheckpointStore]:
+    """A new, empty store of checkpoints."""
+    with closing(open_checkpoints(checkpoints_at, Path("unused"))) as opened:
         yield opened
 
 
@@ -57,72 +64,35 @@ def opened_keys(url: str, kek: bytes = KEK) -> DataKeys:
 # Checkpoints
 
 
-def test_published_checkpoints_are_kept(checkpoints: CheckpointStore) -> None:
-    """The newest, each older one, and the newest that is not above a size."""
-    assert checkpoints.latest() is None
-    checkpoints.publish(b"three", 3, None)
-    checkpoints.publish(b"eight", 8, 3)
-    assert checkpoints.latest() == (8, b"eight")
-    assert [checkpoints.get(size) for size in (3, 5, 8)] == [b"three", None, b"eight"]
-    assert checkpoints.newest_within(7) == (3, b"three")
+class TestCheckpointSchema(CheckpointContract):
+    """The contract, for a schema of a PostgreSQL cluster, to which each publisher might be another host."""
 
+    @pytest.fixture
+    def place(self, checkpoints_at: str) -> str:
+        """The URL of a new, empty store."""
+        return checkpoints_at
 
-@pytest.mark.parametrize(("size", "expected"), [(9, 3), (9, None), (9, 8), (5, 3), (5, 5)])
-def test_publishing_on_an_old_view_is_refused(
-    checkpoints: CheckpointStore, size: int, expected: int | None
-) -> None:
-    """Who expected another newest size than there is, is refused, and nothing changes."""
-    checkpoints.publish(b"three", 3, None)
-    checkpoints.publish(b"five", 5, 3)
-    with pytest.raises(ConflictError, match="CHECKPOINT_CONFLICT"):
-        checkpoints.publish(b"other", size, expected)
-    assert checkpoints.latest() == (5, b"five")
-
-
-def test_of_publishers_on_several_hosts_one_succeeds(checkpoints: CheckpointStore) -> None:
-    """Each with a connection of its own: one note is published, the others learn that theirs is not."""
-    assert isinstance(checkpoints, PostgresCheckpoints)
-    url, won, start = checkpoints.url, [], threading.Barrier(6)
-
-    def publish(number: int) -> None:
-        with closing(open_checkpoints(url, Path("unused"))) as mine:
-            start.wait(PATIENCE_S)
-            try:
-                mine.publish(f"note {number}".encode(), 7, None)
-            except ConflictError:
-                return
-            won.append(number)
-
-    threads = [threading.Thread(target=publish, args=(number,)) for number in range(6)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(PATIENCE_S)
-    assert len(won) == 1
-    assert checkpoints.latest() == (7, f"note {won[0]}".encode())
+    def open(self, place: str) -> CheckpointStore:
+        return open_checkpoints(place, Path("unused"))
 
 
 @pytest.mark.parametrize(
     "statement", ["UPDATE checkpoints SET note = ''", "DELETE FROM checkpoints", "TRUNCATE checkpoints"]
 )
 def test_what_was_published_stays_even_for_the_owner(
-    apart: PostgresServer, checkpoints: CheckpointStore, statement: str
+    apart: PostgresServer, checkpoints_at: str, checkpoints: CheckpointStore, statement: str
 ) -> None:
     """A trigger refuses change and loss."""
-    assert isinstance(checkpoints, PostgresCheckpoints)
     checkpoints.publish(b"three", 3, None)
     with psycopg.connect(apart.conninfo()) as root:
-        root.execute(f"SET search_path = {checkpoints.url.rpartition('=')[2]}")
+        root.execute(f"SET search_path = {checkpoints_at.rpartition('=')[2]}")
         with pytest.raises(psycopg.Error, match="APPEND_ONLY"):
             root.execute(statement)
 
 
-def test_a_role_that_may_change_checkpoints_is_refused(
-    apart: PostgresServer, checkpoints: CheckpointStore
-) -> None:
+def test_a_role_that_may_change_checkpoints_is_refused(apart: PostgresServer, checkpoints_at: str) -> None:
     """The owner's URL is not one to publish with."""
-    assert isinstance(checkpoints, PostgresCheckpoints)
-    schema = checkpoints.url.rpartition("=")[2]
+    schema = checkpoints_at.rpartition("=")[2]
     with pytest.raises(StoreError, match="STORE_ROLE"):
         open_checkpoints(apart.url(schema, OWNER), Path("unused"))
 
@@ -223,6 +193,8 @@ def test_a_ledger_with_every_place_elsewhere(
     )
     assert (migrated.code, migrated.out.strip()) == (0, '{"applied":[]}'), migrated.err
     assert run("fsck", place).code == 0
+    (seen,) = json.loads(run("doctor", place, "--json").out)["ledgers"]
+    assert [each for each in seen["findings"] if each["area"] == "log" and each["verdict"] == "bad"] == []
 
 
 @pytest.mark.parametrize("member", ["checkpoints", "data_keys"])

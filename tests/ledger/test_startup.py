@@ -13,7 +13,7 @@ from ledger.checkpoint import Checkpoint, publish, sign_head
 from ledger.errors import StoreError
 from ledger.merkle import leaf_hash
 from ledger.note import CosignatureSigner, NoteSigner
-from ledger.store.checkpoints import CheckpointStore
+from ledger.store.checkpoints import CheckpointFile, CheckpointStore
 from ledger.store.port import Commit
 from ledger.store.sqlite import SqliteStore
 from ledger.store.startup import LOG_BEHIND_CHECKPOINT, LOG_INCONSISTENT, Startup, check
@@ -85,7 +85,7 @@ def note(size: int, root: bytes) -> bytes:
 def place(tmp_path: Path) -> Iterator[Place]:
     """An empty ledger."""
     store = SqliteStore.create(tmp_path / "ledger.db")
-    checkpoints = CheckpointStore.create(tmp_path / "checkpoints.db")
+    checkpoints = CheckpointFile.create(tmp_path / "checkpoints.db")
     place = Place(directory=tmp_path, store=store, checkpoints=checkpoints, log=Log(store))
     yield place
     place.store.close()

@@ -29,7 +29,7 @@ from ledger.recorded import Recorded
 from ledger.service import LogSigners, Service, sign_body
 from ledger.sources import SeededSources, Sources
 from ledger.statement import build_statement, parse_statement
-from ledger.store.checkpoints import CheckpointStore
+from ledger.store.checkpoints import CheckpointFile
 from ledger.store.port import Store
 from ledger.store.sqlite import SqliteStore
 from ledger.store.startup import check
@@ -79,7 +79,7 @@ def open_stores(
         head=NoteSigner(ORIGIN, seed("log")), published=(CosignatureSigner(ORIGIN, seed("log pq")),)
     )
     store = store or SqliteStore.open(directory / "ledger.db", busy_timeout_s=busy_timeout_s)
-    checkpoints = CheckpointStore(directory / "checkpoints.db")
+    checkpoints = CheckpointFile(directory / "checkpoints.db")
     return Ledger(
         origin=ORIGIN,
         store=store,
