@@ -43,6 +43,7 @@ SECURITY: Final = {
 }
 """Set on every answer that does not say otherwise."""
 
+_NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9._-]+")
 _ETAG = re.compile(r'(?:W/)?"([0-9]+)"')
 
 
@@ -99,6 +100,7 @@ def answer(
         if is_unchanged(call, last):
             return Response(status_code=304, headers=headers)
     if call.twin == "csv" and csv is not None:
+        headers["Content-Disposition"] = f'attachment; filename="{_file_name(call, head, bool(links))}"'
         return Response(csv, status_code=status, headers=headers, media_type=CSV)
     if call.twin == "html":
         text = pages.write(call, value, head, links or {}, page)
@@ -106,6 +108,15 @@ def answer(
     if isinstance(value, Mapping) and call.served is not None and (older := continues(call.served.ledger)):
         value = {**value, "continues": older}
     return Response(orjson.dumps(value), status_code=status, headers=headers, media_type=JSON)
+
+
+def _file_name(call: Call, head: Head, goes_on: bool) -> str:
+    """Name a CSV by what it holds and the head it was read from; one that goes on elsewhere says `part`."""
+    parts = [each for each in call.request.path_params.values() if each != call.study.config.study]
+    named = [call.study.config.study, call.operation.name, *parts, str(head.size)]
+    return (
+        "-".join(_NOT_IN_NAMES.sub("_", part) for part in [*named, *(["part"] if goes_on else [])]) + ".csv"
+    )
 
 
 def last_index(shown: Any) -> int:

@@ -23,6 +23,8 @@ from projections.reader import Reader
 
 DEFAULT_LIMIT: Final = 100
 MAX_LIMIT: Final = 1_000
+CSV_LIMIT: Final = 5_000
+"""Rows of a CSV whose limit is not said: it is opened where no link leads to a next page."""
 
 _CODE = re.compile(r"[a-z][a-z0-9_]{0,63}")
 
@@ -87,6 +89,8 @@ class Call:
         Raises:
             ProblemError: `QUERY`.
         """
+        if "limit" not in self.query:
+            return CSV_LIMIT if self.twin == "csv" else default
         number = self.number("limit", default)
         if not 1 <= number <= MAX_LIMIT:
             raise ProblemError("QUERY", 400, field="limit")

@@ -90,7 +90,7 @@ TRUE: Final = Parameter(
 )
 LIMIT: Final = Parameter(
     name="limit",
-    text="at most so many rows on a page",
+    text="at most so many rows on a page; of a CSV without it 5000",
     schema={"type": "integer", "minimum": 1, "maximum": 1000, "default": 100},
 )
 PURPOSE: Final = Parameter(

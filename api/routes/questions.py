@@ -237,7 +237,7 @@ OPERATIONS: Final = (
             Parameter(name="participant", text="of a report or breaches: only rows of this participant"),
             Parameter(
                 name="limit",
-                text="of a report: at most so many rows on a page",
+                text="of a report: at most so many rows on a page; of a CSV without it 5000",
                 schema={"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": MAX_LIMIT},
             ),
             Parameter(name="after", text="of a report: number of rows that were read before", schema=INDEX),

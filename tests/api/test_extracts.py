@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
+import io
 from dataclasses import replace
 from typing import Any
 
@@ -79,3 +81,24 @@ def test_the_document_says_that_it_is_recorded() -> None:
     assert (
         "export.generated" in document["paths"]["/v1/studies/{study}/audit-trail.csv"]["get"]["description"]
     )
+
+
+def test_a_csv_without_a_limit_holds_what_a_page_would_break_off(own_site: Site) -> None:
+    """A file is opened where nobody follows a link: it is whole, and says so by its name where it is not."""
+    store = own_site.made.ledger.store
+    while (size := store.head().size) <= 100:
+        own_site.get("/audit-trail.csv?limit=1", "auditor")  # each is an entry
+    whole = own_site.get("/audit-trail.csv", "auditor")
+    assert "next" not in whole.links
+    assert {int(row["index"]) for row in csv.DictReader(io.StringIO(whole.text))} == set(range(size))
+    assert whole.headers["Content-Disposition"] == f'attachment; filename="small-audit-trail-{size}.csv"'
+    part = own_site.get("/audit-trail.csv?limit=5", "auditor")
+    assert part.links["next"]["url"]
+    assert part.headers["Content-Disposition"].endswith('-part.csv"')
+
+
+def test_a_page_leads_to_the_csv_of_all_that_fits(site: Site) -> None:
+    """Filters and order stay in the link, the page's place does not."""
+    page = site.get("/audit-trail.html?participant=SA-01-001&sort=-name&limit=2", "auditor")
+    assert "/audit-trail.csv?participant=SA-01-001&amp;sort=-name" in page.text
+    assert "audit-trail.json?participant=SA-01-001&amp;sort=-name&amp;limit=2" in page.text
