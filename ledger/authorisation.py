@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from ledger.actions.registry import ActionSpec, spec
-from ledger.authority import DEFAULT_GRADES, INITIAL, SERVICE, Authority, Person, load_key
+from ledger.authority import DEFAULT_GRADES, SERVICE, Authority, Person, load_key
 from ledger.control import (
     FIXED_LINES,
     PARTICIPANT,
@@ -37,6 +37,8 @@ BEFORE_ACKNOWLEDGEMENT: Final = frozenset({"esignature_policy.acknowledged", "ke
 """What a person signs of their own before acknowledging the policy (§6)."""
 _OF_DATA: Final = HOLDER_ONLY | BEFORE_ACKNOWLEDGEMENT
 """Types of which data says whether the signer may: whose key or account it is."""
+MOST_IN_ORDER: Final = 1_024
+"""Signers that one value of the authority remembers, each with a kind of statement."""
 NEVER_CUSTODIAL: Final = ("key.", "role.", "policy.", "erasure.", "personal_data.")
 
 
@@ -118,31 +120,16 @@ def judge(authority: Authority, entry: Entry) -> Problems:
     return (*problems, *wrong)
 
 
-# People sign the same things again and again, and what an authority says of who signs is a matter of few
-# members. What was in order under this very value is not asked anew; a refusal always is.
-
-_MOST_KEPT: Final = 1_024
-_kept: tuple[Authority, set[tuple[Any, ...]]] = (INITIAL, set())
-
-
 def _is_known(authority: Authority, index: int, statement: Statement) -> bool:
     """Tell whether this signer, key and role were found in order for such a statement at any index."""
-    of, known = _kept
-    if of is not authority or _who(statement) not in known:
-        return False
-    return authority.live(statement.key.id, index)
+    return _who(statement) in authority.in_order and authority.live(statement.key.id, index)
 
 
 def _keep(authority: Authority, statement: Statement) -> None:
     """Remember who was in order, where data and second signers have no part in it."""
-    global _kept  # one value at a time, taken whole
-    if statement.with_ or statement.type in _OF_DATA:
+    if statement.with_ or statement.type in _OF_DATA or len(authority.in_order) >= MOST_IN_ORDER:
         return
-    of, known = _kept
-    if of is not authority or len(known) >= _MOST_KEPT:
-        known = set()
-        _kept = authority, known
-    known.add(_who(statement))
+    authority.in_order.add(_who(statement))
 
 
 def _who(statement: Statement) -> tuple[Any, ...]:

@@ -96,6 +96,9 @@ class Authority:
     grades: Mapping[str, frozenset[str]] = field(default_factory=lambda: MappingProxyType({}))
     late_entry_hours: int | None = None
     witness_policy: str | None = None
+    in_order: set[tuple[Any, ...]] = field(init=False, compare=False, repr=False, default_factory=set)
+    """Who was judged to be in order under this very value (`authorisation`): people sign the same again and
+    again. No part of what the value says; each value that follows begins without."""
 
     def person_of(self, key_id: str) -> str | None:
         """Return the person whom a key belongs to, live or not."""
