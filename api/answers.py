@@ -43,13 +43,14 @@ SECURITY: Final = {
 }
 """Set on every answer that does not say otherwise."""
 
+LEDGER_HEAD: Final = "Ledger-Head"
 _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9._-]+")
 _ETAG = re.compile(r'(?:W/)?"([0-9]+)"')
 
 
 def head_header(head: Head) -> dict[str, str]:
     """Say which head an answer was read from."""
-    return {"Ledger-Head": f"{head.size} {encode_base64(head.root)}"}
+    return {LEDGER_HEAD: f"{head.size} {encode_base64(head.root)}"}
 
 
 def continues(ledger: Ledger) -> dict[str, Any] | None:

@@ -8,8 +8,9 @@ input, accept what the record format refuses, and write paths into spans.
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from functools import partial
 from typing import Any, Final, cast
 
@@ -21,7 +22,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from api.answers import SecurityHeaders, continues_header, head_header
+from api.answers import LEDGER_HEAD, SecurityHeaders, continues_header, head_header
 from api.auth import PERMITTED
 from api.call import Call, enter
 from api.head_requests import NEVER as WITHOUT_HEAD
@@ -93,6 +94,7 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
     *authorization.OPERATIONS,
 )
 
+_OF_STUDY: Final = re.compile(BASE.replace("{study}", "(?P<study>[^/]+)") + "(?:/|$)")
 _HTTP_CODES: Final = {404: "NOT_FOUND", 405: "METHOD"}
 
 _log = structlog.get_logger("api")
@@ -202,7 +204,7 @@ def _endpoint(operation: Operation, twin: str | None) -> Endpoint:
                 response = await run_in_threadpool(cast(Callable[[Call], Response], handler), call)
             if call.served is not None:
                 response.headers.update(continues_header(call.served.ledger))
-            return response
+            return await _with_head(request, response)
         except LedgerError as error:
             study: ServedStudy | None = getattr(request.state, "study", None)
             if study is not None:
@@ -231,23 +233,29 @@ async def _problem(request: Request, error: LedgerError) -> Response:
     response = answered(request, error)
     # A rule's code beside its time could tell of a blinded matter, so the log has those of the others alone.
     request.state.code = error.code if error.code in TITLES else "RULE"
+    return await _with_head(request, response)
+
+
+async def _with_head(request: Request, response: Response) -> Response:
+    """Have an answer of a study name the head that it was read from, where it does not do so itself."""
     study: ServedStudy | None = getattr(request.state, "study", None)
-    if study is not None:
-        try:
-            head = await run_in_threadpool(study.ledger.store.head)
-        except StoreError:
-            return response
-        response.headers.update(head_header(head))
+    if study is not None and LEDGER_HEAD not in response.headers:
+        with suppress(StoreError):
+            response.headers.update(head_header(await run_in_threadpool(study.ledger.store.head)))
     return response
 
 
 async def _on_http(request: Request, error: Exception) -> Response:
     """Answer for the framework: no such address, no such method."""
+    found = _OF_STUDY.match(request.scope["path"])
+    if found is not None:
+        request.state.study = request.app.state.studies.get(found["study"])
     status = error.status_code if isinstance(error, HTTPException) else 500
     headers = error.headers if isinstance(error, HTTPException) else None
     if status == 405:
         headers = {"Allow": ", ".join(_methods(request))}
-    return answered(request, ProblemError(_HTTP_CODES.get(status, "NOT_FOUND"), status, headers=headers))
+    problem = ProblemError(_HTTP_CODES.get(status, "NOT_FOUND"), status, headers=headers)
+    return await _with_head(request, answered(request, problem))
 
 
 def _methods(request: Request) -> list[str]:

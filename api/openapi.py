@@ -64,7 +64,7 @@ def document(operations: Sequence[Operation]) -> bytes:
                 "JSON in requests has no fractions, duplicate members or integers beyond 2^53. "
                 "Errors are RFC 9457 problems with a stable `type` and `code`; of a GET a page where "
                 "`Accept` names text/html, and at `.html` unless it names JSON. "
-                "Every JSON answer of a study carries `Ledger-Head: <size> <root>`; `ETag` is the last "
+                "Every answer of a study carries `Ledger-Head: <size> <root>`; `ETag` is the last "
                 "index that changed the answer for this reader."
             ),
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},

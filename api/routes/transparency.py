@@ -14,6 +14,7 @@ from starlette.responses import Response, StreamingResponse
 from api import openings, sight
 from api.answers import IMMUTABLE_S, PRIVATE, VARY, answer, head_header
 from api.call import Call
+from api.event_page import event_page
 from api.openings import Looked
 from api.operations import PURPOSE, SCOPE, Operation, Parameter, path
 from api.problems import ProblemError
@@ -57,7 +58,8 @@ def event(call: Call) -> Response:
             shown=None,
         )
     # What is open here can be erased, which no index of this entry tells: asked for again, it is read again.
-    return answer(call, value, head, last=None if value.get("open") else entry.index, noted=noted)
+    last = None if value.get("open") else entry.index
+    return answer(call, value, head, last=last, noted=noted, page=lambda: event_page(call, value))
 
 
 def proof(call: Call) -> Response:
@@ -104,7 +106,8 @@ def entries(call: Call) -> Response:
     found = call.study.ledger.store.entries(start, start + place.width)
     if len(found) < place.width:
         raise ProblemError("TILE_PATH", 404)
-    return _immutable(encode_entries([entry.leaf for entry in found]), public=False)
+    leaves = encode_entries([entry.leaf for entry in found])
+    return _immutable(call, leaves, public=False)
 
 
 def attachment(call: Call) -> Response:
@@ -233,7 +236,7 @@ def _tile(call: Call, name: str, levels: range) -> Response:
         if start + place.width > reads.size >> 8 * place.level:
             raise ProblemError("TILE_PATH", 404)
         data = reads.tile_hashes(place.level, start, start + place.width)
-    return _immutable(data, public=place.level > 0)
+    return _immutable(call, data, public=place.level > 0)
 
 
 def _tile_path(name: str) -> Any:
@@ -244,9 +247,11 @@ def _tile_path(name: str) -> Any:
     return place
 
 
-def _immutable(data: bytes, *, public: bool) -> Response:
+def _immutable(call: Call, data: bytes, *, public: bool) -> Response:
+    """Answer bytes that never change; the head is that of the moment in which they were first given."""
     kept_by = "public" if public else "private"
     headers = {"Cache-Control": f"{kept_by}, max-age={IMMUTABLE_S}, immutable"}
+    headers |= head_header(call.study.ledger.store.head())
     if not public:
         headers["Vary"] = VARY
     return Response(data, headers=headers, media_type=BYTES)

@@ -232,6 +232,28 @@ def test_attempts_are_counted_and_logged_without_anybodys_name(http: TestClient)
     assert after["regimen", 403] == before.get(("regimen", 403), 0) + 1
 
 
+IN_STUDY: Final = tuple(route for route in ROUTES if route[0].in_study)
+
+
+@pytest.mark.parametrize("route", IN_STUDY, ids=[name_of(route) for route in IN_STUDY])
+def test_every_answer_of_a_study_says_its_head(http: TestClient, made: SmallLedger, route: Route) -> None:
+    """Refused, misspelt or answered: `Ledger-Head` names a size and its root (interfaces.md)."""
+    for headers in ({}, bearer("auditor")):
+        if headers and (route[0].name, route[1]) in ENDLESS:
+            continue
+        answer = http.request(route[0].method, address(route), headers=headers)
+        size, root = answer.headers["Ledger-Head"].split()
+        assert int(size) <= made.ledger.store.head().size
+        assert len(root) == len("A" * 43 + "=")
+
+
+@pytest.mark.parametrize(("method", "path"), [("GET", "/no-such-thing"), ("DELETE", "/participants")])
+def test_an_address_that_is_not_there_says_the_head_too(http: TestClient, method: str, path: str) -> None:
+    """What no operation answers is still an answer of the study; of a study that is not there, none."""
+    assert "Ledger-Head" in http.request(method, BASE + path).headers
+    assert "Ledger-Head" not in http.request(method, "/v1/studies/unknown" + path).headers
+
+
 def counts(http: TestClient) -> dict[tuple[str, int], int]:
     """Return the counts of refused requests."""
     rows = http.get(f"{BASE}/authorization/attempts", headers=bearer("auditor")).json()["attempts"]
