@@ -19,6 +19,7 @@ from ledger.keys import SigningKey
 from ledger.lines import encode_base64
 from ledger.merkle import EMPTY_ROOT, prove_consistency
 from ledger.recorded import Recorded
+from ledger.sealing import is_statement_id
 from ledger.service import seal_values, sign_body
 from ledger.sources import Sources, new_statement_id
 from ledger.statement import Seen, Statement, class_of, make_statement
@@ -56,6 +57,8 @@ def prepare(
         raise FormatError("ACTION", "expected a stream", field="/stream")
     if not isinstance(statement_id, str):
         raise FormatError("ACTION", "expected an id", field="/id")
+    if opened and not is_statement_id(statement_id):  # what is sealed is sealed for this id
+        raise FormatError("ACTION", "expected a lower-case UUIDv7", field="/id")
     fold = ledger.refresh()
     head = ledger.store.head()
     row = ledger.stream(stream)

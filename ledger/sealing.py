@@ -167,8 +167,13 @@ def _member(place: Any, step: str) -> Any:
     return None
 
 
+def is_statement_id(text: str) -> bool:
+    """Tell whether a text is the id of a statement: a UUID of version 7, lower case (record format, §3)."""
+    return _UUID7.fullmatch(text) is not None
+
+
 def _check_place(statement_id: str, path: str) -> None:
-    if _UUID7.fullmatch(statement_id) is None:
+    if not is_statement_id(statement_id):
         raise FormatError(CODE, "expected a statement id: uuid version 7, lower case")
     if not canonical.is_pointer(path):
         raise FormatError(CODE, "expected a pointer below /data or /reason")

@@ -448,3 +448,13 @@ def test_openings_fit_the_digests(site: Site) -> None:
     disclosure = value["open"]["/reason/text"]
     digest = base64.urlsafe_b64encode(hashlib.sha256(disclosure.encode()).digest()).rstrip(b"=").decode()
     assert value["statement"]["sealed"]["/reason/text"] == digest
+
+
+def test_the_page_of_an_entry_shows_opened_text_as_text(site: Site) -> None:
+    """Who may read a free text reads it, and not the disclosure that a program checks."""
+    index = site.made.at[f"correction {PARTICIPANT}"]
+    page = site.get(f"/events/{index}.html").text
+    disclosure = site.get(f"/events/{index}").json()["open"]["/reason/text"]
+    assert "<dt>/reason/text</dt><dd>misread</dd>" in page
+    assert disclosure not in page
+    assert "misread" not in site.get(f"/events/{index}.html", "rater").text

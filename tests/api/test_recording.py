@@ -375,6 +375,11 @@ def test_prepare_fills_in_what_the_log_knows(site: Site) -> None:
 BAD_PREPARATIONS: dict[str, tuple[dict[str, Any], int, str]] = {
     "filled in already": ({"action": {"stream": STREAM, "id": "x", "seq": 1}}, 400, "ACTION"),
     "no stream": ({"action": {}}, 400, "ACTION"),
+    "a value to seal under no id": (
+        {"action": {"stream": STREAM, "id": "x"}, "open": {"/data/x": 1}},
+        400,
+        "ACTION",
+    ),
     "a stream of another kind": ({"action": {"stream": "kitchen/1", "id": "x"}}, 422, "STREAM"),
     "no action": ({"open": {}}, 400, "BODY"),
     "action is a text": ({"action": "x"}, 400, "BODY"),
