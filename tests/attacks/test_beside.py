@@ -7,16 +7,20 @@ from pathlib import Path
 
 import pytest
 
+from ledger import canonical
+from ledger.envelope import event_hash, pae
 from ledger.epochs import root_at
 from ledger.exports import export_ledger
 from ledger.genesis import key_object
 from ledger.keys import Ed25519SigningKey
+from ledger.note import CosignatureSigner, NoteSigner, format_vkey
 from ledger.prepare import Signer
+from ledger.service import LogSigners
 from ledger.tiles import decode_entries, encode_entries, entries_path, payload_path
 from tests.attacks.two_epochs import AUDITOR, Forge, across, opened, thief
 from tests.ledger.epoch_story import Epochs, go_on, make_old
-from tests.ledger.forgery import Forgery
-from tests.ledger.small_ledger import seed
+from tests.ledger.forgery import Forgery, key_of
+from tests.ledger.small_ledger import ORIGIN, SmallLedger, seed
 from tests.ledger.verifying import found, judge, problems
 
 
@@ -194,6 +198,73 @@ def test_a_fork_of_the_same_log_beside(
     report = across(epochs, bundles, beside=(forged.write(tmp_path / "w"),))
     assert problems(report) == {"FORK"}
     assert found(report, "FORK") == [kept - 1]
+
+
+def test_a_shorter_fork_of_the_same_log_beside(
+    epochs: Epochs, bundles: tuple[Path, Path], tmp_path: Path
+) -> None:
+    """What was cut off before the end and differs before that is evidence as well, at its own size."""
+    forged = Forgery(epochs.new, tmp_path / "b")
+    del forged.leaves[-2:], forged.payloads[-2:]
+    forged.set_leaf(forged.size - 1, at="2030-01-01T00:00:00.000000Z")
+    report = across(epochs, bundles, beside=(forged.write(tmp_path / "w"),))
+    assert problems(report) == {"FORK"}
+    assert found(report, "FORK") == [forged.size - 1]
+
+
+def test_a_log_of_one_entry_beside(
+    epochs: Epochs, bundles: tuple[Path, Path], made: SmallLedger, tmp_path: Path
+) -> None:
+    """An opening with nothing after it stands as a log, and is dismissed as one that continues no other."""
+    forged = Forgery(made, tmp_path / "b")
+    del forged.leaves[1:], forged.payloads[1:]
+    report = across(epochs, bundles, beside=(forged.write(tmp_path / "w"),))
+    assert problems(report) == set()
+    assert found(report, "EPOCH_APART") == [None]
+
+
+@pytest.mark.parametrize(
+    ("size", "why"),
+    [
+        (b"0", "expected a checkpoint of at least one entry"),
+        (b"-1", "expected a checkpoint of at least one entry"),
+        (b"9" * 16, "expected an entry bundle for each 256 entries"),
+        (b"9" * 17, "expected a checkpoint of at least one entry"),
+    ],
+)
+def test_a_size_that_the_bundle_cannot_have(
+    epochs: Epochs, bundles: tuple[Path, Path], forge: Forge, size: bytes, why: str
+) -> None:
+    """Before anything is read for it, a claimed size is held against what the bundle has room for."""
+    other = thiefs(forge)
+    lines = (other / "checkpoint").read_bytes().split(b"\n")
+    lines[1] = size
+    (other / "checkpoint").write_bytes(b"\n".join(lines))
+    report = across(epochs, bundles, beside=(other,))
+    assert [(each.code, why in each.detail) for each in report.problems] == [("EPOCH_BESIDE", True)]
+
+
+def test_a_checkpoint_of_another_log_than_the_first_entry(
+    epochs: Epochs, bundles: tuple[Path, Path], made: SmallLedger, tmp_path: Path
+) -> None:
+    """Leaves under a well signed checkpoint whose origin is not the opening's stand for no log."""
+    forged = Forgery(made, tmp_path / "b")
+    elsewhere = f"{ORIGIN}/elsewhere"
+    forged.signers = LogSigners(
+        head=NoteSigner(elsewhere, seed("elsewhere")),
+        published=(CosignatureSigner(elsewhere, seed("elsewhere")),),
+    )
+    named = forged.statement(0)
+    named["data"]["log_keys"] = [format_vkey(key) for key in forged.signers.verifier_keys]
+    body = canonical.encode(named)
+    signer = key_of("root")
+    sigs = [{"alg": signer.alg, "key": signer.id, "sig": base64.b64encode(signer.sign(pae(body))).decode()}]
+    forged.payloads[0] = body
+    forged.set_leaf(0, statement=event_hash(body), sigs=sigs)
+    report = across(epochs, bundles, beside=(forged.write(tmp_path / "w"),))
+    assert [(each.code, each.detail.endswith("are of different logs")) for each in report.problems] == [
+        ("EPOCH_BESIDE", True)
+    ]
 
 
 def test_a_rival_by_root_keys_that_were_replaced(tmp_path: Path) -> None:
