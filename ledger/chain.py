@@ -112,7 +112,7 @@ class Chain:
             problems.append(Problem(code="TWO_TAGS", message="the stream has another tag", field="/tag"))
         if head.stream is not None and head.stream != statement.stream:
             problems.append(Problem(code="TAG", message="the tag is another stream's", field="/tag"))
-        if _plain_tag(statement.stream) not in (None, statement.tag):
+        if plain_tag(statement.stream) not in (None, statement.tag):
             problems.append(Problem(code="TAG", message="not the tag of an unsalted stream", field="/tag"))
         if statement.seq != head.seq + 1:
             problems.append(
@@ -146,7 +146,7 @@ class Chain:
 
 
 @lru_cache(maxsize=4096)  # few streams have no salt, and these get the most
-def _plain_tag(stream: str) -> str | None:
+def plain_tag(stream: str) -> str | None:
     """Return the tag of a stream that has no salt; None where it has one."""
     return None if is_salted(stream) else stream_tag(stream, ZERO_SALT)
 

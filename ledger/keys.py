@@ -147,14 +147,21 @@ def check_signature(key: PublicKey, pae: bytes, event: EventHash, signature: Key
     if signature.ad is not None or signature.cd is not None:
         raise SignatureError(CODE, "expected ad and cd for a passkey only", field="ad")
     if key.alg == ED25519:
-        _check_ed25519(key.point, pae, signature.sig)
+        check_ed25519(key.point, pae, signature.sig)
     elif key.alg == ES256:
         _check_es256(key.point, pae, signature.sig)
     else:
         _check_ml_dsa(key.point, pae, signature.sig)
 
 
-def _check_ed25519(point: bytes, pae: bytes, sig: bytes) -> None:
+def check_ed25519(point: bytes, pae: bytes, sig: bytes) -> None:
+    """Check one Ed25519 signature by a key that `load_public_key` let in.
+
+    Raises:
+        SignatureError: SIGNATURE.
+
+    Record format, §3.
+    """
     if len(sig) != 64:
         raise SignatureError(CODE, f"expected a signature of 64 bytes, got {len(sig)}", field="sig")
     # A libsodium that compares R refuses a y of p or more, one that decodes R would not: the page decides.

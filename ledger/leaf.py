@@ -140,18 +140,33 @@ _PLAIN: Final = re.compile(
 )
 
 
-def _parse_plain(data: bytes) -> Leaf | None:
-    """Read a leaf of the one form; None where it is of another."""
+def split_plain(data: bytes) -> tuple[str, ...] | None:
+    """Split a leaf of the one form; None where it is of another.
+
+    That gives at, day, class, index, payload type, key id, signature, site, statement and stream, as written.
+    """
     try:
         plain = _PLAIN.fullmatch(data.decode("ascii"))
         if plain is None:
             return None
-        at, day, cls, index, payload_type, key, sig, site, statement, stream = plain.groups("")
-        check_day(day)
+        members = plain.groups("")
+        check_day(members[1])
     except (UnicodeDecodeError, FormatError):
         return None
+    return members
+
+
+def plain_leaf(members: tuple[str, ...]) -> Leaf:
+    """Make the leaf of what `split_plain` gave."""
+    at, _, cls, index, payload_type, key, sig, site, statement, stream = members
     signature = made(KeySignature, ("ed25519", key, a2b_base64(sig), None, None))
     return made(Leaf, (at, cls, int(index), payload_type, (signature,), site, statement, stream, 1))
+
+
+def _parse_plain(data: bytes) -> Leaf | None:
+    """Read a leaf of the one form; None where it is of another."""
+    members = split_plain(data)
+    return None if members is None else plain_leaf(members)
 
 
 def load_leaf(data: bytes) -> Leaf:

@@ -55,6 +55,11 @@ class Brackets:
         self._ats = Spool()
         self._size = 0
 
+    @property
+    def wanted(self) -> bool:
+        """Whether anything is written."""
+        return self._out is not None
+
     def add(self, leaf: Leaf, index: int, statement: Statement | None) -> None:
         """Write the line of the entry at an index."""
         if self._out is None:

@@ -7,8 +7,9 @@ nothing else.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from typing import Any, Final
 
 from ledger.actions.registry import spec
 from ledger.errors import LedgerError
@@ -20,11 +21,13 @@ from ledger.verify.bundle import Bundle
 from ledger.verify.findings import finding
 from ledger.verify.form import ParsedEntry
 from ledger.verify.options import Scope
+from ledger.verify.rows import Place, Right
 from ledger.verify.sidecars import disclosure_lines, withheld_lines
 from ledger.verify.tables import KeyTable
 from ledger.verify.tree import Reporter
 
 CORRECTION = ("correction.made", 2)
+MOST_PLACES: Final = 4_096
 
 
 class CompletenessJudge:
@@ -53,30 +56,46 @@ class CompletenessJudge:
         self._hidden: dict[str, str] = {}
         self._unopened: dict[str, int] = {}
         self._shown = KeyTable(43)
+        self._remarks: dict[Place, tuple[tuple[str, str], ...]] = {}
 
     def judge(self, parsed: ParsedEntry, authorised_scopes: Mapping[str, str]) -> dict[str, Any]:
         """Judge one entry; return the values that are opened, by path. `authorised_scopes`: scope by path."""
-        self._unused.discard(parsed.leaf.stream)
-        if self._is_inside(parsed.leaf, parsed.statement):
-            self._inside += 1
-        line = self._withheld_lines.take(parsed.index)
+        leaf, statement = parsed.leaf, parsed.statement
+        stream = None if statement is None else statement.stream
+        line = self._pass(parsed.index, leaf.stream, leaf.site, stream)
         if parsed.shown:
-            self.shown += 1
-            if line is not None:
-                self._find("WITHHELD_FORM", "listed as withheld, but shown", parsed.index)
+            self._judge_line(parsed.index, line)
         else:
             self.withheld += 1
             self._judge_withheld(parsed, line)
-        statement = parsed.statement
-        opening = self._disclosures.take(parsed.index)
         if statement is None:
-            if opening is not None:
+            if self._disclosures.take(parsed.index) is not None:
                 self._find("DISCLOSURE", "an opening for a statement that is not shown", parsed.index)
             return {}
-        self._judge_shown(parsed.index, statement)
-        return self._judge_openings(
-            parsed.index, statement, opening["open"] if opening else {}, authorised_scopes
-        )
+        place = Place(statement.stream, statement.tag, statement.cls, statement.site)
+        self._judge_shown(parsed.index, place)
+        return self._judge_openings(parsed.index, statement.id, statement.sealed, authorised_scopes)
+
+    def follow(self, right: Right) -> dict[str, Any]:
+        """Judge a shown entry whose labels are its statement's, and whose sealed paths have fixed scopes."""
+        index, place, row = right.index, right.place, right.row
+        self._judge_line(index, self._pass(index, place.tag, place.site or "", place.stream))
+        self._judge_shown(index, place)
+        sealed = row[7]
+        scopes = fixed_scopes(*right.question[:2], tuple(sealed)) if sealed else {}
+        return self._judge_openings(index, row[2], sealed, scopes)
+
+    def _pass(self, index: int, tag: str, site: str, stream: str | None) -> dict[str, Any] | None:
+        """Count an entry by its labels; return its line in the list of what is withheld."""
+        self._unused.discard(tag)
+        if self._is_inside(tag, site, stream):
+            self._inside += 1
+        return self._withheld_lines.take(index)
+
+    def _judge_line(self, index: int, line: dict[str, Any] | None) -> None:
+        self.shown += 1
+        if line is not None:
+            self._find("WITHHELD_FORM", "listed as withheld, but shown", index)
 
     def finish(self, size: int, erased: frozenset[str]) -> None:
         """Judge what can be said only at the end of the log; `erased` are digests erased on approval."""
@@ -110,17 +129,15 @@ class CompletenessJudge:
     def _find(self, code: str, detail: str, index: int) -> None:
         self._report(finding(code, detail, index=index))
 
-    def _is_inside(self, leaf: Leaf, statement: Statement | None) -> bool:
-        """Tell whether an entry belongs to the stated scope by its labels."""
+    def _is_inside(self, tag: str, site: str, stream: str | None) -> bool:
+        """Tell whether an entry is of the stated scope by its labels, and its stream where it is shown."""
         scope = self._scope
         if scope.kind == "study":
             return True
         if scope.kind == "site":
-            return leaf.site == scope.id
-        stream = f"participant/{scope.id}"
-        return leaf.stream == self._tag_of.get(stream) or (
-            statement is not None and statement.stream == stream
-        )
+            return site == scope.id
+        named = f"participant/{scope.id}"
+        return tag == self._tag_of.get(named) or stream == named
 
     def _judge_withheld(self, parsed: ParsedEntry, line: dict[str, Any] | None) -> None:
         index, leaf = parsed.index, parsed.leaf
@@ -141,7 +158,7 @@ class CompletenessJudge:
                 self._find("WITHHELD_BLINDED", detail, index)
         if line["why"] == "scope":
             self._cut.add(leaf.stream)
-        if line["why"] == "scope" and self._is_inside(leaf, None):
+        if line["why"] == "scope" and self._is_inside(leaf.stream, leaf.site, None):
             self._find("WITHHELD_SCOPE", f"the leaf's labels are of {self._scope}", index)
 
     def _may_be_blinded(self, leaf: Leaf) -> bool:
@@ -160,37 +177,48 @@ class CompletenessJudge:
             return False
         return self._hidden.setdefault(leaf.site, leaf.stream) != leaf.stream
 
-    def _judge_shown(self, index: int, statement: Statement) -> None:
-        stream = statement.stream
-        if statement.cls == "restricted" and not self._sees(statement):
-            self._find(
-                "SHOWN_BLINDED", f"the role {self._role} does not see {stream.partition('/')[0]}", index
-            )
-        kind = self._scope.kind
-        if kind != "study" and statement.cls != "control" and not self._in_scope(statement):
-            self._find("SHOWN_SCOPE", f"the statement is not of {self._scope}", index)
+    def _judge_shown(self, index: int, place: Place) -> None:
+        remarks = self._remarks.get(place)
+        if remarks is None:
+            if len(self._remarks) >= MOST_PLACES:
+                self._remarks.clear()
+            remarks = self._remarks[place] = tuple(self._remarks_on(place, index))
+        for code, detail in remarks:
+            self._find(code, detail, index)
+
+    def _remarks_on(self, place: Place, index: int) -> Iterator[tuple[str, str]]:
+        """Yield what is wrong with showing anything that stands at a place."""
+        stream = place.stream
+        if place.cls == "restricted" and not self._sees(stream):
+            yield "SHOWN_BLINDED", f"the role {self._role} does not see {stream.partition('/')[0]}"
+        if self._scope.kind != "study" and place.cls != "control" and not self._in_scope(place):
+            yield "SHOWN_SCOPE", f"the statement is not of {self._scope}"
         if not is_salted(stream):
             return
         tag = self._tag_of.get(stream)
-        if tag is not None and tag != statement.tag:
-            self._find("TAG", "not the tag that the stream has under the given salt", index)
+        if tag is not None and tag != place.tag:
+            yield "TAG", "not the tag that the stream has under the given salt"
         if tag is None and sees_stream(self._role, stream):
-            self._missing_salts.setdefault(stream, (statement.tag, index))
+            self._missing_salts.setdefault(stream, (place.tag, index))
 
-    def _sees(self, statement: Statement) -> bool:
-        if sees_stream(self._role, statement.stream):
-            return True
-        return statement.stream.startswith("access/") and SIGHTS[self._role].access == "own"
+    def _sees(self, stream: str) -> bool:
+        return sees_stream(self._role, stream) or (
+            stream.startswith("access/") and SIGHTS[self._role].access == "own"
+        )
 
-    def _in_scope(self, statement: Statement) -> bool:
+    def _in_scope(self, place: Place) -> bool:
         if self._scope.kind == "site":
-            return statement.site == self._scope.id
-        return statement.stream == f"participant/{self._scope.id}"
+            return place.site == self._scope.id
+        return place.stream == f"participant/{self._scope.id}"
 
     def _judge_openings(
-        self, index: int, statement: Statement, opened: Mapping[str, str], scopes: Mapping[str, str]
+        self, index: int, id_: str, sealed: Mapping[str, str], scopes: Mapping[str, str]
     ) -> dict[str, Any]:
-        for path, digest in statement.sealed.items():
+        line = self._disclosures.take(index)
+        if line is None and not sealed:
+            return {}
+        opened: Mapping[str, str] = line["open"] if line else {}
+        for path, digest in sealed.items():
             self.sealed += 1
             if path not in opened and (scope := scopes.get(path)) and sees_scope(self._role, scope):
                 self._unopened[digest] = index
@@ -198,14 +226,12 @@ class CompletenessJudge:
                 self._find("DIGEST_REUSED", f"the digest at {path} occurs twice", index)
         values: dict[str, Any] = {}
         for path, disclosure in opened.items():
-            digest = statement.sealed.get(path, "")
+            digest = sealed.get(path, "")
             if not digest:
                 self._find("DISCLOSURE", "an opening of a path that is not sealed", index)
                 continue
             try:
-                values[path] = check_disclosure(
-                    disclosure, statement_id=statement.id, path=path, expected=digest
-                )
+                values[path] = check_disclosure(disclosure, statement_id=id_, path=path, expected=digest)
             except LedgerError as error:
                 self._find("DISCLOSURE", f"{error.message} at {path}", index)
                 continue
@@ -222,10 +248,14 @@ class CompletenessJudge:
 
 def scopes_of(statement: Statement) -> dict[str, str]:
     """Return the scope of each sealed path as its type fixes it; left out where it is a target's."""
+    return dict(fixed_scopes(statement.type, statement.schema, tuple(statement.sealed)))
+
+
+@lru_cache(maxsize=1024)
+def fixed_scopes(type_: str, schema: int, sealed: tuple[str, ...]) -> Mapping[str, str]:
+    """Return the scope of each of some sealed paths as a type fixes it; left out where it is a target's."""
     try:
-        known = spec(statement.type, statement.schema)
+        known = spec(type_, schema)
     except LedgerError:
         return {}
-    return {
-        path: scope for path in statement.sealed if (scope := known.scope_at(path)) not in (None, "target")
-    }
+    return {path: scope for path in sealed if (scope := known.scope_at(path)) not in (None, "target")}

@@ -20,7 +20,7 @@ from ledger.participant import Breach
 from ledger.state.people import People
 from ledger.statement import Statement
 from ledger.verify.findings import CODES, finding
-from ledger.verify.integrity import JudgedEntry
+from ledger.verify.integrity import Judged
 from ledger.verify.randomization import FOLLOWING
 from ledger.verify.reader import BundleReader
 from ledger.verify.tree import Reporter
@@ -47,7 +47,7 @@ class ConductJudge:
         self._withheld[leaf.stream] = leaf.index
         self._newest = leaf.index
 
-    def judge(self, judged: JudgedEntry, authority: Authority) -> bool:
+    def judge(self, judged: Judged, authority: Authority) -> bool:
         """Judge an entry that counts; return whether it may be folded."""
         statement = judged.entry.statement
         if statement is None or not self._judged:
@@ -65,7 +65,7 @@ class ConductJudge:
             self._newest = judged.entry.index
         return not refused
 
-    def evolve(self, judged: JudgedEntry, authority: Authority) -> None:
+    def evolve(self, judged: Judged, authority: Authority) -> None:
         """Fold one entry in, with the authority as it was before it."""
         if self._judged:
             self._conduct.evolve(judged.entry, authority)

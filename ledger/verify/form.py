@@ -6,16 +6,11 @@ examined in any order and in other processes (`workers`). What depends on the or
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
-from hashlib import sha256
-from typing import Any, Final, NamedTuple, get_args
+from typing import Final, NamedTuple
 
 from ledger.actions import parse_action
-from ledger.actions.fields import EventRef
-from ledger.actions.registry import Action
-from ledger.actions.shapes import hints_of, optional
 from ledger.authorisation import check_signature_set, signers
 from ledger.authority import INITIAL, Authority, EnrolledKey
 from ledger.envelope import event_hash, pae
@@ -24,10 +19,12 @@ from ledger.frozen import made
 from ledger.keys import check_signature
 from ledger.leaf import Leaf, parse_leaf
 from ledger.problem import Problem
-from ledger.statement import MAX_STATEMENT_BYTES, Statement, parse_statement, read_plain
+from ledger.statement import Statement, parse_statement
 from ledger.tiles import payload_path
 from ledger.verify.bundle import Bundle
 from ledger.verify.findings import finding
+from ledger.verify.references import references
+from ledger.verify.rows import Place, Read, Right, Row, Rows, holds, read_all
 from ledger.verify.tree import TILE_WIDTH, Reporter
 
 MAX_PAYLOADS_BYTES: Final = TILE_WIDTH * (32_768 + 1)
@@ -67,6 +64,10 @@ class Examined(NamedTuple):
     def formed(self) -> bool:
         """Tell whether there is a statement whose data have the form of their type."""
         return self.parsed.statement is not None and self.misformed is None
+
+
+Found = Right | Examined | Problem
+"""What examining a position gave; a problem where the leaf has no form."""
 
 
 def read_payloads(bundle: Bundle, number: int, width: int, report: Reporter) -> list[bytes | None]:
@@ -114,34 +115,42 @@ def knowing(keys: Mapping[str, EnrolledKey]) -> Authority:
     return replace(INITIAL, keys=keys)
 
 
-def examine_all(
-    start: int, leaves: Sequence[bytes], payloads: Sequence[bytes | None], authority: Authority
-) -> list[Examined | Problem]:
+def tell_all(
+    start: int, leaves: Sequence[bytes], payloads: Sequence[bytes | None], authority: Authority, rows: Rows
+) -> list[tuple[Read, Row] | Examined | Problem]:
     """Examine positions from an index on: first everything is read, then the signatures are checked.
 
     Reading and checking by turns would put what each of them works with out of the processor's reach.
     """
-    read = [
-        _read_plain(index, leaf, payload)
-        for index, (leaf, payload) in enumerate(zip(leaves, payloads, strict=True), start)
-    ]
     return [
-        examine(start + at, leaves[at], payloads[at], authority)
-        if plain is None
-        else _check(plain, authority)
-        for at, plain in enumerate(read)
+        (each, rows.row(each))
+        if each is not None and holds(each, authority)
+        else examine(start + at, leaves[at], payloads[at], authority)
+        for at, each in enumerate(read_all(start, leaves, payloads))
+    ]
+
+
+def examine_all(
+    start: int, leaves: Sequence[bytes], payloads: Sequence[bytes | None], authority: Authority
+) -> list[Found]:
+    """Examine positions from an index on."""
+    rows = Rows()
+    told = tell_all(start, leaves, payloads, authority, rows)
+    questions, places = list(rows.questions), [Place(*each) for each in rows.places]
+    return [
+        each
+        if isinstance(each, Examined | Problem)
+        else Right(index, each[1], questions[each[1][-2]], places[each[1][-1]], (*each[0][:2], payload))
+        for index, (each, payload) in enumerate(zip(told, payloads, strict=True), start)
     ]
 
 
 def examine(index: int, leaf_bytes: bytes, payload: bytes | None, authority: Authority) -> Examined | Problem:
-    """Examine one position under the keys that are known; a problem where the leaf has no form.
+    """Examine one position, of any form, under the keys that are known; a problem where the leaf has no form.
 
     A key id names its key for ever, so what holds under it now holds at the entry's index too; whether the
     key may sign there is judged there. Where a key is not known yet, signatures are left unchecked.
     """
-    plain = _read_plain(index, leaf_bytes, payload)
-    if plain is not None:
-        return _check(plain, authority)
     try:
         leaf = parse_leaf(leaf_bytes)
     except LedgerError as error:
@@ -149,48 +158,11 @@ def examine(index: int, leaf_bytes: bytes, payload: bytes | None, authority: Aut
     return _examine(index, leaf, payload, authority)
 
 
-class _Plain(NamedTuple):
-    """A position that was read, in which all is right but what its signatures will tell; `signed` is PAE."""
-
-    leaf: Leaf
-    statement: Statement
-    parsed: ParsedEntry
-    names: tuple[tuple[str, str], ...]
-    signed: bytes
-
-
-def _read_plain(index: int, leaf_bytes: bytes, payload: bytes | None) -> _Plain | None:
-    """Read a position in which all is right, as nearly always; None where something is not, or may not be.
-
-    What was read as a type whose data have one shape only has that shape (`Kind.closed`), so it is not gone
-    through a second time.
-    """
-    if not payload or len(payload) > MAX_STATEMENT_BYTES:
-        return None
-    signed = pae(payload)
-    try:
-        leaf = parse_leaf(leaf_bytes)
-        if sha256(signed).hexdigest() != leaf.statement:
-            return None
-        statement = read_plain(payload, leaf.statement, shaped=True)
-        if statement is None:
-            return None
-        action = parse_action(statement)
-    except LedgerError:
-        return None
-    if not action.spec.data.closed:
-        return None
-    names = tuple(references(action)) if _reference_members(type(action)) else ()
-    parsed = made(ParsedEntry, (index, leaf, statement, None, True))
-    return _Plain(leaf, statement, parsed, names, signed)
-
-
-def _check(plain: _Plain, authority: Authority) -> Examined:
-    """Check the signatures of a position that was read."""
-    leaf, statement, parsed, names, signed = plain
-    checked = all(sig.key in authority.keys for sig in leaf.sigs)
-    unsigned = check_set(authority, statement, leaf, signed) if checked else None
-    return Examined(parsed, None, names, checked, None if unsigned is None else _problem(unsigned))
+def examined(right: Right) -> Examined:
+    """Return what `examine` says of a position in which nothing is wrong by itself."""
+    entry = right.entry
+    parsed = made(ParsedEntry, (right.index, entry.leaf, entry.statement, None, True))
+    return Examined(parsed, None, right.row[8], True, None)
 
 
 def _examine(index: int, leaf: Leaf, payload: bytes | None, authority: Authority) -> Examined:
@@ -216,40 +188,9 @@ def _examine(index: int, leaf: Leaf, payload: bytes | None, authority: Authority
     )
 
 
-def references(action: Action) -> Iterator[tuple[str, str]]:
-    """Yield the name and value of every member of an action that names an event."""
-    for name, many in _reference_members(type(action)):
-        value = getattr(action, name)
-        if value is None:
-            continue
-        for event in value if many else (value,):
-            yield name.rstrip("_"), event
-
-
-@cache
-def _reference_members(cls: type[Action]) -> tuple[tuple[str, bool], ...]:
-    members = []
-    for name, hint in hints_of(cls).items():
-        plain = optional(hint) or hint
-        if plain == EventRef:
-            members.append((name, False))
-        elif _holds_references(plain):
-            members.append((name, True))
-    return tuple(members)
-
-
-def _holds_references(hint: Any) -> bool:
-    return any(arg == EventRef or _holds_references(arg) for arg in get_args(hint))
-
-
-def check_set(
-    authority: Authority, statement: Statement, leaf: Leaf, signed: bytes | None = None
-) -> LedgerError | None:
-    """Check the whole signature set; return what is wrong with it.
-
-    `signed` is what the statement's signatures are over, where it is at hand.
-    """
-    message = pae(statement.body) if signed is None else signed
+def check_set(authority: Authority, statement: Statement, leaf: Leaf) -> LedgerError | None:
+    """Check the whole signature set; return what is wrong with it."""
+    message = pae(statement.body)
     try:
         check_signature_set(statement, leaf)
         for key, sig in zip(signers(authority, statement), leaf.sigs, strict=True):

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from array import array
 from collections import defaultdict
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Protocol
 
 from ledger.authorisation import BEFORE_ACKNOWLEDGEMENT, HOLDER_ONLY, judge
-from ledger.authority import INITIAL, Authority
+from ledger.authority import INITIAL, TYPES, Authority
 from ledger.authority import evolve as evolve_authority
-from ledger.chain import Chain
+from ledger.chain import NO_HEAD, Chain, StreamHead, plain_tag
 from ledger.control import FIXED_LINES
 from ledger.earlier import NONE, Earlier
 from ledger.entry import Entry, Index
@@ -23,10 +23,13 @@ from ledger.errors import LedgerError
 from ledger.frozen import made
 from ledger.leaf import Leaf
 from ledger.problem import Problem, Problems
+from ledger.rules import sealed
 from ledger.statement import Statement, is_restricted
 from ledger.verify.findings import finding
 from ledger.verify.form import Examined, check_set
 from ledger.verify.hidden import is_by_stranger
+from ledger.verify.randomization import RandomizationJudge
+from ledger.verify.rows import Right
 from ledger.verify.tables import KeyTable
 from ledger.verify.tree import Reporter, Roots
 
@@ -34,7 +37,23 @@ FOUNDING: Final = 3
 """Up to this index stands what a log begins with."""
 PLAIN_STREAMS: Final = frozenset({"study", "site", "participant", "pharmacy", "safety"})
 JUDGED_BY_DATA: Final = FIXED_LINES.keys() | HOLDER_ONLY | BEFORE_ACKNOWLEDGEMENT | {"ledger.opened"}
+LONG_WAY: Final = (
+    TYPES
+    | sealed.OPENED
+    | RandomizationJudge.TYPES
+    | {"participant.transferred", "correction.made", "correction.proposed"}
+)
+"""Types of which more is asked than of others, or which change what others are asked."""
 MOST_ALLOWED: Final = 4_096
+
+
+class Judged(Protocol):
+    """A position after its own checks, for those who ask for its entry."""
+
+    @property
+    def entry(self) -> Entry:
+        """The leaf and the statement."""
+        ...
 
 
 class JudgedEntry(NamedTuple):
@@ -92,6 +111,50 @@ class IntegrityJudge:
                 self._authority(entry, statement, examined)
         return JudgedEntry(entry=entry, formed=examined.formed, counts=statement is not None and self._clean)
 
+    def follow(self, right: Right) -> bool:
+        """Take in a position in which nothing is wrong, by itself or after those before it.
+
+        False, and nothing is changed, where something may be wrong: `judge` then says what. What is asked is
+        what `judge` asks, of one whose question was found in order and whose stream goes on.
+        """
+        at, event, id_, seq, prev, size, root, _, names, _, _ = right.row
+        index, question, chain = right.index, right.question, self.chain
+        if self._allowed_by is not self.authority or question not in self._allowed:
+            return False
+        type_, key = question[0], question[11]
+        if type_ in LONG_WAY or question[5] != self._origin:
+            return False
+        stream, tag, _, site = right.place
+        head = chain.heads.get(tag, NO_HEAD)
+        if index != chain.size or at < chain.at or seq != head.seq + 1 or prev != head.event:
+            return False
+        if head.stream != stream or head.site != site or chain.tags.get(stream) != tag:
+            return False
+        if plain_tag(stream) not in (None, tag) or tag in self._restricted:
+            return False
+        seen = chain.seen.get(key, 0)
+        if not (1 <= size <= index and seen <= size) or self._roots.at(size) != root:
+            return False
+        if names and any(self._index_of(named) is None for _, named in names):
+            return False
+        event_, id_key = bytes.fromhex(event), bytes.fromhex(id_.replace("-", ""))
+        of_event, of_id = self.events.place(event_), self._ids.place(id_key)
+        if of_event is None or of_id is None:
+            return False
+        self.events.put(of_event, event_, index)
+        self._ids.put(of_id, id_key, index)
+        chain.size, chain.at = index + 1, at
+        chain.heads[tag] = made(StreamHead, (seq, event, stream, site, False))
+        chain.seen[key] = size
+        return True
+
+    def settle(self, right: Right) -> None:
+        """Count a position that `follow` took in and that may be folded; it changes no authority."""
+        key = right.question[11]
+        grade = self.authority.keys[key].grade
+        self.grades[grade] = self.grades.get(grade, 0) + 1
+        self.signed[key].append(right.index)
+
     def skip(self, index: int) -> None:
         """Pass a leaf that has no form: its position is taken, its stream's next entry will not fit."""
         self.chain.size = index + 1
@@ -127,8 +190,12 @@ class IntegrityJudge:
 
     def _references(self, entry: Entry, examined: Examined) -> None:
         for name, event in examined.names:
-            if self.events.get(bytes.fromhex(event)) is None and self._earlier.index_of(event) is None:
+            if self._index_of(event) is None:
                 self._bad("REFERENCE", f"/data/{name} does not name an earlier statement", entry.index)
+
+    def _index_of(self, event: str) -> int | None:
+        index = self.events.get(bytes.fromhex(event))
+        return self._earlier.index_of(event) if index is None else index
 
     def _withheld_keys(self, index: int, leaf: Leaf) -> None:
         """Check what a leaf alone tells of its signers: what enrols a key is always shown."""

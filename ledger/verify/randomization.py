@@ -75,6 +75,18 @@ def _nowhere(_: Finding) -> None:
 class RandomizationJudge:
     """A fold over what concerns randomization. Only entries that count come here."""
 
+    TYPES: Final = frozenset(
+        {
+            "randomization.seed_committed",
+            "randomization.parameters_committed",
+            "randomization.list_committed",
+            "randomization.requested",
+            "participant.randomized",
+            "randomization.list_opened",
+        }
+    )
+    """Types that it folds."""
+
     def __init__(self, roots: Roots, report: Reporter, older: Iterable[Entry] = ()) -> None:
         """Begin before index 0, where `older` epochs ended: their lists are drawn from on and opened here.
 
@@ -113,6 +125,11 @@ class RandomizationJudge:
         self._newest = leaf.index
         if leaf.cls == "open":
             self._partial.add(leaf.site)
+
+    def follow(self, index: int, type_: str) -> None:
+        """Take note of an entry of a type that is none of `TYPES`."""
+        if type_ not in FOLLOWING:
+            self._newest = index
 
     def judge(self, entry: Entry, opened: Mapping[str, Any], authority: Authority) -> None:
         """Check one entry and fold it in."""

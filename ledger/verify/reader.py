@@ -59,7 +59,11 @@ class BundleReader:
     def add(self, entry: Entry) -> None:
         """Let an entry be found by its stream."""
         if entry.statement is not None:
-            self._positions[entry.statement.stream].append(entry.index)
+            self.follow(entry.statement.stream, entry.index)
+
+    def follow(self, stream: str, index: int) -> None:
+        """Let the entry of an index be found by its stream."""
+        self._positions[stream].append(index)
 
     def entries_of(self, stream: str) -> Sequence[Entry]:
         """Return a stream's entries so far, in order."""

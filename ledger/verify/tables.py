@@ -91,15 +91,25 @@ class KeyTable:
 
     def add(self, key: bytes, value: int) -> bool:
         """Add a key; return False and change nothing when it is there already."""
-        slots, slot = self._slots, self._find(key)
-        if slots[slot] != _FREE:
+        slot = self.place(key)
+        if slot is None:
             return False
+        self.put(slot, key, value)
+        return True
+
+    def place(self, key: bytes) -> int | None:
+        """Return where a key belongs, None when it is there already; good until the next key is put."""
+        slot = self._find(key)
+        return slot if self._slots[slot] == _FREE else None
+
+    def put(self, slot: int, key: bytes, value: int) -> None:
+        """Put a key where `place` says that it belongs."""
+        slots = self._slots
         self._records.append(key + value.to_bytes(_INDEX_BYTES, "big"))
         self._count += 1
         slots[slot] = self._count << 32 | hash(key) & _HASH
         if 3 * self._count > 2 * len(slots):
             self._grow()
-        return True
 
     def _find(self, key: bytes) -> int:
         """Return the slot that holds the key, or the free one where it belongs."""

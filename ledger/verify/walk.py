@@ -19,7 +19,6 @@ from ledger.leaf import Leaf
 from ledger.lines import counted
 from ledger.note import format_vkey
 from ledger.problem import Problem
-from ledger.statement import Statement
 from ledger.tiles import decode_entries, entries_path
 from ledger.verify.brackets import Brackets
 from ledger.verify.bundle import Bundle
@@ -28,13 +27,14 @@ from ledger.verify.conduct import ConductJudge
 from ledger.verify.epochs import NOT_GIVEN
 from ledger.verify.files import AttachmentsJudge
 from ledger.verify.findings import Finding, finding
-from ledger.verify.form import Examined, read_payloads
+from ledger.verify.form import Examined, examined, read_payloads
 from ledger.verify.identity import Row, identity_report, one_sided_persons
 from ledger.verify.integrity import IntegrityJudge, JudgedEntry
 from ledger.verify.options import Options
 from ledger.verify.outbox import check_outbox
 from ledger.verify.randomization import RandomizationJudge
 from ledger.verify.reader import BundleReader
+from ledger.verify.rows import Right
 from ledger.verify.sidecars import read_streams
 from ledger.verify.tree import TILE_WIDTH, Reporter, Roots, chunks, read_entries
 from ledger.verify.workers import Chunk, Examiner
@@ -88,15 +88,19 @@ class Walk:
         for chunk, found in examine(self._chunks(), lambda: self._integrity.authority):
             if chunk.start > done:
                 self._integrity.skip(chunk.start - 1)
-            for each in self._unread.pop(chunk.start, ()):
-                self._report(each)
-            for index, examined in enumerate(found, start=chunk.start):
-                if isinstance(examined, Problem):
-                    self._report(finding("LEAF", examined.message, index=index))
+            for unread in self._unread.pop(chunk.start, ()):
+                self._report(unread)
+            for index, each in enumerate(found, start=chunk.start):
+                if isinstance(each, Right):
+                    self._right(each)
+                    if brackets.wanted:
+                        brackets.add(each.entry.leaf, index, each.entry.statement)
+                elif isinstance(each, Problem):
+                    self._report(finding("LEAF", each.message, index=index))
                     self._integrity.skip(index)
                 else:
-                    self._entry(examined)
-                    brackets.add(examined.parsed.leaf, index, examined.parsed.statement)
+                    self._entry(each)
+                    brackets.add(each.parsed.leaf, index, each.parsed.statement)
             done = chunk.start + len(chunk.leaves)
             progress(done, size)
 
@@ -146,9 +150,26 @@ class Walk:
         entry = self._reader.entry_at(index)
         return None if entry is None else entry.leaf
 
-    def _entry(self, examined: Examined) -> None:
-        parsed = examined.parsed
-        judged = self._integrity.judge(examined)
+    def _right(self, right: Right) -> None:
+        """Judge a position in which nothing is wrong by itself: as `_entry`, in as few steps as it takes."""
+        integrity = self._integrity
+        if not integrity.follow(right):
+            self._entry(examined(right))
+            return
+        index, type_, before = right.index, right.question[0], integrity.authority
+        opened = self._completeness.follow(right)
+        if opened:
+            self._has_form(index, type_, right.question[1], opened)
+        folds = self._conduct.judge(right, before)
+        self._randomization.follow(index, type_)
+        if folds:
+            self._reader.follow(right.place.stream, index)
+            integrity.settle(right)
+            self._conduct.evolve(right, before)
+
+    def _entry(self, given: Examined) -> None:
+        parsed = given.parsed
+        judged = self._integrity.judge(given)
         statement = parsed.statement
         before = self._integrity.authority
         opened = self._completeness.judge(parsed, self._scopes(judged))
@@ -156,9 +177,10 @@ class Walk:
             self._attachments.judge(parsed.index, statement)
             if parsed.index == 0:
                 self._genesis(statement.data.get("log_keys"))
-        formed = opened and judged.formed and statement is not None
-        if formed and statement is not None and self._has_form(parsed.index, statement, opened):
-            self._reader.open(statement, opened)
+        if statement is not None and judged.formed and opened:
+            type_, schema = statement.type, statement.schema
+            if self._has_form(parsed.index, type_, schema, opened):
+                self._reader.open(statement, opened)
         if not parsed.shown:
             self._conduct.withhold(parsed.leaf)
             self._randomization.withhold(parsed.leaf)
@@ -172,10 +194,10 @@ class Walk:
         if folds or statement is None:
             self._conduct.evolve(judged, before)
 
-    def _has_form(self, index: int, statement: Statement, opened: Mapping[str, object]) -> bool:
+    def _has_form(self, index: int, type_: str, schema: int, opened: Mapping[str, object]) -> bool:
         """Tell whether opened values have the form that their type gives them."""
         try:
-            for _ in read_opened(spec(statement.type, statement.schema), opened):
+            for _ in read_opened(spec(type_, schema), opened):
                 pass  # the plain members were read when the statement was examined
         except FormatError as error:
             self._report(

@@ -41,7 +41,7 @@ from ledger.verify import walk
 from ledger.verify.bundle import open_bundle
 from ledger.verify.conduct import ConductJudge
 from ledger.verify.form import parse_entry, read_payloads
-from ledger.verify.integrity import JudgedEntry
+from ledger.verify.integrity import Judged
 from ledger.verify.judge import verify
 from ledger.verify.main import settle
 from ledger.verify.options import Options, Scope
@@ -150,11 +150,11 @@ def _print_conduct(series: Mapping[str, Series]) -> None:
 class _NoRules(ConductJudge):
     """Conduct that judges nothing and lets everything be folded, as it is in a bundle without a breach."""
 
-    def judge(self, judged: JudgedEntry, authority: Authority) -> bool:
+    def judge(self, judged: Judged, authority: Authority) -> bool:
         """Let it pass."""
         return True
 
-    def evolve(self, judged: JudgedEntry, authority: Authority) -> None:
+    def evolve(self, judged: Judged, authority: Authority) -> None:
         """Fold nothing."""
 
     def finish(self) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import marshal
 import signal
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import replace
+from mmap import mmap
 from multiprocessing import Pipe, active_children
 from threading import Thread
 from typing import Any
@@ -20,8 +22,9 @@ from ledger.problem import Problem
 from ledger.statement import parse_statement
 from ledger.tiles import decode_entries
 from ledger.verify import workers
-from ledger.verify.form import Examined, examine, knowing
-from ledger.verify.workers import Chunk, Found, _restore, _work, examiner
+from ledger.verify.form import Examined, Found, examine, examined, knowing
+from ledger.verify.rows import Right
+from ledger.verify.workers import AHEAD, SHARED_BYTES, Chunk, Desk, _restore, _work, examiner
 from tests.ledger.verifying import MINIMAL
 
 LEAVES = decode_entries((MINIMAL / "tile" / "entries" / "000.p" / "11").read_bytes(), 11)
@@ -72,20 +75,22 @@ def _interrupts() -> Iterator[None]:
     signal.signal(signal.SIGINT, before)
 
 
-def by_pipe(*tasks: tuple[Chunk, Mapping[str, EnrolledKey]]) -> list[Any]:
+def by_pipe(*tasks: tuple[Chunk, Mapping[str, EnrolledKey]], shared: mmap | None = None) -> list[Any]:
     """Let the work of one process be done here, chunk after chunk; return what came over its pipe."""
     here, there = Pipe()
     told: list[Any] = []
+    desk = Desk(shared)
 
     def ask() -> None:
         with closing(here):
-            for chunk, keys in tasks:
-                here.send((chunk.start, chunk.leaves, chunk.payloads, dict(keys)))
-                told.append(here.recv())
+            for turn, (chunk, keys) in enumerate(tasks):
+                given = marshal.dumps((list(chunk.leaves), list(chunk.payloads)))
+                here.send((chunk.start, desk.put(turn, given), dict(keys)))
+                told.append(marshal.loads(desk.take(turn, here.recv())))  # noqa: S302  what was told just now
 
     asking = Thread(target=ask)
     asking.start()
-    _work(there, [])
+    _work(there, [], desk)
     asking.join()
     there.close()
     return told
@@ -95,6 +100,7 @@ def plain(found: Found) -> object:
     """Return what can be compared: an error is by its members."""
     if isinstance(found, Problem):
         return found
+    found = examined(found) if isinstance(found, Right) else found
     error = found.parsed.error
     words = None if error is None else (error.code, error.message, error.field)
     return found._replace(parsed=replace(found.parsed, error=None)), words
@@ -108,17 +114,27 @@ def test_what_comes_back_is_what_was_found(name: str, keys: Mapping[str, Enrolle
     chunk = Chunk(start=7, leaves=[LEAVES[3], leaf], payloads=[BODY, payload])
     (told,) = by_pipe((chunk, keys))
     expected = [examine(7, LEAVES[3], BODY, knowing(keys)), examine(8, leaf, payload, knowing(keys))]
-    assert [plain(each) for each in _restore(chunk, told)] == [plain(each) for each in expected]
+    assert [plain(each) for each in _restore(chunk, *told)] == [plain(each) for each in expected]
+
+
+def test_what_lies_in_shared_memory_is_what_goes_over_the_pipe() -> None:
+    """Also where a place is taken again, and where a chunk is longer than a place."""
+    chunks = [Chunk(start=at, leaves=[LEAVES[at]], payloads=[PAYLOADS[at]]) for at in range(2 * AHEAD)]
+    chunks.append(Chunk(start=3, leaves=[LEAVES[3]] * 2, payloads=[BODY, b"x" * SHARED_BYTES]))
+    tasks = [(chunk, KEYS) for chunk in chunks]
+    with closing(mmap(-1, AHEAD * SHARED_BYTES)) as shared:
+        assert by_pipe(*tasks, shared=shared) == by_pipe(*tasks)
 
 
 def test_every_position_of_the_public_bundle() -> None:
     """All of them at once; each has a form, and its signatures hold."""
     chunk = Chunk(start=0, leaves=LEAVES, payloads=PAYLOADS)
     (told,) = by_pipe((chunk, KEYS))
-    found = _restore(chunk, told)
-    assert [each.parsed.index for each in found if isinstance(each, Examined)] == list(range(11))
-    assert all(isinstance(each, Examined) and each.formed and each.checked for each in found)
-    assert all(isinstance(each, Examined) and each.unsigned is None for each in found)
+    found = _restore(chunk, *told)
+    whole = [examined(each) if isinstance(each, Right) else each for each in found]
+    assert [each.parsed.index for each in whole if isinstance(each, Examined)] == list(range(11))
+    assert all(isinstance(each, Examined) and each.formed and each.checked for each in whole)
+    assert all(isinstance(each, Examined) and each.unsigned is None for each in whole)
 
 
 def test_keys_that_came_before_stay_known() -> None:
@@ -126,8 +142,10 @@ def test_keys_that_came_before_stay_known() -> None:
     chunk = Chunk(start=3, leaves=[LEAVES[3]], payloads=[BODY])
     first, second = by_pipe((chunk, {}), (chunk, KEYS))
     third = by_pipe((chunk, KEYS), (chunk, {}))[1]
-    checked = [each.checked for told in (first, second, third) for each in _restore(chunk, told)]  # type: ignore[union-attr]
-    assert checked == [False, True, True]
+    (found,), known, again = (_restore(chunk, *told) for told in (first, second, third))
+    assert isinstance(found, Examined)
+    assert not found.checked
+    assert [type(each) for each in (*known, *again)] == [Right, Right]
 
 
 def test_the_interrupt_is_left_to_the_one_that_judges() -> None:
@@ -154,4 +172,4 @@ def test_what_was_examined_beside_is_not_examined_again(monkeypatch: pytest.Monk
         monkeypatch.setattr(workers, "_examine", again)
         told = list(examining(chunks, lambda: knowing(KEYS)))
     assert [chunk for chunk, _ in told] == chunks
-    assert all(isinstance(found, Examined) for _, each in told for found in each)
+    assert not any(isinstance(found, Problem) for _, each in told for found in each)
