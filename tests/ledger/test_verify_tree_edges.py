@@ -147,6 +147,40 @@ def test_a_leaf_and_its_tile_changed_together() -> None:
     assert roots.at(300) == tree_root(map(leaf_hash, changed))
 
 
+def test_a_leaf_here_and_a_tile_there() -> None:
+    """Neither leaves nor tiles lead to the root, so the leaves as they are stand for themselves."""
+    bundle = Files(300)
+    changed = [b"other", *LEAVES[1:300]]
+    bundle.files[entries_path(0, 256)] = encode_entries(changed[:256])
+    bundle.turn(tile_path(0, 1, 44), 0)
+    roots, found = judged(bundle, 300)
+    assert {code for code, _, _ in found} == {"TILE", "ROOT"}
+    assert roots.at(300) == tree_root(map(leaf_hash, changed))
+
+
+@pytest.mark.parametrize(
+    ("raised", "told"),
+    [("ZIP_FORM", "ZIP_FORM"), ("FILE_SIZE", "FILE_SIZE"), ("BUNDLE", "ENTRY_BUNDLE")],
+)
+def test_why_an_entry_bundle_was_not_read(raised: str, told: str) -> None:
+    """What the container says of it keeps its code; its tile stands in for the leaves."""
+    unread = entries_path(1, 256)
+
+    class Broken(Files):
+        """A bundle of which one file can't be read."""
+
+        def read(self, name: str, *, max_bytes: int) -> bytes:
+            """Return a file's bytes, but for that one."""
+            if name == unread:
+                raise FormatError(raised, "expected a file that can be read", field=name)
+            return super().read(name, max_bytes=max_bytes)
+
+    roots, found = judged(Broken(700), 700)
+    assert found == [(told, 256, unread)]
+    assert roots.at(700) == tree_root(HASHES[:700])
+    assert (roots.was_read(0), roots.was_read(256)) == (True, False)
+
+
 @pytest.mark.parametrize(("number", "width", "index"), [(0, 256, 0), (2, 188, 512)])
 def test_an_entry_bundle_that_can_not_be_read(number: int, width: int, index: int) -> None:
     """Its tile stands for it, so that the tree holds and the one file is told."""
