@@ -61,7 +61,9 @@ def _play(directory: Path, label: str, progress: Progress) -> None:
 def copy_of(twin: Twin, directory: Path) -> Twin:
     """Return a twin of a twin, to write to."""
     shutil.copytree(twin.directory, directory, ignore=shutil.ignore_patterns("export"))
-    return Twin.open(directory, "copies")
+    copied = Twin.open(directory, "copies")
+    copied.named_as(twin)
+    return copied
 
 
 def allocated(twin: Twin) -> list[str]:

@@ -75,8 +75,8 @@ def lists(twin: Twin, reader: Reader) -> Iterator[tuple[str, str]]:
     for newest_first in (False, True):
         page = trail(reads, TrailFilter(), reader=reader, limit=MAX_LIMIT, newest_first=newest_first)
         yield f"trail, newest first {newest_first}", twin.json([page.lines, page.next])
+    desk = Desk(reads, reader=reader, fold=twin.fold)
     for name, report in REPORTS.items():
-        desk = Desk(reads, reader=reader, fold=twin.fold)
         yield f"report {name}", twin.json(list(report.rows(desk)))
 
 

@@ -84,6 +84,10 @@ class Twin:
         ledger = open_ledger(directory, None, sources)
         return cls(directory=directory, ledger=ledger, sources=sources, config=read_config(directory))
 
+    def named_as(self, other: Twin) -> None:
+        """Take over what another twin has learned, of which this one is a copy."""
+        self._names, self._named = dict(other._names), other._named
+
     @property
     def size(self) -> int:
         """The number of leaves."""
@@ -165,7 +169,9 @@ class Twin:
     def plain(self, value: bytes | str) -> str:
         """Return a text with a name in the place of everything that follows from a random value."""
         self._name()
-        text = value.decode() if isinstance(value, bytes) else value
+        return self._plain(value.decode() if isinstance(value, bytes) else value)
+
+    def _plain(self, text: str) -> str:
         text = _HEX.sub(lambda match: self._names.get(match[0], "<hash>"), text)
         return _BASE64.sub(self._of_base64, text)
 
@@ -198,13 +204,14 @@ class Twin:
         except FormatError:
             pass
         else:
-            return f"<disclosure of {opened.path}: {self.json(opened.value)}>"
+            value = orjson.dumps(opened.value, default=str).decode()
+            return f"<disclosure of {opened.path}: {self._plain(value)}>"
         try:
             raw = base64.b64decode(text, validate=True)
         except binascii.Error:
             return text
         try:
-            return f"<{self.plain(raw)}>"
+            return f"<{self._plain(raw.decode())}>"
         except UnicodeDecodeError:
             return f"<{len(raw)} bytes>"
 
