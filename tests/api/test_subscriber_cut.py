@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import select
 import socket
 import subprocess
 import threading
@@ -31,7 +32,10 @@ def cutting(url: str) -> Iterator[str]:
                 with client, socket.create_connection((parts.hostname, parts.port)) as server:
                     server.sendall(client.recv(65_536))
                     left = next(lengths)
-                    while left and (piece := server.recv(min(left, 4_096))):
+                    # A client that has gone is readable; unseen, it would be waited for until there is more.
+                    while left and client not in select.select([client, server], [], [])[0]:
+                        if not (piece := server.recv(min(left, 4_096))):
+                            break
                         client.sendall(piece)
                         left -= len(piece)
 
