@@ -7,8 +7,9 @@ from contextlib import ExitStack, suppress
 import pytest
 from hypothesis import settings
 
-from ledger.demo import DemoReport, play_demo
+from ledger.demo import DemoReport
 from ledger.errors import LedgerError
+from tests.demonstration import played
 from tests.ledger.small_ledger import OPENED
 from tests.postgres_server import PostgresServer, Unavailable, in_memory, running
 from tests.twin_story import play_half
@@ -30,8 +31,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> DemoReport:
 
     Who writes to it copies its directory first.
     """
-    directory = tmp_path_factory.mktemp("demo") / "ledger"
-    return play_demo(directory, seed=1, progress=lambda step, done, total: None)
+    return played(tmp_path_factory.mktemp("demo") / "ledger")
 
 
 @pytest.fixture(scope="session")

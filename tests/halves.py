@@ -1,4 +1,4 @@
-"""`make test`: the whole suite in two processes side by side, each with a demonstration of its own.
+"""`make test`: the whole suite in two processes side by side, with one demonstration played for both.
 
 The second half is whatever the first does not name, so that no test is left out. Its output is printed when
 the first is done; the exit code is that of the first half that failed. The first half is followed by a part
@@ -8,12 +8,15 @@ it there.
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
+
+from tests.demonstration import PLAYED
 
 TESTS: Final = Path(__file__).parent
 FIRST: Final = ("attacks", "benchmarks", "browser", "fuzz", "ledger", "projections", "test_blinding_http.py")
@@ -47,11 +50,14 @@ def main(arguments: Sequence[str]) -> int:
     first, second = ([sys.executable, "-m", "pytest", *arguments, *half] for half in halves())
     writing = [sys.executable, "-m", "pytest", *OVER_POSTGRESQL, *arguments]
     writing += [str(TESTS / name) for name in WRITING]
-    with tempfile.TemporaryFile() as told:
-        beside = subprocess.Popen(second, stdout=told, stderr=subprocess.STDOUT)
+    with tempfile.TemporaryFile() as told, tempfile.TemporaryDirectory() as place:
+        over_postgresql = bool(set(OVER_POSTGRESQL) & set(arguments))
+        # What lies in schemas instead of files is not copied: there each half plays its own.
+        environment = {**os.environ} if over_postgresql else {**os.environ, PLAYED: place}
+        beside = subprocess.Popen(second, stdout=told, stderr=subprocess.STDOUT, env=environment)
         try:
-            codes = [subprocess.call(first)]
-            if not set(OVER_POSTGRESQL) & set(arguments):
+            codes = [subprocess.call(first, env=environment)]
+            if not over_postgresql:
                 codes.append(subprocess.call(writing))
             codes.append(beside.wait())
         finally:
