@@ -19,7 +19,10 @@ from typing import Final
 from tests.demonstration import PLAYED
 
 TESTS: Final = Path(__file__).parent
-FIRST: Final = ("attacks", "benchmarks", "browser", "fuzz", "ledger", "projections", "test_blinding_http.py")
+FIRST: Final = (
+    *("attacks", "benchmarks", "browser", "fuzz", "ledger", "projections"),
+    *("test_fuzz_http.py", "test_sbom.py"),
+)
 OVER_POSTGRESQL: Final = ("-p", "tests.on_postgresql.plugin")
 WRITING: Final = (
     "ledger/test_committer.py",
