@@ -9,11 +9,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from api.call import Call
-from api.pages import Page, whole
+from api.pages import Page, laid_out
 from ledger.sealing import open_disclosure
 
 
 def event_page(call: Call, value: Mapping[str, Any]) -> Page:
     """Lay an entry out; values that were opened stand under their paths."""
     opened = {path: open_disclosure(each).value for path, each in (value.get("open") or {}).items()}
-    return whole(call, {**value, "open": opened})
+    return laid_out(call, {**value, "open": opened})

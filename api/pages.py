@@ -19,6 +19,7 @@ from api import sight
 from api.cells import MEANINGS, attribute, cell, escape, in_time, is_fact, signer
 from api.cells import plain_words as plain_words
 from api.cells import shown as shown
+from ledger.earlier_store import EarlierStore
 from ledger.lines import counted
 from ledger.store.port import Head
 from projections.authorization import allowed
@@ -85,6 +86,11 @@ def whole(call: Call, value: Any, *, before: str = "") -> Page:
     return Page(title=title, lead=call.operation.summary, body=body)
 
 
+def laid_out(call: Call, value: Any, *, before: str = "") -> Page:
+    """Lay out an answer as its handler has it, with what only the encoder of JSON can write."""
+    return whole(call, orjson.loads(orjson.dumps(value)), before=before)
+
+
 def _ways(call: Call) -> str:
     """Return where the page of one participant or entry leads."""
     base, path = base_of(call), call.request.path_params
@@ -121,8 +127,21 @@ def document(call: Call, title: str, lead: str, body: str, head: Head | None) ->
     foot = ""
     if head is not None:
         read = f"<p>Read from the log at {counted(head.size, 'entry', 'entries')}, "
-        foot = f"{read}root <code>{head.root.hex()}</code>.</p>{_twins(call)}"
+        foot = f"{read}root <code>{head.root.hex()}</code>.</p>{_older(call)}{_twins(call)}"
     return shell(title, lead, f"{who}{body}", links, study=call.study.config.study, foot=foot)
+
+
+def _older(call: Call) -> str:
+    """Say what came before this log, for who reads a list and takes it for all that there is."""
+    older = call.study.ledger.store.earlier
+    if not isinstance(older, EarlierStore):
+        return ""
+    count = counted(older.size, "entry", "entries")
+    return (
+        f"<p>This log goes on from {count} of <code>{escape(older.origin)}</code>, ledger id "
+        f"<code>{older.ledger_id}</code>. Participants' pages count them; trails, reports and copies are of "
+        "this log alone: what came before is read in that one.</p>"
+    )
 
 
 def shell(

@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import partial
 from typing import Any, Final
 
-import orjson
 from starlette.responses import Response
 
 from api import openings, pages
@@ -98,7 +97,9 @@ def participant(call: Call) -> Response:
         last, head = _last(folded, known, value), folded.reads.head()
         replay = _replay(call, folded, name, known)
     found = _found(value)
-    return answer(call, found, head, last=last, noted=noted, page=partial(_page, call, found, replay))
+    return answer(
+        call, found, head, last=last, noted=noted, page=partial(pages.laid_out, call, found, before=replay)
+    )
 
 
 def participant_timeline(call: Call) -> Response:
@@ -166,13 +167,8 @@ def _rows(
     if rows is None:
         raise ProblemError("UNKNOWN_PARTICIPANT", 404)
     value = {"participant": call.path("participant"), name: rows}
-    page = partial(_page, call, value, replay)
+    page = partial(pages.laid_out, call, value, before=replay)
     return answer(call, value, head, last=last, csv=csv_text(rows), noted=noted, page=page)
-
-
-def _page(call: Call, value: Any, replay: str) -> pages.Page:
-    """Lay out an answer's members below the part that replays the participant."""
-    return pages.whole(call, orjson.loads(orjson.dumps(value)), before=replay)
 
 
 def _replay(call: Call, folded: Folded, name: str, known: str | None) -> str:
