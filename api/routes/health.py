@@ -120,6 +120,7 @@ def _pair(name: str, summary: str, handler: object, answers: dict[int, str]) -> 
             path=f"/{name}",
             summary=summary,
             handler=handler,  # type: ignore[arg-type]
+            twins=("json",),
             answers=answers,
             in_study=operation != name,
         )

@@ -210,6 +210,7 @@ OPERATIONS: Final = (
         path="/sessions/current",
         summary="Who is logged in, until when, in which roles",
         handler=current,
+        twins=("json",),
         answers={200: "the session", **_SESSION},
     ),
     Operation(

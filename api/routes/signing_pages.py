@@ -18,6 +18,7 @@ from api.call import Call
 from api.operations import Operation
 from api.problems import ProblemError
 from api.study import ServedStudy
+from api.tables import csv_text
 from ledger.actions.registry import parse_action
 from ledger.authorisation import signers
 from ledger.authority import Authority, Person
@@ -70,7 +71,7 @@ def signing_keys(call: Call) -> Response:
     study = call.study
     authority = study.ledger.refresh().authority
     rows = [_shown(authority, key, study) for key in desk_of(call).all() if key.id not in authority.keys]
-    return answer(call, {"keys": rows}, study.ledger.store.head())
+    return answer(call, {"keys": rows}, study.ledger.store.head(), csv=csv_text(rows))
 
 
 async def leave_signature(call: Call) -> Response:
@@ -259,6 +260,7 @@ OPERATIONS: Final = (
         path="/signing",
         summary="Who signs: the person asking, their keys, and what waits for their signature",
         handler=signing,
+        twins=("json",),
         answers={200: "person, keys and waiting statements", 404: _NO_DESK},
     ),
     Operation(
@@ -290,6 +292,7 @@ OPERATIONS: Final = (
         path="/signing-keys",
         summary="Keys that wait to be enrolled",
         handler=signing_keys,
+        twins=("json", "csv"),
         answers={200: "the keys", 404: _NO_DESK},
     ),
     Operation(

@@ -16,6 +16,7 @@ from api.body import JSON, check_content_type, read_body, require_members
 from api.call import Call
 from api.operations import Operation, path
 from api.problems import ProblemError
+from api.tables import csv_text
 from api.webhooks import Webhooks
 from ledger.delivery.book import Book
 from ledger.delivery.delivering import IN_FORCE, Ready, state_of
@@ -38,7 +39,7 @@ def listed(call: Call) -> Response:
     proposed = {} if book is None else dict(book.proposals())
     names = sorted({*standings, *proposed})
     value = [_shown(webhooks, book, name, standings.get(name, Standing())) for name in names]
-    return answer(call, value, call.study.ledger.store.head())
+    return answer(call, value, call.study.ledger.store.head(), csv=csv_text(value))
 
 
 def parked(call: Call) -> Response:
@@ -46,13 +47,11 @@ def parked(call: Call) -> Response:
     webhooks = _webhooks(call)
     name, _, book = _known(call, webhooks)
     kept = book.parked(name)
-    value: dict[str, Any] = {
-        "endpoint": name,
-        "parked": [{"index": each.index, "tries": each.tries, "trouble": each.trouble} for each in kept],
-    }
+    rows = [{"index": each.index, "tries": each.tries, "trouble": each.trouble} for each in kept]
+    value: dict[str, Any] = {"endpoint": name, "parked": rows}
     if kept:
         value["action"] = action(replay(name, *ranges([each.index for each in kept])), REFERENCE)
-    return answer(call, value, call.study.ledger.store.head())
+    return answer(call, value, call.study.ledger.store.head(), csv=csv_text(rows))
 
 
 async def propose(call: Call) -> Response:
@@ -199,6 +198,7 @@ OPERATIONS: Final = (
         path="/webhooks",
         summary="Every endpoint: whether it is in force, its keys, where it is, how much is parked",
         handler=listed,
+        twins=("json", "csv"),
         answers={200: "the endpoints", 404: "this service sends no webhooks"},
     ),
     Operation(
@@ -231,6 +231,7 @@ OPERATIONS: Final = (
         summary="What an endpoint did not take for days, and the action that has it sent once more",
         handler=parked,
         parameters=(path("endpoint", "id of an endpoint"),),
+        twins=("json", "csv"),
         answers={200: "entries by index", 404: _UNKNOWN},
     ),
 )

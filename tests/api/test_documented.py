@@ -50,6 +50,14 @@ def test_every_reference_of_the_document_leads_somewhere() -> None:
         assert name in DOCUMENT["components"][kind]
 
 
+def test_every_get_that_answers_json_has_the_address_that_says_so() -> None:
+    """Every GET has `.json`, but where the address ends in it already and at the two that people type."""
+    for operation in OPERATIONS:
+        if operation.method == "GET" and operation.media == "application/json":
+            typed = operation.name in ("start", "study-start") or operation.path.endswith(".json")
+            assert typed or "json" in operation.twins, operation.name
+
+
 def test_every_path_parameter_is_declared() -> None:
     """What stands in braces is among the parameters, and the other way round."""
     for path, item in DOCUMENT["paths"].items():
