@@ -12,6 +12,8 @@ from typing import Any, Final
 from api.call import Call
 from api.cells import attribute, escape, moment, plain_words, shown, signer
 from api.pages import Column, Page, anchor, base_of, grid, sort_link
+from api.wanted import TYPES
+from ledger.roles import ROLES
 
 COLUMNS: Final = (
     ("index", "entry"),
@@ -40,6 +42,9 @@ _FIELDS: Final = (
     ("since", "Since, a time or an entry"),
     ("until", "Until, a time or an entry"),
 )
+_OFFERED: Final = {"role": sorted(ROLES), "type": sorted(TYPES)}
+"""What a field of the form offers while it is filled in."""
+
 _KEPT: Final = ("sort", "order", "known", "limit", "purpose")
 
 
@@ -72,7 +77,8 @@ def _indexes(lines: Sequence[Mapping[str, Any]]) -> frozenset[int]:
 
 def _form(call: Call) -> str:
     fields = "".join(
-        f'<label>{escape(label)}<input name="{name}" value="{attribute(call.query.get(name, ""))}"></label>'
+        f"<label>{escape(label)}"
+        f'<input name="{name}" value="{attribute(call.query.get(name, ""))}"{_list(name)}></label>'
         for name, label in _FIELDS
     )
     kept = "".join(
@@ -83,7 +89,18 @@ def _form(call: Call) -> str:
     return (
         f'<details class="filter"{_open(call)}><summary>Filter</summary>'
         f'<form class="filter" method="get" role="search" aria-label="Filter the trail">{fields}{kept}'
-        "<button>Show</button></form></details>"
+        f"{_offered()}<button>Show</button></form></details>"
+    )
+
+
+def _list(name: str) -> str:
+    return f' list="{name}s"' if name in _OFFERED else ""
+
+
+def _offered() -> str:
+    return "".join(
+        f'<datalist id="{name}s">{"".join(f"<option>{escape(each)}</option>" for each in offered)}</datalist>'
+        for name, offered in _OFFERED.items()
     )
 
 

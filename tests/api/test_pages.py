@@ -234,6 +234,14 @@ def test_a_page_that_did_not_change_keeps_its_policy(site: Site) -> None:
     """A browser goes on with its page under the policy of the 304, and may load the style sheet still."""
     first = site.get(f"/participants/{PARTICIPANT}.html", "auditor")
     again = site.get(
+def test_the_filter_offers_roles_and_types(site: Site) -> None:
+    """Nobody has to know how a type is spelt: what the trail can be filtered by is offered."""
+    text = site.get("/audit-trail.html", "auditor").text
+    assert '<datalist id="types"><option>account.created</option>' in text
+    assert "<option>blinded_monitor</option>" in text
+    assert 'name="type" value="" list="types"' in text
+
+
         f"/participants/{PARTICIPANT}.html", "auditor", **{"If-None-Match": first.headers["ETag"]}
     )
     assert again.status_code == 304
