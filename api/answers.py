@@ -8,7 +8,7 @@ twins differ in bytes and not in meaning. Answers depend on the reader and are k
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import quote, urlencode
 
@@ -101,7 +101,12 @@ def answer(
         if is_unchanged(call, last):
             return Response(status_code=304, headers=headers)
     if call.twin == "csv" and csv is not None:
-        headers["Content-Disposition"] = f'attachment; filename="{_file_name(call, head, bool(links))}"'
+        hidden = value.get("withheld") if isinstance(value, Mapping) else None
+        hidden = hidden if isinstance(hidden, list) else []
+        marks = [*(["part"] if links else []), *(["withheld"] if hidden else [])]
+        headers["Content-Disposition"] = f'attachment; filename="{_file_name(call, head, marks)}"'
+        if hidden:
+            headers["Ledger-Withheld"] = ", ".join(hidden)
         return Response(csv, status_code=status, headers=headers, media_type=CSV)
     if call.twin == "html":
         text = pages.write(call, value, head, links or {}, page)
@@ -111,13 +116,16 @@ def answer(
     return Response(orjson.dumps(value), status_code=status, headers=headers, media_type=JSON)
 
 
-def _file_name(call: Call, head: Head, goes_on: bool) -> str:
-    """Name a CSV by what it holds and the head it was read from; one that goes on elsewhere says `part`."""
+def _file_name(call: Call, head: Head, marks: Sequence[str]) -> str:
+    """Name a CSV by what it holds and the head it was read from, and by what it does not hold.
+
+    `marks` are `part` for one that goes on elsewhere, `withheld` for one that lacks what the reader's role
+    does not see. The log of a later epoch is named too: it does not hold what came before.
+    """
     parts = [each for each in call.request.path_params.values() if each != call.study.config.study]
-    named = [call.study.config.study, call.operation.name, *parts, str(head.size)]
-    return (
-        "-".join(_NOT_IN_NAMES.sub("_", part) for part in [*named, *(["part"] if goes_on else [])]) + ".csv"
-    )
+    epoch = call.study.config.origin.rpartition("/")[2:] if continues(call.study.ledger) else ()
+    named = [call.study.config.study, *epoch, call.operation.name, *parts, str(head.size), *marks]
+    return "-".join(_NOT_IN_NAMES.sub("_", part) for part in named) + ".csv"
 
 
 def last_index(shown: Any) -> int:

@@ -33,6 +33,8 @@ from ledger.errors import FormatError, LedgerError, StoreError
 from ledger.identity.database import FILE, AccountsDatabase
 from ledger.identity.settings import IdentitySettings, OidcSettings, format_identity, read_identity, read_oidc
 from ledger.keyfile import KeyMaterial, load_key, write_key
+from ledger.new_directory import new_directory
+from ledger.new_file import new_file
 from ledger.note import CosignatureSigner
 from ledger.places import (
     NOBODY,
@@ -194,7 +196,8 @@ def write_config(directory: Path, config: Config) -> None:
     if config.continues is not None:
         place = _quoted(str(config.continues.directory))
         lines += ["", "[continues]", f"directory = {place}", f"size = {config.continues.size}"]
-    (directory / CONFIG).write_text("\n".join(lines) + "\n", encoding="utf-8")
+    with new_file(directory / CONFIG, replace=True) as file:
+        file.write(("\n".join(lines) + "\n").encode())
 
 
 def create(
@@ -215,14 +218,16 @@ def create(
             keys beside the events, and what making the store raises.
         FormatError: `STORE_URL` when the store's URL and that of its owner do not fit.
     """
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-        occupied = any(directory.iterdir())
-    except (FileExistsError, NotADirectoryError) as error:
-        raise StoreError("LEDGER_EXISTS", "a file stands where the directory should be") from error
-    if occupied:
-        raise StoreError("LEDGER_EXISTS", "the directory is not empty; a ledger is made in a new one")
     check_apart(config.store, (config.checkpoints, config.data_keys))
+    with new_directory(directory):
+        _fill(directory, config, keys, passphrase, sources, owners)
+        return open_ledger(directory, passphrase, sources)
+
+
+def _fill(
+    directory: Path, config: Config, keys: NewKeys, passphrase: str | None, sources: Sources, owners: Owners
+) -> None:
+    """Make everything that lies in a ledger's directory, and what `config` has elsewhere."""
     create_store(config.store, directory / DATABASE, owners.store).close()
     (directory / KEYS).mkdir(mode=0o700)
     for name, key in (
@@ -239,7 +244,6 @@ def create(
     create_data_keys(config.data_keys, directory / DATA_KEYS, owners.data_keys, kek, sources.random_bytes)
     UnblindingQueue.create(directory / UNBLINDINGS).close()
     AccountsDatabase.create(directory / ACCOUNTS).close()
-    return open_ledger(directory, passphrase, sources)
 
 
 def open_store(directory: Path) -> Store:

@@ -16,6 +16,7 @@ from typing import Final
 
 from ledger.authority import SERVICE
 from ledger.checkpoint import Checkpoint
+from ledger.continued import continued
 from ledger.envelope import PAYLOAD_TYPE
 from ledger.merkle import prove_inclusion
 from ledger.note import ED25519, parse_vkey
@@ -30,7 +31,7 @@ PAGE: Final = 1_000
 _TEXT: Final = """\
 # Check this bundle by hand
 
-Origin `@ORIGIN@`, @SIZE@ events, root `@ROOT@`.
+Origin `@ORIGIN@`, @SIZE@ events, root `@ROOT@`.@CONTINUES@
 
 The verdict on the whole bundle comes from the project's release, which you got apart from this bundle:
 
@@ -150,6 +151,7 @@ def verify_md(reads: Reads, checkpoint: Checkpoint, shows: Callable[[Statement],
     tile, at = divmod(index, TILE_WIDTH)
     pad = -at * HASH_BYTES % 3
     values = {
+        "CONTINUES": _continues(reads),
         "ORIGIN": checkpoint.origin,
         "SIZE": str(checkpoint.size),
         "ROOT": checkpoint.root.hex(),
@@ -176,6 +178,16 @@ def verify_md(reads: Reads, checkpoint: Checkpoint, shows: Callable[[Statement],
     for name, value in values.items():
         text = text.replace(f"@{name}@", value)
     return text
+
+
+def _continues(reads: Reads) -> str:
+    older = continued(reads)
+    if older is None:
+        return ""
+    return f"""
+
+This log goes on from another, which is not in this bundle: {older}.
+Ask for the bundle of that one too, and verify both: `trial-ledger verify BUNDLE --continues OLDER …`."""
 
 
 def _width(number: int, size: int) -> int:

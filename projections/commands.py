@@ -22,6 +22,7 @@ from rich.progress import Progress as Bar
 from ledger.actions import all_specs
 from ledger.cli.terminal import say
 from ledger.conduct import Conduct
+from ledger.continued import continued
 from ledger.directory import open_store
 from ledger.earlier_store import EarlierStore
 from ledger.errors import FormatError, RefusedError
@@ -282,11 +283,13 @@ def _conduct(reads: Snapshot, known: str | None) -> Conduct:
 @contextmanager
 def _snapshot(directory: Path, older_ones: str = "are not shown here") -> Iterator[Snapshot]:
     store = open_store(directory)
-    if isinstance(store.earlier, EarlierStore):
-        older = store.earlier
-        say(f"this log goes on from {older.size} entries of {older.origin}, which {older_ones}")
     try:
         with store.snapshot() as reads:
+            older = continued(reads)
+            if older is not None:
+                at_hand = isinstance(store.earlier, EarlierStore)
+                which = older_ones if at_hand else "are not at hand: ledger.toml names no directory of them"
+                say(f"this log goes on from {older.size} entries of {older.origin}, which {which}")
             yield reads
     finally:
         store.close()

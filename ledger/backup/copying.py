@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from ledger.errors import StoreError
+from ledger.new_file import unwritable
 from ledger.store.moving import move_log
 from ledger.store.port import Head, Store
 from ledger.store.sqlite import SqliteStore
@@ -83,7 +84,8 @@ def copy_database(source: Path, target: Path) -> None:
         ):
             read.backup(written, pages=-1)
     except sqlite3.Error as error:
-        raise translate(error) from error
+        found = translate(error)
+        raise StoreError(found.code, f"{target.name} can't be copied: {found.message}") from error
     sync(target)
 
 
@@ -103,10 +105,13 @@ def write_bytes(target: Path, data: bytes) -> None:
         StoreError: as `copy_bytes`.
     """
     claim(target)
-    with target.open("r+b") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
+    try:
+        with target.open("r+b") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise unwritable(target, error) from error
 
 
 def sync(path: Path) -> None:

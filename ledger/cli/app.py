@@ -5,8 +5,12 @@ An error is one line on standard error with its code, never a stack trace, and s
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib.metadata import entry_points
 from typing import Final
 
@@ -93,7 +97,8 @@ def run(arguments: Sequence[str]) -> int:
         settings()
         with loading():
             app = build()
-        code = app(args=list(arguments), standalone_mode=False)
+        with _ending_in_order():
+            code = app(args=list(arguments), standalone_mode=False)
         # Outside of its standalone mode typer answers with the code of an `Exit` instead of raising it, and
         # makes such an `Exit` of a KeyboardInterrupt.
         if code == INTERRUPTED:
@@ -116,6 +121,30 @@ def run(arguments: Sequence[str]) -> int:
             message = error.format_message()
             return _say(message if message.startswith("Usage:") else f"usage: {message}", USAGE)
         raise
+
+
+@contextmanager
+def _ending_in_order() -> Iterator[None]:
+    """Let SIGTERM end a command as Ctrl-C does, so that what it had half written goes again.
+
+    Services that end in their own order put handlers of theirs in its place.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    own = os.getpid()
+
+    def end(number: int, _: object) -> None:
+        if os.getpid() == own:
+            raise KeyboardInterrupt
+        signal.signal(number, signal.SIG_DFL)  # a child that was forked has nothing to put in order
+        os.kill(os.getpid(), number)
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def exit_code(error: LedgerError) -> int:

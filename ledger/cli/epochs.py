@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated
 
@@ -9,10 +10,12 @@ import typer
 
 from ledger.cli.opening import new_keys
 from ledger.cli.terminal import AsJson, Directory, new_passphrase, opened, read_key, say, show
-from ledger.directory import Config, Predecessor, create, read_config
+from ledger.continued import continued
+from ledger.directory import Config, Predecessor, create, open_store, read_config
 from ledger.epochs import Handover, freeze, hand_over, read_marker
 from ledger.errors import RefusedError, StoreError
 from ledger.genesis import Operator, open_epoch
+from ledger.new_directory import new_directory
 from ledger.places import Owners
 from ledger.prepare import Signer
 from ledger.sources import SystemSources
@@ -106,10 +109,19 @@ def show_epoch(directory: Directory, as_json: AsJson = False) -> None:
         {
             "origin": config.origin,
             "frozen": "no" if marker is None else f"{marker.at} at {marker.size} entries: {marker.why}",
-            "continues": "nothing" if before is None else f"{before.size} entries of {before.directory}",
+            "continues": _said_alone(directory)
+            if before is None
+            else f"{before.size} entries of {before.directory}",
         },
         as_json,
     )
+
+
+def _said_alone(directory: Path) -> str:
+    """Say what leaf 0 continues where `ledger.toml` names no directory of it."""
+    with closing(open_store(directory)) as store:
+        older = continued(store)
+    return "nothing" if older is None else f"{older}; ledger.toml names no directory of it"
 
 
 def _open(
@@ -122,8 +134,10 @@ def _open(
     passphrase: str | None,
 ) -> str:
     sources, keys = SystemSources(), new_keys(SystemSources())
-    ledger = create(new, config, keys, passphrase, sources, owners=owners)
-    try:
+    with (
+        new_directory(new),
+        closing(create(new, config, keys, passphrase, sources, owners=owners)) as ledger,
+    ):
         return open_epoch(
             ledger,
             signers,
@@ -134,8 +148,6 @@ def _open(
             service_key=keys.service.signing_key(),
             operator=Operator(name="Ledger service", organisation=operator or signers[0].organisation),
         )
-    finally:
-        ledger.close()
 
 
 def _check_away(files: list[Path], *directories: Path) -> None:

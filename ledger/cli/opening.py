@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -34,6 +35,7 @@ from ledger.errors import FormatError, StoreError
 from ledger.genesis import Operator, open_log
 from ledger.keyfile import Holder, KeyMaterial, write_key
 from ledger.keys import SigningKey
+from ledger.new_directory import new_directory
 from ledger.places import Owners, migrate_places
 from ledger.prepare import Signer
 from ledger.signing.holding import SERVICE, open_signer, read_signers
@@ -118,13 +120,12 @@ def init(
     )
     keys = new_keys(sources)
     service_key = _service_key(keys, signers)
-    ledger = create(directory, config, keys, passphrase, sources, owners=owners)
     key_file = directory / KEYS / f"{person}.json"
-    write_key(key_file, root, passphrase)
-    try:
-        ledger_id = _open(ledger, root, service_key, definition, person, name, organisation)
-    finally:
-        ledger.close()
+    with new_directory(directory):
+        ledger = create(directory, config, keys, passphrase, sources, owners=owners)
+        with closing(ledger):
+            write_key(key_file, root, passphrase)
+            ledger_id = _open(ledger, root, service_key, definition, person, name, organisation)
     show(
         {
             "ledger_id": ledger_id,

@@ -25,6 +25,8 @@ from ledger.errors import FormatError, StoreError
 from ledger.keyfile import Holder, KeyMaterial, load_key, write_key
 from ledger.keys import ED25519
 from ledger.lines import counted, encode_base64
+from ledger.new_directory import new_directory
+from ledger.new_file import new_file, unwritable
 from ledger.note import Ed25519Cosigner, VerifierKey, format_vkey
 from ledger.policy import MAX_POLICY_BYTES, parse_policy
 from ledger.sources import SystemSources
@@ -57,13 +59,11 @@ def init(
     """Make the key and the memory of a new witness."""
     secret = os.urandom(32)
     key = Ed25519Cosigner(name, secret).key
-    directory.mkdir(parents=True, exist_ok=True)
-    if any(directory.iterdir()):
-        raise StoreError("STORE_EXISTS", "the directory is not empty; a witness is made in a new one")
-    passphrase = None if plain_keys else new_passphrase()
     material = KeyMaterial(alg=ED25519, secret=secret, holder=Holder(name=name))
-    write_key(directory / KEY, material, passphrase)
-    WitnessStore.create(directory / MEMORY).close()
+    with new_directory(directory, what="a witness", code="STORE_EXISTS"):
+        passphrase = None if plain_keys else new_passphrase()
+        write_key(directory / KEY, material, passphrase)
+        WitnessStore.create(directory / MEMORY).close()
     show({"witness": format_vkey(key)}, as_json)
 
 
@@ -117,14 +117,18 @@ def evidence(
     with _opened(directory) as store:
         kept = store.evidence()
     if out is not None:
-        out.mkdir(parents=True, exist_ok=True)
+        try:
+            out.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise unwritable(out, error) from error
     rows: list[dict[str, object]] = []
     for number, each in enumerate(kept):
         rows.append({"number": number, "origin": each.origin, "time_s": each.time_s, "status": each.status})
         if out is not None:
-            file = out / f"{number:04}.add-checkpoint"
-            file.write_bytes(each.request)
-            rows[-1]["file"] = str(file)
+            path = out / f"{number:04}.add-checkpoint"
+            with new_file(path, replace=True) as file:
+                file.write(each.request)
+            rows[-1]["file"] = str(path)
     if as_json:
         show({"evidence": rows}, as_json)
         return

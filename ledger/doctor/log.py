@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from ledger.continued import continued
 from ledger.directory import Config
 from ledger.doctor import machine
 from ledger.doctor.finding import DAY_S, Finding, Verdict, ago
@@ -65,6 +66,7 @@ def log_findings(
     first = store.entry(0)
     if first is None:
         return
+    yield from _of_epoch(config, store)
     keys = [parse_vkey(text) for text in json.loads(first.statement)["data"]["log_keys"]]
     startup = check_startup(store, checkpoints, keys)
     yield Finding(
@@ -83,6 +85,20 @@ def log_findings(
         else "nobody but the log signed the newest checkpoint",
         values={"witnesses": names},
     )
+
+
+def _of_epoch(config: Config, store: Store) -> Iterator[Finding]:
+    """Say what the log goes on from, and whether the directory of that is at hand."""
+    older = continued(store)
+    if older is not None:
+        known = config.continues is not None
+        apart = "" if known else "; ledger.toml names no directory of it, so nothing of it counts here"
+        yield Finding(
+            area="epoch",
+            verdict="good" if known else "watch",
+            text=f"goes on from {older}{apart}",
+            values={"ledger_id": older.ledger_id, "origin": older.origin, "size": older.size, "known": known},
+        )
 
 
 def _of_checkpoint(

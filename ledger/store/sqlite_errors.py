@@ -15,6 +15,7 @@ _UNIQUE: Final = {
     sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY,
     sqlite3.SQLITE_CONSTRAINT_ROWID,
 }
+_NO_ROOM_FOR_SHARED: Final = sqlite3.SQLITE_IOERR_SHMSIZE  # of a full disk, when a file is opened
 _BY_CODE: Final = {
     sqlite3.SQLITE_BUSY: ("STORE_BUSY", "another writer or reader holds the store"),
     sqlite3.SQLITE_LOCKED: ("STORE_BUSY", "another writer or reader holds the store"),
@@ -30,7 +31,7 @@ def translate(error: sqlite3.Error) -> LedgerError:
     code = getattr(error, "sqlite_errorcode", None)
     if code is None:  # raised by the module itself: a connection used after it was closed
         return StoreError("STORE_CLOSED", "the store was closed")
-    primary = code & 0xFF
+    primary = sqlite3.SQLITE_FULL if code == _NO_ROOM_FOR_SHARED else code & 0xFF
     if primary == sqlite3.SQLITE_CONSTRAINT:
         return _constraint(code, str(error))
     name, message = _BY_CODE.get(primary, ("STORE_IO", f"the store's medium failed with code {code}"))

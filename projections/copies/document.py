@@ -15,6 +15,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from ledger.continued import continued
 from ledger.errors import StoreError
 from ledger.lines import encode_base64
 from ledger.statement import parse_statement
@@ -100,6 +101,7 @@ def _cover(
         "scope": str(source.scope),
         "role": source.role,
         "origin": source.checkpoint.origin,
+        "continues": _continues(source),
         "ledger_id": source.ledger_id,
         "size": source.checkpoint.size,
         "root": source.checkpoint.root.hex(),
@@ -125,6 +127,12 @@ def _cover(
         "notes": _notes(report),
         "attached": [[each.name, each.text, each.sha256, len(each.data)] for each in attached],
     }
+
+
+def _continues(source: CopySource) -> str | None:
+    """Say what came before, of which a copy of this log holds nothing; None for a study's first log."""
+    older = continued(source.reads)
+    return None if older is None else f"{older}. Its records are not in this copy: it has copies of its own."
 
 
 def _verdict(report: Report, name: str) -> str:

@@ -28,6 +28,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from ledger.errors import FormatError, StoreError
 from ledger.keyfile import Holder, KeyMaterial, write_key
 from ledger.keys import ES256
+from ledger.new_file import new_file
 from ledger.signing.holding import DOCUMENT, open_signer
 from ledger.signing.port import FileSigner, Signer, spki_of
 from ledger.sources import Sources
@@ -95,6 +96,23 @@ def make_document_key(
         holder = Holder(organisation=organisation, origin=origin, label="documents")
         key = KeyMaterial(alg=ES256, secret=_scalar(sources), holder=holder)
         write_key(keys_directory / f"{DOCUMENT}.json", key, passphrase, random_bytes=sources.random_bytes)
+    try:
+        return _certified(keys_directory, held, passphrase, sources, organisation, origin)
+    except BaseException:
+        if DOCUMENT not in held:  # a key without its certificate would be in the way of the next try
+            (keys_directory / f"{DOCUMENT}.json").unlink(missing_ok=True)
+        raise
+
+
+def _certified(
+    keys_directory: Path,
+    held: Mapping[str, str],
+    passphrase: str | None,
+    sources: Sources,
+    organisation: str,
+    origin: str,
+) -> DocumentSigner:
+    """Write the certificate of the key of documents, and its anchor's."""
     signer = open_signer(DOCUMENT, held, keys_directory, passphrase)
     authority = FileSigner(KeyMaterial(alg=ES256, secret=_scalar(sources)))  # forgotten when this returns
     above = x509.Name.build({"organization_name": organisation, "common_name": f"Authority of {origin}"})
@@ -104,7 +122,8 @@ def make_document_key(
     certificate = _certificate(authority, above, signer, name, sources, authority=False)
     anchor = _certificate(authority, above, authority, above, sources, authority=True)
     chain = b"".join(pem.armor("CERTIFICATE", each.dump()) for each in (certificate, anchor))
-    (keys_directory / CERTIFICATE).write_bytes(chain)
+    with new_file(keys_directory / CERTIFICATE) as file:
+        file.write(chain)
     return DocumentSigner(signer=signer, certificate=certificate, above=(anchor,))
 
 

@@ -75,6 +75,15 @@ def test_a_participant_of_the_older_log_is_one_here(epochs: Epochs, new: TestCli
     assert "/events/-" not in page.text
 
 
+@pytest.mark.parametrize("path", ["/audit-trail", "/projections/visits", "/participants"])
+def test_a_page_and_a_file_of_a_later_epoch_say_so(epochs: Epochs, new: TestClient, path: str) -> None:
+    """At its foot, where the head stands; the file in its name."""
+    said = epochs.handover.continues
+    page = new.get(f"{BASE}{path}.html").text
+    assert f"This log goes on from {said.size} entries of <code>{said.origin}</code>" in page
+    assert f'filename="{STUDY}-e2-' in new.get(f"{BASE}{path}.csv").headers["Content-Disposition"]
+
+
 def test_a_first_log_says_nothing(epochs: Epochs) -> None:
     """The frozen epoch is read by a service of its own, and holds its participants."""
     with _serve(epochs, "old") as http:
@@ -82,6 +91,7 @@ def test_a_first_log_says_nothing(epochs: Epochs) -> None:
         assert answer.json()["count"] == 2
         assert "ledger-continues" not in answer.headers
         assert "continues" not in answer.json()
+        assert "goes on from" not in http.get(f"{BASE}/participants.html").text
 
 
 def test_the_stream_of_a_second_epoch_begins_at_its_own_index_0(epochs: Epochs, new: TestClient) -> None:

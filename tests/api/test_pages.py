@@ -134,6 +134,10 @@ def test_a_report_that_a_role_does_not_see_says_so(site: Site, name: str, who: s
     """An empty table would read as if there were nothing; JSON names what is withheld."""
     assert words in site.get(f"/projections/{name}.html", who).text
     assert site.get(f"/projections/{name}", who).json()["withheld"]
+    csv = site.get(f"/projections/{name}.csv", who).headers
+    assert csv["Content-Disposition"].endswith('-withheld.csv"')
+    assert csv["Ledger-Withheld"].split(", ") == site.get(f"/projections/{name}", who).json()["withheld"]
+    assert "withheld" not in site.get("/projections/visits.csv", who).headers["Content-Disposition"]
     assert "withheld" not in site.get("/projections/access", "auditor").json()
     assert "withheld" not in site.get("/projections/visits", who).json()
 
@@ -230,10 +234,6 @@ def test_no_page_shows_a_mark_to_who_does_not_see_it(http: TestClient, role: str
     assert found <= sees(role)
 
 
-def test_a_page_that_did_not_change_keeps_its_policy(site: Site) -> None:
-    """A browser goes on with its page under the policy of the 304, and may load the style sheet still."""
-    first = site.get(f"/participants/{PARTICIPANT}.html", "auditor")
-    again = site.get(
 def test_the_filter_offers_roles_and_types(site: Site) -> None:
     """Nobody has to know how a type is spelt: what the trail can be filtered by is offered."""
     text = site.get("/audit-trail.html", "auditor").text
@@ -242,6 +242,10 @@ def test_the_filter_offers_roles_and_types(site: Site) -> None:
     assert 'name="type" value="" list="types"' in text
 
 
+def test_a_page_that_did_not_change_keeps_its_policy(site: Site) -> None:
+    """A browser goes on with its page under the policy of the 304, and may load the style sheet still."""
+    first = site.get(f"/participants/{PARTICIPANT}.html", "auditor")
+    again = site.get(
         f"/participants/{PARTICIPANT}.html", "auditor", **{"If-None-Match": first.headers["ETag"]}
     )
     assert again.status_code == 304

@@ -429,13 +429,16 @@ def started(*arguments: str | Path) -> Iterator[subprocess.Popen[str]]:
         process.communicate()
 
 
-def test_an_interrupt_exits_130_and_leaves_the_ledger_whole(made: Made, tmp_path: Path) -> None:
-    """Ctrl-C while a command reads its action: no entry, no stack trace, and the next one works."""
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_exits_130_and_leaves_the_ledger_whole(
+    made: Made, tmp_path: Path, number: signal.Signals
+) -> None:
+    """Ctrl-C or SIGTERM while a command reads its action: no entry, no trace, and the next one works."""
     file = tmp_path / "action.json"
     os.mkfifo(file)
     with started("record", made.path, file, "--key", made.keys["root"]) as process:
         writer = os.open(file, os.O_WRONLY)  # returns once the command is reading its action
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
         _, err = process.communicate(timeout=30)
         os.close(writer)
     assert process.returncode == 130

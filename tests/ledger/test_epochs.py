@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import orjson
 import pytest
 
-from ledger.directory import open_store
+from ledger.cli.app import run
+from ledger.directory import open_store, read_config, write_config
+from ledger.doctor.log import Expected, log_findings
 from ledger.earlier import next_origin
 from ledger.epochs import freeze, hand_over, read_marker
 from ledger.errors import FrozenError, RefusedError, StoreError
@@ -180,3 +183,39 @@ def test_another_old_directory_is_found(epochs: Epochs, tmp_path: Path) -> None:
     )
     with refused("EPOCH_MISMATCH", StoreError):
         open_store(changed)
+
+
+def test_a_bundle_of_a_later_epoch_says_what_came_before(epochs: Epochs, tmp_path: Path) -> None:
+    """In the page that an auditor opens first; that of a first log says nothing of it."""
+    for made, says in ((epochs.new, True), (epochs.old, False)):
+        export_ledger(made.ledger, tmp_path / str(says), scope=Scope(kind="study"), role="auditor")
+        text = (tmp_path / str(says) / "VERIFY.md").read_text(encoding="utf-8")
+        assert ("This log goes on from another" in text) is says
+        assert (f"entries of {epochs.handover.continues.origin}, ledger id" in text) is says
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_doctor_names_what_a_log_goes_on_from(epochs: Epochs, tmp_path: Path, named: bool) -> None:
+    """As leaf 0 has it, and whether `ledger.toml` has a directory of it."""
+    settings = read_config(epochs.place / "e2")
+    if not named:
+        settings = replace(settings, continues=None)
+    findings = log_findings(settings, epochs.new.ledger.store, epochs.new.ledger.checkpoints, 0, Expected())
+    found = next(each for each in findings if each.area == "epoch")
+    assert f"entries of {epochs.handover.continues.origin}" in found.text
+    assert found.verdict == ("good" if named else "watch")
+    assert ("names no directory" in found.text) is not named
+
+
+def test_a_directory_that_names_no_older_one_says_what_leaf_0_does(
+    epochs: Epochs, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`epoch show` and `trail` ask the log: nobody takes it for a study's first."""
+    for path in (epochs.place / "e2").glob("ledger.db*"):
+        shutil.copy(path, tmp_path / path.name)
+    write_config(tmp_path, replace(read_config(epochs.place / "e2"), continues=None))
+    said = epochs.handover.continues
+    assert run(["epoch", "show", str(tmp_path)]) == 0
+    assert f"{said.size} entries of {said.origin}" in capsys.readouterr().out
+    assert run(["trail", str(tmp_path)]) == 0
+    assert f"{said.size} entries of {said.origin}, which are not at hand" in capsys.readouterr().err

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
 
 from ledger.cli.app import run
+from ledger.exports import export_ledger
 from ledger.times import format_instant
+from ledger.verify.options import Scope
 from projections.before import states_before
+from projections.copies.bundled import open_copy
+from projections.copies.document import compose, lines_of
+from projections.copies.issuing import judge
 from projections.enrolment import enrolment, participants
 from projections.history import history
 from projections.participant import participant_view
@@ -174,3 +180,16 @@ def test_replay_shows_who_has_nothing_in_the_newer_log(
     said = capfdbinary.readouterr()
     assert orjson.loads(said.out)["status"] == "withdrawn"
     assert b"count here, at indexes below 0" in said.err
+
+
+@pytest.mark.parametrize("later", [True, False])
+def test_the_cover_of_a_copy_says_what_came_before(epochs: Epochs, tmp_path: Path, later: bool) -> None:
+    """Its records are not in a copy of the newer log; a first log has nothing to say."""
+    made = epochs.new if later else epochs.old
+    export_ledger(made.ledger, tmp_path / "bundle", scope=Scope(kind="study"), role="auditor")
+    with open_copy(tmp_path / "bundle") as source:
+        report = judge(made.ledger, tmp_path / "bundle", source)
+        cover = compose(source, lines_of(source), report, title="Study", attached=())["cover"]
+    said = epochs.handover.continues
+    assert (said.origin in (cover["continues"] or "")) is later
+    assert (f"{said.size} entries" in (cover["continues"] or "")) is later

@@ -1,0 +1,70 @@
+"""Fill a new directory: with all that belongs in it, or leave the place as it was.
+
+    with new_directory(directory):      # that it is not empty is found before anything
+        …
+
+One within another is one directory: what goes wrong in either leaves nothing. Schemas of PostgreSQL, which
+lie elsewhere, are their owner's to remove.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Final
+
+from ledger.errors import StoreError
+from ledger.new_file import unwritable
+
+_OF_THE_MEDIUM: Final = frozenset({"STORE_FULL", "STORE_IO"})
+
+
+@contextmanager
+def new_directory(directory: Path, *, what: str = "a ledger", code: str = "LEDGER_EXISTS") -> Iterator[None]:
+    """Make a directory, or take one that is empty; what was made in it goes again where something fails.
+
+    Raises:
+        StoreError: `code` where something is there already, `STORE_IO` where the place can't be written.
+    """
+    missing = _missing(directory)
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        occupied = any(directory.iterdir())
+    except (FileExistsError, NotADirectoryError) as error:
+        raise StoreError(code, "a file stands where the directory should be") from error
+    except OSError as error:
+        raise unwritable(directory, error) from error
+    if occupied:
+        raise StoreError(code, f"the directory is not empty; {what} is made in a new one")
+    try:
+        yield
+    except BaseException as error:
+        _undo(directory, missing)
+        if isinstance(error, OSError):
+            raise unwritable(_named(error, directory), error) from error
+        if isinstance(error, StoreError) and error.code in _OF_THE_MEDIUM and "can't be" not in error.message:
+            raise StoreError(error.code, f"{directory.name} can't be made: {error.message}") from error
+        raise
+
+
+def _missing(directory: Path) -> list[Path]:
+    """Return the directories that have to be made, the innermost first."""
+    return [each for each in (directory, *directory.parents) if not each.exists() and not each.is_symlink()]
+
+
+def _undo(directory: Path, made: list[Path]) -> None:
+    for path in directory.iterdir():
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            with suppress(OSError):
+                path.unlink()
+    with suppress(OSError):  # where somebody else put something there meanwhile, it stays
+        for each in made:
+            each.rmdir()
+
+
+def _named(error: OSError, directory: Path) -> Path:
+    return Path(error.filename) if isinstance(error.filename, str) else directory
