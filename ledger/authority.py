@@ -26,7 +26,6 @@ from ledger.statement import Statement
 
 SERVICE: Final = "service"
 DEFAULT_GRADES: Final = frozenset({"passkey", "client"})
-DEFAULT_LATE_ENTRY_HOURS: Final = 72
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -167,10 +167,6 @@ class Desk:
         """Return an instant as the clock at a site shows it, with its offset (FDA 2024 Q14)."""
         return local(us, self.zone(site))
 
-    def hours_since(self, us: int) -> int:
-        """Return whole hours from an instant to the last leaf that counts."""
-        return (self.now_us - us) // 3_600_000_000
-
     def _line(self, stream: str, record: Record, book: State) -> Line:
         statement = record["statement"]
         site = statement.get("site")

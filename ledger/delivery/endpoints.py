@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final
 
 from ledger import canonical
@@ -114,11 +114,6 @@ def parse_endpoint(value: Any, reach: Reach) -> Endpoint:
     if not sites:
         raise FormatError("WEBHOOK", "expected at least one site, or *", field="sites")
     return Endpoint(sites=sites, types=types, after=value["after"], **texts)
-
-
-def change_of(endpoint: Endpoint, **members: Any) -> Endpoint:
-    """Return an endpoint with other members; its id stays."""
-    return replace(endpoint, **members)
 
 
 def off(endpoint: str, old: str) -> list[dict[str, str]]:

@@ -24,7 +24,6 @@ ID: Final = "webhook-id"
 TIMESTAMP: Final = "webhook-timestamp"
 SIGNATURE: Final = "webhook-signature"
 PUBLIC_PREFIX: Final = "whpk_"
-SECRET_PREFIX: Final = "whsk_"  # noqa: S105  how the secret of a key is marked
 VERSION: Final = "v1a"
 TOLERANCE_S: Final = 300
 

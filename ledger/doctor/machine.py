@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Final
 
 _UNSYNCHRONISED: Final = 0x0040  # STA_UNSYNC of <sys/timex.h>
-_NANOSECONDS: Final = 0x2000  # STA_NANO: `offset` is in these, else in microseconds
 _PRIVATE: Final = 0o077
 _TIMEX_BYTES: Final = 512
 

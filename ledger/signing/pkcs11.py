@@ -24,7 +24,6 @@ from urllib.parse import unquote
 from ledger import keys
 from ledger.errors import FormatError, StoreError
 
-SCHEME: Final = "pkcs11:"
 CODE: Final = "SIGNER_ADDRESS"
 GONE: Final = "SIGNER_GONE"
 MISSING: Final = "SIGNER_MISSING"

@@ -22,7 +22,6 @@ FORM: Final = FileFormat(
     script="datakeys.sql",
     write_ahead=False,
 )
-WRAPPED_BYTES: Final = 60
 
 Name = tuple[str, str]
 """Stream and scope."""

@@ -26,7 +26,6 @@ MAX_FILES: Final = 1_000_000
 MAX_LINE_BYTES: Final = 8 * 1024 * 1024
 
 _NAME = re.compile(r"[A-Za-z0-9_.-]+(?:/[A-Za-z0-9_.-]+)*")
-_CHUNK: Final = 1 << 16
 
 # PKWARE APPNOTE 4.3.7, 4.3.12, 4.3.16
 _LOCAL: Final = struct.Struct("<4sHHHHHIIIHH")

@@ -19,7 +19,6 @@ from projections.book import QUALITY
 from projections.desk import Desk, Line
 from projections.report import Report, Row
 
-_ABOUT_STREAMS: Final = ("site", "study", "pharmacy", "safety")
 # About other records, and so not compared with a source document themselves.
 _NO_SOURCE: Final = frozenset({"query", "source", "source_document", "deviation", "form", "record", "breach"})
 COSIGNATURE_HOURS: Final = 24
