@@ -6,6 +6,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -112,7 +113,7 @@ def test_kept_projections_are_folded_again(made: SmallLedger, tmp_path: Path) ->
         runner.run(reads)
     audit = audit_of(made, lambda reads: list(checker(tmp_path / "d")(reads)))
     first = audit.run_once()
-    with sqlite3.connect(tmp_path / "d" / FILE) as connection:
+    with closing(sqlite3.connect(tmp_path / "d" / FILE)) as connection, connection:
         connection.execute("UPDATE states SET state = CAST(state || ' ' AS BLOB)")
     connection.close()
     second = audit.run_once()

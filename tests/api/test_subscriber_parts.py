@@ -7,6 +7,7 @@ import ssl
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -220,7 +221,7 @@ def test_a_position_is_of_one_log_and_one_filter(
 def test_what_is_no_position_is_not_written_to(tmp_path: Path) -> None:
     """A file of something else, or a database of something else."""
     (tmp_path / "text").write_text("a note of mine, long enough to be no empty database\n" * 4)
-    with sqlite3.connect(tmp_path / "database") as database:
+    with closing(sqlite3.connect(tmp_path / "database")) as database, database:
         database.execute("CREATE TABLE mine (note TEXT)")
     database.close()
     for name in ("text", "database"):
@@ -258,7 +259,7 @@ def test_a_position_that_was_tampered_with_is_refused(
     """The tree and its newest root have to agree."""
     with telling(events) as url, Position.open(tmp_path / "position", EVERYTHING) as position:
         follow(url, made, position)
-    with sqlite3.connect(tmp_path / "position") as database:
+    with closing(sqlite3.connect(tmp_path / "position")) as database, database:
         database.execute("UPDATE roots SET root = zeroblob(32) WHERE size = (SELECT max(size) FROM roots)")
     database.close()
     with (

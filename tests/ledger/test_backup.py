@@ -13,7 +13,7 @@ import signal
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -313,7 +313,7 @@ def test_a_damaged_log_is_found_by_trying_its_backup(directory: Path, tmp_path: 
 
 def test_kept_projections_are_folded_again(directory: Path, tmp_path: Path) -> None:
     """A state in the backup that the log does not give is a problem of the backup."""
-    with sqlite3.connect(directory / PROJECTIONS) as connection:
+    with closing(sqlite3.connect(directory / PROJECTIONS)) as connection, connection:
         connection.execute("UPDATE states SET state = CAST(state || ' ' AS BLOB)")
     connection.close()
     taken(directory, tmp_path / "b")
