@@ -26,6 +26,15 @@ _LOG_PAGES: Final = 4_000
 """Pages of the write-ahead log before they are put in place, 16 MB: the more, the fewer are written twice."""
 _PAGE_BYTES: Final = 4_096
 _SPARE: Final = 10  # times its length are free where the log is made longer ahead
+_SETTINGS: Final = (
+    "synchronous = FULL",
+    "foreign_keys = ON",
+    "recursive_triggers = ON",
+    "secure_delete = ON",
+    "trusted_schema = OFF",
+    f"cache_size = -{_CACHE_KIB}",
+    f"wal_autocheckpoint = {_LOG_PAGES}",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,16 +136,12 @@ def connect(path: Path, busy_timeout_s: float) -> sqlite3.Connection:
         check_same_thread=False,  # the write lock and the pool give a connection to one thread at a time
         timeout=busy_timeout_s,
     )
-    for setting in (
-        "synchronous = FULL",
-        "foreign_keys = ON",
-        "recursive_triggers = ON",
-        "secure_delete = ON",
-        "trusted_schema = OFF",
-        f"cache_size = -{_CACHE_KIB}",
-        f"wal_autocheckpoint = {_LOG_PAGES}",
-    ):
-        connection.execute(f"PRAGMA {setting}")
+    try:
+        for setting in _SETTINGS:
+            connection.execute(f"PRAGMA {setting}")
+    except BaseException:  # a file that is no database tells it only now
+        connection.close()
+        raise
     return connection
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -291,34 +292,35 @@ def book(directory: Path, kek: str = "kek") -> Book:
 
 def test_a_signing_key_opens_under_its_key_encryption_key_and_endpoint_alone(tmp_path: Path) -> None:
     """KEK_WRONG for another key-encryption key; the file holds no key in plain."""
-    kept = book(tmp_path)
-    public = kept.new_key("a" * 16)
-    secret = kept.seed("a" * 16, public)
-    assert secret is not None
-    assert signing.public_key(secret) == public
-    assert secret not in (tmp_path / "deliveries.db").read_bytes()
-    for opened, endpoint in ((kept, "b" * 16), (book(tmp_path, "other"), "a" * 16)):
-        with pytest.raises(StoreError) as refused:
-            opened.seed(endpoint, public)
-        assert refused.value.code == "KEK_WRONG"
-    assert kept.seed("a" * 16, "whpk_unknown") is None
+    with closing(book(tmp_path)) as kept, closing(book(tmp_path, "other")) as other:
+        public = kept.new_key("a" * 16)
+        secret = kept.seed("a" * 16, public)
+        assert secret is not None
+        assert signing.public_key(secret) == public
+        assert secret not in (tmp_path / "deliveries.db").read_bytes()
+        for opened, endpoint in ((kept, "b" * 16), (other, "a" * 16)):
+            with pytest.raises(StoreError) as refused:
+                opened.seed(endpoint, public)
+            assert refused.value.code == "KEK_WRONG"
+        assert kept.seed("a" * 16, "whpk_unknown") is None
 
 
 def test_a_place_is_kept_and_a_delivery_that_is_given_up_is_parked(tmp_path: Path) -> None:
     """Failing counts, parking goes on with the next entry, delivering takes it out of what is parked."""
-    kept, name = book(tmp_path), "a" * 16
-    kept.begin(Lane(endpoint=name, ordered=7, first=-1, next=0, stop=None))
-    lane = kept.lanes(name)[0]
-    kept.failed(lane, since_us=1, due_us=9, trouble="STATUS_500")
-    lane = book(tmp_path).lanes(name)[0]
-    assert (lane.next, lane.tries, lane.due_us, lane.trouble) == (0, 1, 9, "STATUS_500")
-    kept.park(lane, now_us=3, trouble="TIMEOUT")
-    assert [(each.index, each.tries, each.trouble) for each in kept.parked(name)] == [(0, 2, "TIMEOUT")]
-    lane = kept.lanes(name)[0]
-    assert (lane.next, lane.tries, lane.trouble) == (1, 0, "")
-    kept.advance(lane, 2, 0)
-    assert not kept.parked(name)
-    assert kept.lanes(name)[0].next == 2
+    name = "a" * 16
+    with closing(book(tmp_path)) as kept, closing(book(tmp_path)) as again:
+        kept.begin(Lane(endpoint=name, ordered=7, first=-1, next=0, stop=None))
+        lane = kept.lanes(name)[0]
+        kept.failed(lane, since_us=1, due_us=9, trouble="STATUS_500")
+        lane = again.lanes(name)[0]
+        assert (lane.next, lane.tries, lane.due_us, lane.trouble) == (0, 1, 9, "STATUS_500")
+        kept.park(lane, now_us=3, trouble="TIMEOUT")
+        assert [(each.index, each.tries, each.trouble) for each in kept.parked(name)] == [(0, 2, "TIMEOUT")]
+        lane = kept.lanes(name)[0]
+        assert (lane.next, lane.tries, lane.trouble) == (1, 0, "")
+        kept.advance(lane, 2, 0)
+        assert not kept.parked(name)
+        assert kept.lanes(name)[0].next == 2
 
 
 def test_one_process_holds_the_lease(tmp_path: Path) -> None:
