@@ -95,7 +95,10 @@ def fsck(directory: Directory, as_json: AsJson = False) -> None:
     else:
         for finding in findings:
             print(finding)
-        print(f"{size} entries read, {counted(len(findings), 'finding', 'findings')}")
+        read = f"{size} entries read"
+        if any(finding.code == "STORE_CORRUPT" for finding in findings):
+            read = f"not all of {size} entries could be read" if size else "no entry could be read"
+        print(f"{read}, {counted(len(findings), 'finding', 'findings')}")
     if findings:
         raise typer.Exit(1)
 

@@ -391,6 +391,16 @@ def test_damage_that_fsck_finds_exits_1(made: Made) -> None:
     assert "index 3" in done.out
 
 
+def test_a_store_that_fsck_cannot_read_is_not_said_to_be_read(made: Made) -> None:
+    """Of a file that is no store any more no entry is counted as read."""
+    file = made.path / "ledger.db"
+    file.write_bytes(bytes(len(file.read_bytes())))
+    done = run("fsck", made.path)
+    assert (done.code, "Traceback" in done.err) == (1, False)
+    assert "STORE_CORRUPT in store" in done.out
+    assert "no entry could be read, 1 finding" in done.out
+
+
 def test_attachments_are_handed_in_with_the_action(made: Made, tmp_path: Path) -> None:
     """`--attach` keeps the file's bytes; an export has them."""
     document = tmp_path / "note.txt"
