@@ -132,19 +132,22 @@ def enter(request: Request, operation: Operation, twin: str | None) -> Call:
         request=request,
         operation=operation,
         twin=twin,
-        query=_query(request, operation),
+        query=_query(request, operation, twin),
         served=served,
         who=reader,
         asking=asking,
     )
 
 
-def _query(request: Request, operation: Operation) -> dict[str, str]:
+def _query(request: Request, operation: Operation, twin: str | None) -> dict[str, str]:
+    """Return the parameters, each known and given once. A page's form sends empty fields too: no values."""
     known = {each.name for each in operation.parameters if each.where == "query"}
     given: dict[str, str] = {}
     for name, value in request.query_params.multi_items():
         if name not in known:
             raise ProblemError("QUERY", 400)
+        if not value and twin == "html":
+            continue
         if name in given or not value:
             raise ProblemError("QUERY", 400, field=name)
         given[name] = value

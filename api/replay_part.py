@@ -13,6 +13,7 @@ from urllib.parse import urlencode
 
 from api.call import Call
 from api.cells import attribute, escape
+from api.filter_form import kept_fields
 
 _KEPT: Final = ("purpose",)
 
@@ -31,11 +32,7 @@ def replay_part(call: Call, steps: Sequence[int], known: int, size: int) -> str:
     ways += [("Record after", steps[after])] if after < len(steps) else []
     links = "".join(f'<li><a href="{_at(call, index)}">{label} ({index})</a></li>' for label, index in ways)
     now = f'<li><a href="{_at(call, None)}">Now</a></li>'
-    kept = "".join(
-        f'<input type="hidden" name="{name}" value="{attribute(call.query[name])}">'
-        for name in _KEPT
-        if name in call.query
-    )
+    kept = kept_fields(call, _KEPT)
     true = attribute(call.query.get("true", ""))
     truly = f", true at {escape(call.query['true'])}" if "true" in call.query else ""
     said = f"As known at {known}{truly}"

@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from api.call import Call
-from api.cells import attribute, escape, moment, plain_words, shown, signer
+from api.cells import escape, moment, plain_words, shown, signer
+from api.filter_form import filter_form
 from api.pages import Column, Page, anchor, base_of, grid, sort_link
 from api.wanted import TYPES
 from ledger.roles import ROLES
@@ -66,47 +67,13 @@ def trail_page(call: Call, lines: Sequence[Mapping[str, Any]]) -> Page:
     return Page(
         title="Audit trail",
         lead="Who did what and when, with old and new value, why, and how it was signed. Headings sort.",
-        body=_form(call) + body,
+        body=filter_form(call, _FIELDS, _KEPT, label="Filter the trail", offered=_OFFERED) + body,
         signed=_indexes(lines),
     )
 
 
 def _indexes(lines: Sequence[Mapping[str, Any]]) -> frozenset[int]:
     return frozenset(line["index"] for line in lines)
-
-
-def _form(call: Call) -> str:
-    fields = "".join(
-        f"<label>{escape(label)}"
-        f'<input name="{name}" value="{attribute(call.query.get(name, ""))}"{_list(name)}></label>'
-        for name, label in _FIELDS
-    )
-    kept = "".join(
-        f'<input type="hidden" name="{name}" value="{attribute(call.query[name])}">'
-        for name in _KEPT
-        if name in call.query
-    )
-    return (
-        f'<details class="filter"{_open(call)}><summary>Filter</summary>'
-        f'<form class="filter" method="get" role="search" aria-label="Filter the trail">{fields}{kept}'
-        f"{_offered()}<button>Show</button></form></details>"
-    )
-
-
-def _list(name: str) -> str:
-    return f' list="{name}s"' if name in _OFFERED else ""
-
-
-def _offered() -> str:
-    return "".join(
-        f'<datalist id="{name}s">{"".join(f"<option>{escape(each)}</option>" for each in offered)}</datalist>'
-        for name, offered in _OFFERED.items()
-    )
-
-
-def _open(call: Call) -> str:
-    """Leave the form open where something is filtered by it."""
-    return " open" if any(name in call.query for name, _ in _FIELDS) else ""
 
 
 def _row(base: str, line: Mapping[str, Any]) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from starlette.responses import Response
@@ -11,6 +11,7 @@ from api import openings, pages, sight
 from api.answers import answer, last_index, next_page
 from api.call import MAX_LIMIT, Call
 from api.cells import cell, escape
+from api.filter_form import filter_form
 from api.openings import Looked
 from api.operations import INDEX, KNOWN, PURPOSE, Operation, Parameter
 from api.problems import ProblemError
@@ -89,6 +90,8 @@ def _report(call: Call, report: Report, known: str | None) -> Response:
         if report.name == "trail-review" and call.twin == "html":
             desk = Desk(reads, reader=call.reader, known=known, fold=fold)
             before = review_part(call, rows, rows_of(REPORTS["trail-coverage"], desk))
+        if call.twin == "html":
+            before = _filter(call, report.columns, folded.participants) + before
         signatures = _signed(call, reads, size, page)
     # A page goes on in the report as known now: a row's number is its place for ever there.
     more = after + limit < len(rows)
@@ -120,6 +123,20 @@ def _report(call: Call, report: Report, known: str | None) -> Response:
         page=lambda: _page(call, report.name, report.question, report.columns, page, signatures, before),
         noted=noted,
     )
+
+
+def _filter(call: Call, columns: Collection[str], participants: Mapping[str, Mapping[str, Any]]) -> str:
+    """Return a form for what narrows these rows, offering what this reader sees, and for the time known."""
+    seen = {
+        name: state["site"]
+        for name, state in participants.items()
+        if sight.sees_participant(call.reader, state["site"], name)
+    }
+    offered = {"site": sorted({site for site in seen.values() if site}), "participant": sorted(seen)}
+    fields = [(name, name.capitalize()) for name in _FILTERS if name in columns]
+    fields.append(("known", "As known at, an index or a time"))
+    given = {name: offered[name] for name in _FILTERS if name in columns}
+    return filter_form(call, fields, ("sort", "limit", "purpose"), label="Filter the rows", offered=given)
 
 
 def _signed(call: Call, reads: Reads, size: int, rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:

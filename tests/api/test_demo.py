@@ -197,3 +197,18 @@ def test_a_participant_is_replayed_by_a_slider_and_step_by_step(http: TestClient
     assert f'SA-01-001.html?known={third}">Record after ({third})</a>' in page
     true = http.get("participants/SA-01-001/timeline.html?true=2024-06-01", headers=bearer("held-auditor"))
     assert "true at 2024-06-01" in true.text
+
+
+def test_the_page_of_a_report_is_narrowed_by_a_form(http: TestClient) -> None:
+    """Its fields are those that the rows have, with what the reader sees on offer; empty ones ask nothing."""
+    page = http.get("projections/visits.html?site=SA-01", headers=bearer("coordinator")).text
+    assert '<input name="site" value="SA-01" list="sites">' in page
+    assert "<option>SA-01-001</option>" in page
+    assert "SD-02" not in page
+    sent = http.get("projections/visits.html?site=SA-01&participant=&known=", headers=bearer("coordinator"))
+    assert sent.status_code == 200
+    for_programs = http.get("projections/visits?site=SA-01&participant=", headers=bearer("coordinator"))
+    assert for_programs.status_code == 400
+    trail = http.get("audit-trail.html?site=SA-01&actor=&since=&value=", headers=bearer("coordinator"))
+    assert trail.status_code == 200
+    assert 'name="site"' not in http.get("projections/roles-log.html", headers=bearer("held-auditor")).text
