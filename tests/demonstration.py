@@ -17,7 +17,7 @@ from typing import Final
 
 from ledger.demo import DemoReport, play_demo
 
-PLAYED: Final = "TRIAL_LEDGER_TESTS_DEMONSTRATION"
+PLAYED: Final = "TESTS_OF_TRIAL_LEDGER_DEMONSTRATION"
 _SEED: Final = 1
 
 
