@@ -23,7 +23,7 @@ OPEN_ITEM: Final = "open item"
 UNSIGNED: Final = "unsigned record"
 IN_CARE: Final = "participant in care"
 DELEGATION: Final = "delegation in force"
-UNBLIND: Final = (
+UNBLIND: Final = "by unblinding.performed, which any investigator or the on-call service signs"
     "POST /statements with unblinding.performed, or trial-ledger unblind; also while the log is frozen"
 )
 _GIVEN: Final = ("infusion.started", "dose.administered")
@@ -103,8 +103,7 @@ def emergency_cards(desk: Desk) -> Iterator[Row]:
             "could_have_had": [p.name for p in definition.products.values()] if definition else [],
             "blinded": definition.masking.blinded if definition is not None else None,
             "last_given_at": last.occurred_at if last is not None else None,
-            "investigator": lead.name if lead is not None else None,
-            "organisation": lead.organisation if lead is not None else None,
+            "investigator": f"{lead.name}, {lead.organisation}" if lead is not None else None,
             "to_unblind": UNBLIND,
             "index": lines[-1].index,
         }
@@ -142,8 +141,7 @@ REPORTS: Final = (
                 "could_have_had": "every product of the study, whatever the arm",
                 "blinded": "whether who gives and who takes it are kept from knowing",
                 "last_given_at": "when an infusion or dose was last given, as written",
-                "investigator": "printed name of the site's principal investigator",
-                "organisation": "the investigator's organisation",
+                "investigator": "printed name and organisation of the site's principal investigator",
                 "to_unblind": "how an investigator or the on-call service opens the blind",
                 "index": "index of the participant's newest record",
             }
