@@ -24,8 +24,6 @@ UNSIGNED: Final = "unsigned record"
 IN_CARE: Final = "participant in care"
 DELEGATION: Final = "delegation in force"
 UNBLIND: Final = "by unblinding.performed, which any investigator or the on-call service signs"
-    "POST /statements with unblinding.performed, or trial-ledger unblind; also while the log is frozen"
-)
 _GIVEN: Final = ("infusion.started", "dose.administered")
 
 
