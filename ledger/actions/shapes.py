@@ -18,6 +18,7 @@ Canonical form itself (NFC, control characters, integer range, depth) was judged
 
 from __future__ import annotations
 
+import marshal
 import types
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, fields, is_dataclass, replace
@@ -26,9 +27,13 @@ from typing import Annotated, Any, Final, Literal, Protocol, Union, get_args, ge
 from ledger.errors import FormatError
 
 MAX_ITEMS: Final = 256
-MOST_KNOWN: Final = 1_024
+MOST_KNOWN: Final = 4_096
 MAX_KNOWN: Final = 128
-"""So many inner objects of a class are remembered, of so many characters."""
+MAX_SAID: Final = 256
+"""So many inner objects of a class are remembered, of so many characters, or bytes with keys and types."""
+
+_BY_TYPE: Final = 2
+"""The version of `marshal` that writes exact types alone, and nothing by how a value came to be in memory."""
 
 Read = Callable[[Any], Any]
 Write = Callable[[Any], Any]
@@ -206,13 +211,20 @@ def object_kind(cls: type, members: tuple[Member, ...]) -> Kind:
 def _remembering(kind: Kind, members: tuple[Member, ...]) -> Kind:
     """Let what was read lately be taken again, of an inner object whose members are short.
 
-    Forms and measurements say the same things many times. Only texts are remembered, so that nothing is taken
-    for what merely equals it; the objects are frozen, and can stand in many places.
+    Forms and measurements say the same things many times. Nothing is taken for what merely equals it: only
+    texts are looked up as they are, and what has objects of its own by bytes that tell the type of each value
+    in it. The objects are frozen, and can stand in many places.
     """
-    if not all(member.kind.short for member in members if member.required):
+    if not (kind.closed and all(member.kind.short for member in members if member.required)):
         return kind
+    short = all(member.kind.short for member in members)
+    nested = any(member.kind.schema.get("type") == "object" for member in members)
+    return replace(kind, read=_recalled(kind.read) if nested else _repeated(kind.read), short=short)
+
+
+def _repeated(reader: Read) -> Read:
+    """Remember objects of texts alone."""
     known: dict[tuple[tuple[str, Any], ...], Any] = {}
-    reader = kind.read
 
     def read(value: Any) -> Any:
         if type(value) is not dict:
@@ -230,7 +242,28 @@ def _remembering(kind: Kind, members: tuple[Member, ...]) -> Kind:
                 known[said] = found
         return found
 
-    return replace(kind, read=read)
+    return read
+
+
+def _recalled(reader: Read) -> Read:
+    """Remember objects that have objects of their own."""
+    known: dict[bytes, Any] = {}
+
+    def read(value: Any) -> Any:
+        try:
+            said = marshal.dumps(value, _BY_TYPE)
+        except ValueError:  # of a type that no JSON has
+            return reader(value)
+        found = known.get(said)
+        if found is None:
+            found = reader(value)
+            if len(said) <= MAX_SAID:
+                if len(known) >= MOST_KNOWN:
+                    known.clear()
+                known[said] = found
+        return found
+
+    return read
 
 
 def _setter(cls: type, attribute: str) -> Callable[[Any, Any], None]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import marshal
 import random
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -12,7 +13,7 @@ import pytest
 
 from ledger import canonical
 from ledger.actions.fields import Code, Decimal
-from ledger.actions.shapes import MAX_KNOWN, MOST_KNOWN, kind_of, members_of, object_kind
+from ledger.actions.shapes import MAX_KNOWN, MAX_SAID, MOST_KNOWN, kind_of, members_of, object_kind
 from ledger.canonical import Keys
 from ledger.errors import FormatError
 from ledger.merkle import tree_root
@@ -135,6 +136,60 @@ def test_nothing_is_taken_for_what_merely_equals_it(kind: object) -> None:
     assert reader.read({"field": "pulse", "kind": 1, "value": "61"}).kind == 1
     with pytest.raises(FormatError):
         reader.read({"field": "pulse", "kind": kind, "value": "61"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sheet:
+    """An object that has objects of its own."""
+
+    name: Code
+    answer: Answer | None = None
+    other: Answer | None = None
+
+
+def _sheet(**answer: object) -> dict[str, object]:
+    return {"answer": {"field": "pulse", "value": "61", **answer}, "name": "first"}
+
+
+def test_an_object_with_objects_of_its_own_is_read_once() -> None:
+    """It is the same object again, and equals what the long way reads."""
+    kind = kind_of(Sheet)
+    first = kind.read(_sheet(kind=1))
+    assert kind.read(_sheet(kind=1)) is first
+    assert first == object_kind(Sheet, members_of(Sheet)).read(_sheet(kind=1))
+    assert kind.read(_sheet()) is not first
+
+
+@pytest.mark.parametrize("other", [True, 1.0, [1], (1,), {"a": 1}, None])
+def test_no_object_is_taken_for_one_that_merely_equals_it(other: object) -> None:
+    """What differs in the type of a value, however deep, is read anew and refused."""
+    kind = kind_of(Sheet)
+    assert kind.read(_sheet(kind=1)).answer.kind == 1
+    assert kind.read(_sheet(kind="plain")).answer.kind == "plain"
+    with pytest.raises(FormatError):
+        kind.read(_sheet(kind=other))
+
+
+@pytest.mark.parametrize("other", [1, "first", ["first"], None])
+def test_what_is_no_object_is_not_remembered(other: object) -> None:
+    """It is refused each time."""
+    kind = kind_of(Sheet)
+    for _ in range(2):
+        with pytest.raises(FormatError):
+            kind.read(other)
+
+
+def test_objects_with_objects_are_forgotten_too() -> None:
+    """So many are kept, and none that says much."""
+    kind = kind_of(Sheet)
+    first = kind.read(_sheet(value="0"))
+    long = {"field": "f" * 64, "value": "1" + "0" * 17 + "." + "1" * 18}
+    much = {"name": "n" * 64, "answer": long, "other": long}
+    assert len(marshal.dumps(much, 2)) > MAX_SAID
+    assert kind.read(much) is not kind.read(much)
+    for number in range(1, MOST_KNOWN + 1):
+        kind.read(_sheet(value=str(number)))
+    assert kind.read(_sheet(value="0")) is not first
 
 
 def test_what_is_long_or_many_is_not_kept() -> None:
