@@ -24,6 +24,7 @@ function say(words) {
 function show(session) {
   at("enter").hidden = session !== null;
   at("entered").hidden = session === null;
+  document.querySelector("header nav a").textContent = session === null ? "Log in" : "Start";
   if (session === null) return;
   const role = session.role ? `, as ${session.role.replaceAll("_", " ")}` : "";
   at("whois").textContent = `${session.name || session.person}${role}`;

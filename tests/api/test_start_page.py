@@ -40,11 +40,13 @@ def test_who_was_invited_sets_a_password_reads_logs_out_and_in(served: tuple[Ser
         page.click("#enter button")
         page.wait_for_selector("#entered:not([hidden])")
         assert page.input_value("#secret") == ""
+        assert page.text_content("header nav a") == "Start"
         page.goto(f"{url}/participants.html")
         assert page.text_content("h1") == "Participants"
         page.goto(f"{url}/pages")
         page.click("#leave")
         page.wait_for_selector("#enter:not([hidden])")
+        assert page.text_content("header nav a") == "Log in"
         page.fill("#person", "bchan")
         page.fill("#password", "another river in june")
         page.click("#enter button")
