@@ -73,7 +73,7 @@ _OF_A_SITE: Final = ("site/", "pharmacy/")
 
 
 def split(body: bytes, *, shaped: bool) -> tuple[Any, ...] | None:
-    """Return a statement's members, the first 22 of `Statement`'s; None where it must go the long way.
+    """Return what `whole` makes a statement's members of; None where it must go the long way.
 
     `shaped` leaves the shape of `data` to the caller, who reads it as a type that has only one.
 
@@ -106,12 +106,24 @@ def split(body: bytes, *, shaped: bool) -> tuple[Any, ...] | None:
             return None
         return (
             log, id_, type_, int(schema), cls, stream, tag, seq_, prev, site, protocol, occurred_at,
-            signed_at, actor, from_ and made(Originator, (from_, from_kind, from_source)), _key(key),
+            signed_at, actor, from_ and (from_, from_kind, from_source), _key(key),
             () if with_ is None else _with(with_), meaning, reason,
-            made(Seen, (a2b_base64(root), int(size))), data, given,
+            (a2b_base64(root), int(size)), data, given,
         )  # fmt: skip
     except (FormatError, UnicodeDecodeError):  # the latter from data that are no UTF-8
         return None
+
+
+def whole(members: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return a statement's members, the first 22 of `Statement`'s, of what `split` gave.
+
+    There the originator and `seen` are plain tuples: who only asks what a statement says needs no objects.
+    """
+    from_, seen = members[_FROM], members[_SEEN]
+    return (
+        *members[:_FROM], from_ and made(Originator, from_), *members[_FROM + 1 : _SEEN],
+        made(Seen, seen), *members[_SEEN + 1 :],
+    )  # fmt: skip
 
 
 def load(body: bytes) -> tuple[Any, ...] | None:
@@ -146,6 +158,8 @@ def _cut(body: bytes) -> tuple[re.Match[str], int, int] | None:
 
 
 _ZERO_HASH: Final = "0" * 64
+_FROM: Final = 14
+_SEEN: Final = 19
 _DAY_CHARACTERS: Final = len("YYYY-MM-DD")
 
 

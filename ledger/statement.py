@@ -153,11 +153,11 @@ def read_plain(body: bytes, event: EventHash, *, shaped: bool = False) -> Statem
     of that type must then be judged by `parse_statement`.
     """
     members = plain_members(body, shaped=shaped)
-    return None if members is None else made(Statement, (*members, body, event))
+    return None if members is None else made(Statement, (*plain.whole(members), body, event))
 
 
 def plain_members(body: bytes, *, shaped: bool = False) -> tuple[Any, ...] | None:
-    """Read what `read_plain` reads, as the members that come before `body`, without a statement of them."""
+    """Read what `read_plain` reads, as what `plain.whole` makes a statement's members of."""
     members = plain.split(body, shaped=shaped)
     if members is None or not _has_class(members[2], members[5], members[4]):
         return None

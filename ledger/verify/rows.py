@@ -27,6 +27,7 @@ from ledger.errors import FormatError, SignatureError
 from ledger.frozen import made
 from ledger.keys import ED25519, check_ed25519
 from ledger.leaf import Leaf, load_leaf, plain_leaf, split_plain
+from ledger.plain import whole
 from ledger.statement import MAX_STATEMENT_BYTES, Statement, load_statement, plain_members
 from ledger.verify.references import reference_members, references
 
@@ -73,7 +74,7 @@ class Rows:
         place = (stream, members[6], members[4], site)
         questions, places, seen = self.questions, self.places, members[19]
         return (
-            read.leaf[0], read.leaf[8], members[1], members[7], members[8], seen.size, seen.root,
+            read.leaf[0], read.leaf[8], members[1], members[7], members[8], seen[1], seen[0],
             members[21], read.names,
             questions.setdefault(question, len(questions)),
             places.setdefault(place, len(places)),  # type: ignore[arg-type]  # equals the Place that it becomes
@@ -125,7 +126,7 @@ def _built(leaf: Any, statement: Any, body: bytes = b"") -> tuple[Leaf, Statemen
     if isinstance(leaf, bytes):
         loaded = load_leaf(leaf)
         return loaded, load_statement(statement, loaded.statement)
-    return plain_leaf(leaf), made(Statement, (*statement, body, EventHash(leaf[8])))
+    return plain_leaf(leaf), made(Statement, (*whole(statement), body, EventHash(leaf[8])))
 
 
 def read(index: int, leaf_bytes: bytes, payload: bytes | None) -> Read | None:
