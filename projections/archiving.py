@@ -118,8 +118,11 @@ def read_back(archive: Path, place: Path, policy: bytes) -> ReadBack:
     """Unpack an archive to an empty place, verify it, and ask it everything.
 
     Raises:
-        FormatError: the policy is none. What is wrong with the archive is a problem of the outcome.
+        FormatError: the policy is none; `ARCHIVE` where there is no file at all. What else is wrong with the
+        archive is a problem of the outcome.
     """
+    if not archive.is_file():
+        raise FormatError("ARCHIVE", f"expected the file that `archive seal` wrote, and {archive} is none")
     options = _options(policy)
     counts: dict[str, int] = {}
     problems: list[str] = []

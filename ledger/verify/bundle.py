@@ -83,7 +83,7 @@ def open_bundle(path: Path) -> Bundle:
             return ZipBundle(path)
     except OSError as error:
         raise FormatError("BUNDLE", f"the bundle can't be read: {error.strerror}") from error
-    raise FormatError("BUNDLE", "expected a directory or a zip file")
+    raise FormatError("BUNDLE", f"expected a directory or a zip file, and {path} is neither")
 
 
 def check_name(name: str) -> None:

@@ -153,6 +153,12 @@ def test_what_is_no_zip_is_no_bundle(data: bytes, tmp_path: Path) -> None:
     assert refusal(lambda: open_bundle(tmp_path / "none")) == ("BUNDLE", None)
 
 
+def test_where_no_bundle_is_the_path_is_told(tmp_path: Path) -> None:
+    """`BUNDLE` names what was asked for, as a mistyped path is the usual reason."""
+    with pytest.raises(FormatError, match="mistyped is neither"):
+        open_bundle(tmp_path / "mistyped")
+
+
 def test_an_empty_zip_is_an_empty_bundle(tmp_path: Path) -> None:
     """Its end record alone is of the one form."""
     with closing(zipped(tmp_path, [])) as bundle:

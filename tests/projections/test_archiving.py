@@ -57,6 +57,15 @@ def test_an_archive_is_sealed_with_its_hash(sealed: Path) -> None:
     assert done.counts["trail"] > 40
 
 
+@pytest.mark.parametrize("name", ["ledger", "mistyped.zip"])
+def test_what_is_no_file_is_no_archive(
+    sealed: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    """`ARCHIVE` names a directory, or a path where nothing is."""
+    assert run(["archive", "check", str(sealed / name), "--policy", str(sealed / "mine")]) == 3
+    assert capsys.readouterr().err.startswith("error: ARCHIVE: expected the file")
+
+
 def test_no_key_and_no_token_is_in_it(sealed: Path, tmp_path: Path) -> None:
     """What closes sealed values stays where it is, and so do the tokens that open the service."""
     unpack(sealed / "a.zip", tmp_path)
