@@ -11,11 +11,12 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Final
 
-from ledger.errors import StoreError
+from ledger.errors import LedgerError, StoreError
 from ledger.new_file import unwritable
 from ledger.store.moving import move_log
 from ledger.store.port import Head, Store
@@ -37,7 +38,7 @@ def copy_log(store: Store, target: Path) -> Head:
     if isinstance(store, SqliteStore):
         copy_database(store.path, target)
     else:
-        with closing(SqliteStore.create(target)) as made:
+        with _named(target), closing(SqliteStore.create(target)) as made:
             move_log(store, made, at_once=False)
         sync(target)
     with closing(open_log(target)) as copied:
@@ -62,7 +63,8 @@ def copy_keys(keys: WrappedKeys, target: Path) -> None:
     if isinstance(keys, KeyFile):
         copy_database(keys.path, target)
     else:
-        KeyFile.make(target, keys.check(), keys.rows())
+        with _named(target):
+            KeyFile.make(target, keys.check(), keys.rows())
         sync(target)
 
 
@@ -84,9 +86,23 @@ def copy_database(source: Path, target: Path) -> None:
         ):
             read.backup(written, pages=-1)
     except sqlite3.Error as error:
-        found = translate(error)
-        raise StoreError(found.code, f"{target.name} can't be copied: {found.message}") from error
+        raise _not_copied(target, translate(error)) from error
     sync(target)
+
+
+@contextmanager
+def _named(target: Path) -> Iterator[None]:
+    """Have an error of the medium name the file that is written."""
+    try:
+        yield
+    except StoreError as error:
+        if error.code in ("STORE_FULL", "STORE_IO"):
+            raise _not_copied(target, error) from error
+        raise
+
+
+def _not_copied(target: Path, error: LedgerError) -> StoreError:
+    return StoreError(error.code, f"{target.name} can't be copied: {error.message}")
 
 
 def copy_bytes(source: Path, target: Path) -> None:
