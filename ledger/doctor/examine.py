@@ -140,10 +140,10 @@ def _of_room(directory: Path) -> Finding:
     room = machine.room(directory)
     sizes = {name: machine.size_of(directory / name) for name in (DATABASE, CHECKPOINTS, DATA_KEYS)}
     short = room.free < LEAST_FREE_BYTES or room.free < LEAST_FREE * room.total
-    used = ", ".join(f"{name} {amount(size)}" for name, size in sizes.items() if size)
+    used = "".join(f"; {name} {amount(size)}" for name, size in sizes.items() if size)
     return Finding(
         area="disk",
         verdict="bad" if short else "good",
-        text=f"{amount(room.free)} free of {amount(room.total)}; {used}",
+        text=f"{amount(room.free)} free of {amount(room.total)}{used}",
         values={"free": room.free, "total": room.total, "sizes": sizes},
     )

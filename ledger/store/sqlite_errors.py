@@ -22,6 +22,7 @@ _BY_CODE: Final = {
     sqlite3.SQLITE_FULL: ("STORE_FULL", "no room left for the store"),
     sqlite3.SQLITE_CORRUPT: ("STORE_CORRUPT", "the store's file is damaged"),
     sqlite3.SQLITE_NOTADB: ("STORE_CORRUPT", "the file is not a store"),
+    sqlite3.SQLITE_READONLY: ("STORE_IO", "the store's files or their directory cannot be written here"),
     sqlite3.SQLITE_CANTOPEN: ("STORE_IO", "the store's files cannot be opened"),
 }
 

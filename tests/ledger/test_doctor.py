@@ -83,6 +83,16 @@ def test_a_new_ledger_is_sound(made: SmallLedger, tmp_path: Path) -> None:
     assert found["backup"].verdict == found["restore"].verdict == found["witnesses"].verdict == "watch"
 
 
+def test_room_is_told_where_no_store_is_a_file(made: SmallLedger, tmp_path: Path) -> None:
+    """Sizes follow the room that is left; without files, over PostgreSQL for one, nothing does."""
+    sizes = look(made, tmp_path / "ledger")["disk"].text
+    for name in (DATABASE, CHECKPOINTS, "datakeys.db"):
+        (tmp_path / "ledger" / name).unlink(missing_ok=True)
+    bare = look(made, tmp_path / "ledger")["disk"].text
+    assert f"; {DATABASE} " in sizes
+    assert ";" not in bare
+
+
 def test_nothing_is_changed(made: SmallLedger, tmp_path: Path) -> None:
     """Every file of the directory has the same bytes after."""
     made.ledger.close()

@@ -294,3 +294,11 @@ def test_the_adapter_has_the_shape_of_the_port(tmp_path: Path) -> None:
         with port.write() as transaction, port.snapshot() as snapshot:
             reads: tuple[Reads, ...] = (store, transaction, snapshot)
             assert {each.head().size for each in reads} == {0}
+
+
+def test_a_store_that_cannot_be_written_is_told_so() -> None:
+    """`STORE_IO` in words, not by SQLite's number, where files or their directory are read-only."""
+    error = sqlite3.OperationalError("attempt to write a readonly database")
+    error.sqlite_errorcode = sqlite3.SQLITE_READONLY_DIRECTORY
+    told = translate(error)
+    assert (told.code, "cannot be written here" in told.message) == ("STORE_IO", True)
