@@ -3,8 +3,8 @@
     with new_directory(directory):      # that it is not empty is found before anything
         …
 
-One within another is one directory: what goes wrong in either leaves nothing. Schemas of PostgreSQL, which
-lie elsewhere, are their owner's to remove.
+One within another is one directory: what goes wrong in either leaves nothing. Schemas of PostgreSQL that were
+made meanwhile, which lie elsewhere, go with it (`ledger.undoing`).
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import Final
 
 from ledger.errors import StoreError
 from ledger.new_file import unwritable
+from ledger.undoing import undone_on_failure
 
 _OF_THE_MEDIUM: Final = frozenset({"STORE_FULL", "STORE_IO"})
 
@@ -37,16 +38,25 @@ def new_directory(directory: Path, *, what: str = "a ledger", code: str = "LEDGE
     except OSError as error:
         raise unwritable(directory, error) from error
     if occupied:
-        raise StoreError(code, f"the directory is not empty; {what} is made in a new one")
+        raise StoreError(code, f"{directory.resolve().name} is not empty; {what} is made in a new directory")
     try:
-        yield
+        with undone_on_failure():
+            yield
     except BaseException as error:
         _undo(directory, missing)
         if isinstance(error, OSError):
-            raise unwritable(_named(error, directory), error) from error
+            raise _noting(unwritable(_named(error, directory), error), error) from error
         if isinstance(error, StoreError) and error.code in _OF_THE_MEDIUM and "can't be" not in error.message:
-            raise StoreError(error.code, f"{directory.name} can't be made: {error.message}") from error
+            again = StoreError(error.code, f"{directory.name} can't be made: {error.message}")
+            raise _noting(again, error) from error
         raise
+
+
+def _noting(error: StoreError, before: BaseException) -> StoreError:
+    """Keep the notes of an error that another one takes the place of."""
+    for note in getattr(before, "__notes__", ()):
+        error.add_note(note)
+    return error
 
 
 def _missing(directory: Path) -> list[Path]:

@@ -110,6 +110,16 @@ def check_apart(store: str, others: Sequence[str]) -> None:
         )
 
 
+def takes_writes(store: str) -> bool:
+    """Tell whether what holds the events takes writes: a file does, a standby of PostgreSQL does not.
+
+    Raises:
+        FormatError: `STORE_URL`.
+        StoreError: STORE_IO, STORE_BUSY.
+    """
+    return store == SQLITE or bool(_postgres("place").takes_writes(store))
+
+
 def migrate_places(checkpoints: tuple[str, str | None], data_keys: tuple[str, str | None]) -> tuple[str, ...]:
     """Apply what the tables of both lack, each given by its URL and its owner's; return what was applied.
 

@@ -101,6 +101,18 @@ def describe(path: Path, name: str) -> Part:
     return Part(name=name, bytes=count, sha256=digest.hexdigest())
 
 
+def check_data_keys(data_keys: Path) -> None:
+    """Require the file of wrapped data keys, which lies apart from the backup, to be there.
+
+    Raises:
+        StoreError: `BACKUP_MISSING`.
+    """
+    if not data_keys.is_file():
+        raise StoreError(
+            "BACKUP_MISSING", f"expected the file of its data keys, {data_keys.name} is not there"
+        )
+
+
 def differences(backup: Path, manifest: Manifest, data_keys: Path) -> Iterator[str]:
     """Yield one sentence for each file that is missing, changed, or not in the manifest."""
     there = {path.relative_to(backup).as_posix() for path in backup.rglob("*") if not path.is_dir()}

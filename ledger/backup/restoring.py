@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Final
 
 from ledger.backup.copying import copy_bytes, copy_database, open_log, sync
-from ledger.backup.manifest import CHECKPOINT, Manifest, differences, read
+from ledger.backup.manifest import CHECKPOINT, Manifest, check_data_keys, differences, read
 from ledger.directory import (
     ACCOUNTS,
     CHECKPOINTS,
@@ -39,6 +39,7 @@ from ledger.store.sqlite_files import sync_directory
 from ledger.store.unblindings import UnblindingQueue
 from ledger.store.urls import SQLITE, create_store, open_store
 from ledger.store.wrapped_keys import KeyFile
+from ledger.undoing import undone_on_failure
 
 PARTIAL: Final = ".partial"
 
@@ -66,10 +67,12 @@ def check_whole(backup: Path, data_keys: Path) -> tuple[Manifest, str]:
     """Compare a backup with its manifest; return that with its SHA-256.
 
     Raises:
-        StoreError: `BACKUP_MISSING` without a manifest, `BACKUP_DIFFERS` with the first file that differs.
+        StoreError: `BACKUP_MISSING` without a manifest or the data keys, `BACKUP_DIFFERS` with the first file
+            that differs.
         FormatError: `BACKUP`.
     """
     manifest, sha256 = read(backup)
+    check_data_keys(data_keys)
     for difference in differences(backup, manifest, data_keys):
         raise StoreError("BACKUP_DIFFERS", difference)
     return manifest, sha256
@@ -87,8 +90,8 @@ def restore(
     Raises:
         StoreError: `LEDGER_EXISTS` for a directory that is not empty, what `check_whole` raises,
             STORE_MISSING, STORE_CORRUPT for the checkpoints, STORE_SHARED, STORE_EXISTS for a schema,
-            STORE_FULL, STORE_IO. No file is left behind then; a schema that was made is, and holds all of
-            it or nothing.
+            STORE_FULL, STORE_IO. No file is left behind then, and no schema that was made; one that was
+            there and empty holds all of it or nothing.
         ConflictError: `HEAD_STALE` for a schema that holds events.
         FormatError: `BACKUP`, `STORE_URL`.
     """
@@ -98,29 +101,37 @@ def restore(
     check_empty(partial)
     check_apart(into.store, (into.checkpoints, into.data_keys))
     try:
-        (partial / KEYS).mkdir(mode=0o700, parents=True, exist_ok=True)
-        for part in manifest.files:
-            if part.name != CHECKPOINT:
-                copy_bytes(backup / part.name, partial / part.name)
-        copy_bytes(data_keys, partial / DATA_KEYS)
-        if into.checkpoints != SQLITE:
-            open_checkpoints(into.checkpoints, partial / CHECKPOINTS).close()
-        else:
-            _put_checkpoints(backup, partial, manifest, checkpoints)
-        _put_in_schemas(partial, into)
-        _say_where(partial, into)
-        if not (partial / UNBLINDINGS).exists():
-            UnblindingQueue.create(partial / UNBLINDINGS).close()
-        if not (partial / ACCOUNTS).exists():
-            AccountsDatabase.create(partial / ACCOUNTS).close()
-        for folder in (partial / KEYS, partial):
-            sync_directory(folder)
-        partial.rename(directory)  # an empty directory gives way (rename(2))
+        with undone_on_failure():
+            _put_back(backup, partial, manifest, data_keys, checkpoints, into)
+            partial.rename(directory)  # an empty directory gives way (rename(2))
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         raise
     sync_directory(directory.parent)
     return manifest
+
+
+def _put_back(
+    backup: Path, partial: Path, manifest: Manifest, data_keys: Path, checkpoints: Path | None, into: Into
+) -> None:
+    """Fill a directory, and the schemas that are named, with all that a ledger has."""
+    (partial / KEYS).mkdir(mode=0o700, parents=True, exist_ok=True)
+    for part in manifest.files:
+        if part.name != CHECKPOINT:
+            copy_bytes(backup / part.name, partial / part.name)
+    copy_bytes(data_keys, partial / DATA_KEYS)
+    if into.checkpoints != SQLITE:
+        open_checkpoints(into.checkpoints, partial / CHECKPOINTS).close()
+    else:
+        _put_checkpoints(backup, partial, manifest, checkpoints)
+    _put_in_schemas(partial, into)
+    _say_where(partial, into)
+    if not (partial / UNBLINDINGS).exists():
+        UnblindingQueue.create(partial / UNBLINDINGS).close()
+    if not (partial / ACCOUNTS).exists():
+        AccountsDatabase.create(partial / ACCOUNTS).close()
+    for folder in (partial / KEYS, partial):
+        sync_directory(folder)
 
 
 def check_empty(directory: Path) -> None:
@@ -167,7 +178,13 @@ def _put_checkpoints(backup: Path, partial: Path, manifest: Manifest, kept: Path
     target = partial / CHECKPOINTS
     if kept is not None:
         copy_database(kept, target)
-        CheckpointFile(target).close()
+        try:
+            CheckpointFile(target).close()
+        except StoreError as error:
+            if error.code != "STORE_CORRUPT":
+                raise
+            message = f"expected a file of published checkpoints, {kept.name} is none: {error.message}"
+            raise StoreError(error.code, message) from error
         return
     store = CheckpointFile.create(target)
     try:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from ledger.backup.copying import open_log
-from ledger.backup.manifest import CHECKPOINT, Manifest, differences, read
+from ledger.backup.manifest import CHECKPOINT, Manifest, check_data_keys, differences, read
 from ledger.backup.restoring import check_empty, restore
 from ledger.committer import Ledger
 from ledger.datakeys import DataKeys
@@ -25,7 +25,7 @@ from ledger.directory import CHECKPOINTS, CONFIG, DATA_KEYS, DATABASE, KEK, KEYS
 from ledger.errors import LedgerError, StoreError
 from ledger.export import export_bundle
 from ledger.fsck import Checker, fsck
-from ledger.keyfile import load_key
+from ledger.keyfile import PASSPHRASE, load_key
 from ledger.lines import encode_base64
 from ledger.merkle import EMPTY_ROOT, leaf_hash, read_frontier
 from ledger.note import VerifierKey, parse_vkey
@@ -80,15 +80,18 @@ def try_restore(
     live: Ledger | None,
 ) -> Tried:
     """Restore a backup below `work`, which is empty or made, judge it, and record the outcome in the live
-    ledger.
+    ledger. A passphrase that does not open it, or data keys that are not there, say nothing of the backup:
+    then nothing is tried, and nothing recorded.
 
     Raises:
-        StoreError: `BACKUP_MISSING`, `BACKUP_CONTINUES` for a log that goes on from an older epoch,
-            `BACKUP_OTHER` for a backup of another ledger or one that the live ledger does not know,
-            `LEDGER_EXISTS` where `work` is not empty.
+        LedgerError: `KEY_PASSPHRASE` where the backup is whole, and the passphrase does not open its keys.
+        StoreError: `BACKUP_MISSING` without a manifest or the data keys, `BACKUP_CONTINUES` for a log that
+            goes on from an older epoch, `BACKUP_OTHER` for a backup of another ledger or one that the live
+            ledger does not know, `LEDGER_EXISTS` where `work` is not empty.
         FormatError: `BACKUP`. What is wrong with the copy itself is a problem of the outcome.
     """
     manifest, sha256 = read(backup)
+    check_data_keys(data_keys)
     event = None if live is None else _event(live, manifest, sha256)
     head = Head(size=0, root=EMPTY_ROOT, frontier=b"", note=b"")
     problems = list(differences(backup, manifest, data_keys))
@@ -101,6 +104,8 @@ def try_restore(
             head, found = _judge(backup, work, manifest, passphrase, checkers, live)
             problems += found
         except LedgerError as error:
+            if error.code == PASSPHRASE:
+                raise
             problems.append(f"{error.code}: {error.message}")
     recorded = None
     if live is not None and event is not None and not live.startup.frozen:

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from ledger.attachments import name_attachment
-from ledger.cli.terminal import AsJson, Directory, opened, read_key, say, show
+from ledger.cli.terminal import AsJson, Directory, opened, read_key, say, show, show_recorded
 from ledger.committer import Ledger
 from ledger.errors import FormatError, StoreError
 from ledger.fsck import Damage, check_storage
@@ -58,21 +58,7 @@ def record(
             _attach(ledger, path)
         signer = Signer.of_log(ledger, signing)
         recorded = ledger.record(signer.submission(ledger, members, values, others))
-    if as_json:
-        show(
-            {
-                "index": recorded.index,
-                "event": recorded.event,
-                "breaches": list(recorded.breaches),
-                "receipt": recorded.receipt.decode(),
-            },
-            as_json=True,
-        )
-        return
-    say(f"recorded at index {recorded.index}, event {recorded.event}")
-    for rule in recorded.breaches:
-        say(f"and with it a breach: {rule}")
-    print(recorded.receipt.decode(), end="")
+    show_recorded(recorded, as_json)
 
 
 def fsck(directory: Directory, as_json: AsJson = False) -> None:

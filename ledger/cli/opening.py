@@ -191,7 +191,8 @@ def migrate(
         raise FormatError("STORE_URL", "expected the URL of an owner", field="--store-owner")
     applied = () if store_owner is None else migrate_store(config.store, store_owner)
     apart = migrate_places((config.checkpoints, checkpoints_owner), (config.data_keys, data_keys_owner))
-    show({"applied": [*applied, *apart]}, as_json)
+    done = [*applied, *apart]
+    show({"applied": done if done or as_json else "nothing: the tables are of this version"}, as_json)
 
 
 def new_keys(sources: Sources) -> NewKeys:
@@ -240,7 +241,8 @@ def _definition(path: Path) -> StudyDefinition:
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise StoreError("STUDY_FILE", "the study definition cannot be read", field="--study") from error
+        message = f"expected a file with a study definition, {path.name} cannot be read"
+        raise StoreError("STUDY_FILE", message, field="--study") from error
     return load(data)
 
 

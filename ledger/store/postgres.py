@@ -22,6 +22,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
+import weakref
 from collections.abc import Iterator, Sequence
 from typing import Final, LiteralString, Self
 
@@ -103,6 +104,8 @@ class PostgresStore(RowReads):
         self._busy_timeout_s = busy_timeout_s
         self._write_lock = threading.Lock()
         self._readers: ConnectionPool[Connection] = reader_pool(url)
+        # From Python 3.13 on a pool that nobody closed keeps its process from ending.
+        self._close_readers = weakref.finalize(self, self._readers.close)
         self._news = News(url)
         self._closed = False
 
@@ -223,7 +226,7 @@ class PostgresStore(RowReads):
             self._closed = True
             self.earlier.close()
             self._news.close()
-            self._readers.close()
+            self._close_readers()
             self._writer.close()
 
     def _live_wire(self) -> Wire:

@@ -144,6 +144,9 @@ AND (has_table_privilege(c.oid, 'DELETE') OR has_table_privilege(c.oid, 'TRUNCAT
     OR has_table_privilege(c.oid, 'TRIGGER')
     OR (has_any_column_privilege(c.oid, 'UPDATE') AND c.relname NOT IN ('disclosures', 'slots', 'data_keys')))
 
+-- name: takes_writes
+SELECT current_setting('transaction_read_only') = 'off'
+
 -- name: cluster
 SELECT system_identifier FROM pg_control_system()
 

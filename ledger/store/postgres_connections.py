@@ -17,7 +17,7 @@ from psycopg.rows import TupleRow
 from psycopg_pool import ConnectionPool
 
 from ledger.errors import StoreError
-from ledger.store.postgres_errors import translate
+from ledger.store.postgres_errors import translate, unconnected
 from ledger.store.rows import Row
 from ledger.store.sql import queries
 from ledger.store.urls import SchemaUrl
@@ -56,7 +56,7 @@ def connect(url: SchemaUrl) -> Connection:
     try:
         connection = psycopg.connect(url.conninfo, **_arguments())
     except psycopg.Error as error:
-        raise translate(error) from error  # of a connection libpq tells host and role, never a value
+        raise unconnected(error) from error  # of a connection libpq tells host and role, never a value
     try:
         configure(connection, {"search_path": f"{url.schema}, pg_temp", **_SETTINGS})
     except psycopg.Error as error:

@@ -6,6 +6,7 @@ names of tables and constraints are read, and errors are raised without their ca
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 import psycopg
@@ -32,6 +33,44 @@ _BY_STATE: Final = {
     "42501": ("STORE_ROLE", "the database role lacks a privilege"),  # insufficient_privilege
     "25006": ("STORE_IO", "the database takes no writes: a standby?"),  # read_only_sql_transaction
 }
+_NO_CONNECTION: Final = (
+    (r'database ".*" does not exist', "the server has no such database"),
+    (r"(role|user) .* does not exist", "the server has no such role"),
+    (r"is not permitted to log in", "the role may not log in"),
+    (r"password authentication failed", "the server does not accept the role's password"),
+    (r"no password supplied", "the server asks for a password: libpq takes it from ~/.pgpass or a service"),
+    (
+        r"no pg_hba.conf entry|pg_hba.conf rejects",
+        "the server's pg_hba.conf does not let the role in",
+    ),
+    (r"permission denied for database", "the role has no CONNECT on the database"),
+    (r"could not translate host name|failed to resolve host", "the host of the URL has no address"),
+    (r"Connection refused|No such file or directory", "no server listens at the URL's host and port"),
+    (r"timeout expired|timed out", "the server does not answer in time"),
+    (
+        r"certificate|SSL|TLS",
+        "TLS fails: its settings do not fit, or a certificate is not trusted",
+    ),
+    (r"starting up|shutting down|recovery", "the server starts or stops"),
+    (r"read-write|read-only|hot standby", "no server of the URL is in the state that it asks for"),
+)
+"""What libpq says of a connection that does not come about, in whatever version speaks English."""
+
+
+def unconnected(error: psycopg.Error) -> LedgerError:
+    """Return the error for a connection that did not come about; neither host, role nor database is named.
+
+    `STORE_BUSY` where the server takes no more connections, else `STORE_IO`.
+    """
+    if error.sqlstate is not None:
+        return translate(error)
+    said = str(error)
+    if "too many clients" in said or "too many connections" in said or "slots are reserved" in said:
+        return StoreError("STORE_BUSY", "the database takes no more connections")
+    for pattern, message in _NO_CONNECTION:
+        if re.search(pattern, said):
+            return StoreError("STORE_IO", f"no connection to the database: {message}")
+    return StoreError("STORE_IO", "the connection to the database failed or was lost")
 
 
 def translate(error: psycopg.Error) -> LedgerError:

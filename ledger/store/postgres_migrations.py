@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from importlib.resources import files
 from typing import Final
 
@@ -32,6 +32,7 @@ from ledger.store.postgres_connections import (
 from ledger.store.postgres_errors import translate
 from ledger.store.sql import script
 from ledger.store.urls import SchemaUrl
+from ledger.undoing import made
 
 LOG: Final = ""
 CHECKPOINTS: Final = "checkpoints"
@@ -81,6 +82,8 @@ def create_schema(
 ) -> None:
     """Make the schema with all its tables and what `fill` puts in, and let the role of `url` write.
 
+    It goes again where what it was made for fails (`ledger.undoing`).
+
     Raises:
         FormatError: STORE_URL where the two name different schemas.
         StoreError: STORE_EXISTS, STORE_MISSING for the role, STORE_ROLE, STORE_VERSION, STORE_FULL, STORE_IO.
@@ -95,9 +98,20 @@ def create_schema(
                 fill(connection)
                 _grant(connection, owner.schema, writer, kind)
         except psycopg.errors.DuplicateSchema:
-            raise StoreError("STORE_EXISTS", "expected no schema of this name, found one") from None
+            raise StoreError("STORE_EXISTS", f"expected no schema {owner.schema}, found one") from None
         except psycopg.errors.UndefinedObject:
             raise StoreError("STORE_MISSING", "expected the role that writes, found none") from None
+        except psycopg.Error as error:
+            raise translate(error) from None
+    name = owner.schema
+    made(f"schema {name}: as its owner, DROP SCHEMA {name} CASCADE", partial(_drop, owner))
+
+
+def _drop(owner: SchemaUrl) -> None:
+    """Remove a schema that was made a moment ago, and that nothing rests on."""
+    with closing(connect_writer(owner, _PATIENCE_S)) as connection:
+        try:
+            connection.execute(sql.SQL("DROP SCHEMA {} CASCADE").format(sql.Identifier(owner.schema)))
         except psycopg.Error as error:
             raise translate(error) from None
 

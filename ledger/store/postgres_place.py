@@ -102,3 +102,15 @@ def cluster(url: str) -> int:
     with closing(connect(parse_schema_url(url))) as connection:
         number: int = select(connection, "cluster", ())[0][0]
     return number
+
+
+def takes_writes(url: str) -> bool:
+    """Tell whether the server that a URL leads to takes writes: a standby does not.
+
+    Raises:
+        FormatError: STORE_URL.
+        StoreError: STORE_IO, STORE_BUSY.
+    """
+    with closing(connect(parse_schema_url(url))) as connection:
+        taken: bool = select(connection, "takes_writes", ())[0][0]
+    return taken

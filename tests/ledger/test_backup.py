@@ -27,9 +27,10 @@ from ledger.backup.taking import PARTIAL, Taken, data_keys_beside, take
 from ledger.backup.trying import Tried, try_restore
 from ledger.cli.app import run
 from ledger.committer import Ledger
-from ledger.directory import CHECKPOINTS, CONFIG, DATA_KEYS, DATABASE, KEYS, open_ledger
+from ledger.directory import CHECKPOINTS, CONFIG, DATA_KEYS, DATABASE, KEK, KEYS, open_ledger
 from ledger.epochs import MARKER
-from ledger.errors import FormatError, StoreError
+from ledger.errors import FormatError, LedgerError, StoreError
+from ledger.keyfile import Cost, load_key, write_key
 from ledger.sources import SystemSources
 from ledger.statement import parse_statement
 from projections.check import checker
@@ -78,13 +79,13 @@ def taken(directory: Path, out: Path) -> Taken:
         return take(ledger, directory, out)
 
 
-def tried(backup: Path, work: Path, live: Ledger | None = None) -> Tried:
+def tried(backup: Path, work: Path, live: Ledger | None = None, passphrase: str | None = None) -> Tried:
     """Try a backup."""
     return try_restore(
         backup,
         work,
         data_keys=data_keys_beside(backup),
-        passphrase=None,
+        passphrase=passphrase,
         checkers=lambda place: [checker(place)],
         live=live,
     )
@@ -269,6 +270,53 @@ def test_what_is_missing_or_added_is_found(directory: Path, tmp_path: Path) -> N
     (tmp_path / "b" / FILE).unlink()
     with refused("BACKUP_MISSING", StoreError):
         read(tmp_path / "b")
+
+
+def test_data_keys_that_are_not_named_are_no_failed_try(directory: Path, tmp_path: Path) -> None:
+    """Where they lie elsewhere, nothing was tried: BACKUP_MISSING, and no breach is recorded for good."""
+    taken(directory, tmp_path / "b")
+    data_keys_beside(tmp_path / "b").rename(tmp_path / "elsewhere.db")
+    with opened(directory) as ledger:
+        size = ledger.store.head().size
+        with refused("BACKUP_MISSING", StoreError):
+            tried(tmp_path / "b", tmp_path / "work", ledger)
+        assert ledger.store.head().size == size
+    with refused("BACKUP_MISSING", StoreError):
+        restore(tmp_path / "b", tmp_path / "r", data_keys=data_keys_beside(tmp_path / "b"), checkpoints=None)
+
+
+def test_a_passphrase_that_does_not_open_is_no_failed_try(tmp_path: Path) -> None:
+    """KEY_PASSPHRASE is told, and nothing recorded: the backup may be as good as ever."""
+    made = write_directory(tmp_path / "ledger")
+    made.ledger.close()
+    kek = tmp_path / "ledger" / KEYS / KEK
+    secret = load_key(kek, None)
+    kek.unlink()
+    write_key(kek, secret, "the right one", cost=Cost(memory_kib=64, iterations=1, lanes=1))
+    ledger = open_ledger(tmp_path / "ledger", "the right one", SystemSources())
+    with closing(ledger):
+        take(ledger, tmp_path / "ledger", tmp_path / "b")
+        size = ledger.store.head().size
+        for passphrase in (None, "another"):
+            with refused("KEY_PASSPHRASE", LedgerError):
+                tried(tmp_path / "b", tmp_path / str(passphrase), ledger, passphrase=passphrase)
+        assert ledger.store.head().size == size
+        assert tried(tmp_path / "b", tmp_path / "work", ledger, passphrase="the right one").passed
+
+
+def test_another_file_is_not_taken_for_checkpoints(directory: Path, tmp_path: Path) -> None:
+    """The error names what was expected, and which file is none."""
+    taken(directory, tmp_path / "b")
+    asked = ["restore", str(tmp_path / "b"), str(tmp_path / "r"), "--checkpoints", str(directory / DATABASE)]
+    assert run(asked) == 3
+    with pytest.raises(StoreError, match=f"expected a file of published checkpoints, {DATABASE} is none"):
+        restore(
+            tmp_path / "b",
+            tmp_path / "r",
+            data_keys=data_keys_beside(tmp_path / "b"),
+            checkpoints=directory / DATABASE,
+        )
+    assert not (tmp_path / "r").exists()
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from ledger.doctor.examine import examine
 from ledger.doctor.log import Expected
 from ledger.signing.settings import SigningSettings
 from tests.api.client import token, write_directory
+from tests.api.test_serve_operations import running
 from tests.ledger.small_ledger import SmallLedger
 from tests.ledger.test_verify_people import SOURCE, by_root, release
 
@@ -118,20 +119,17 @@ def test_released_pages_are_good(made: SmallLedger, tmp_path: Path) -> None:
     assert area_of(made, directory, "pages").verdict == "good"
 
 
-def test_serving_says_what_differs(
-    made: SmallLedger, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """One line on standard error for each, before anything is served."""
-    from api import commands
-    from api.study import OpenStudy
-
+def test_serving_says_what_differs(made: SmallLedger, tmp_path: Path) -> None:
+    """The command says each difference on standard error, one line each, when it begins to serve."""
     set_to(made, demonstration="true")
     by_root(made, "system.released", "study", release(made, 1))
-    study = OpenStudy(config=read_config(tmp_path / "ledger"), ledger=made.ledger)
-    commands._tell_differences(study)
-    commands._tell_pages([study])
-    toml, asking, pages = capsys.readouterr().err.splitlines()
+    made.ledger.close()
+    with running(tmp_path / "ledger", "--signing-port", "0") as served:
+        assert served.process.stdout is not None
+        assert any(line.startswith(b"Signing pages on ") for line in served.process.stdout)
+        served.end()
+    said = [line for line in served.said() if line.startswith("small: ")]
+    toml, asking, pages = said
     assert toml.startswith("small: demonstration is false, and true by the log")
     assert asking.startswith("small: no [signing] in ledger.toml")
     assert pages.startswith("small: the signing pages are ")
-    made.ledger.close()

@@ -10,8 +10,8 @@ from ledger.cli.app import run
 from ledger.errors import StoreError
 from ledger.new_directory import new_directory
 from tests.api.client import write_directory
+from tests.full_disk import no_room
 from tests.ledger.test_cli import ROOT, STUDY
-from tests.ledger.test_new_file import no_room
 
 
 def test_what_is_whole_stays(tmp_path: Path) -> None:
@@ -61,7 +61,7 @@ def test_a_disk_that_fills_up_leaves_no_directory(
 ) -> None:
     """The next try in the same place works."""
     arguments = [*map(str, command), str(tmp_path / "made")]
-    with no_room():
+    with no_room(2_000):
         assert run(arguments) == 3
     error = capsys.readouterr().err
     assert error.startswith("error: STORE_")

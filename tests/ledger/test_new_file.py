@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import resource
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -16,22 +14,12 @@ from ledger.new_file import new_file
 from ledger.verify.main import main as verify
 from ledger.verify.options import Scope
 from tests.api.client import write_directory
+from tests.full_disk import no_room
 from tests.ledger.small_ledger import SmallLedger
 from tests.ledger.verifying import MINIMAL, MINIMAL_POLICY
 
 STUDY = Scope(kind="study")
 ROOM = 2_000
-
-
-@contextmanager
-def no_room(size: int = ROOM) -> Iterator[None]:
-    """Let no file grow past a size, as a full disk does."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +56,7 @@ def test_a_disk_that_fills_up_leaves_nothing(tmp_path: Path) -> None:
     """Neither the name nor the bytes that did fit."""
     with (
         pytest.raises(StoreError, match="STORE_IO: out can't be written: "),
-        no_room(),
+        no_room(ROOM),
         new_file(tmp_path / "out") as file,
     ):
         file.write(b"x" * 2 * ROOM)
@@ -102,7 +90,7 @@ def test_a_page_that_does_not_fit_leaves_the_old_one(
 ) -> None:
     """An auditor is never left with half a verifier."""
     (tmp_path / "verify.html").write_bytes(b"the older release's")
-    with no_room():
+    with no_room(ROOM):
         assert run(["verify-page", str(tmp_path / "verify.html")]) == 3
     assert "STORE_IO: verify.html can't be written" in capsys.readouterr().err
     assert (tmp_path / "verify.html").read_bytes() == b"the older release's"
@@ -116,7 +104,7 @@ def test_a_bundle_that_does_not_fit(made: tuple[Path, SmallLedger], tmp_path: Pa
     small = made[1]
     note = small.publish()
     wanted = (small.ledger.store, small.ledger.data_keys, note, tmp_path / name)
-    with pytest.raises(StoreError, match=rf"^STORE_IO: {name} can't be written: "), no_room():
+    with pytest.raises(StoreError, match=rf"^STORE_IO: {name} can't be written: "), no_room(ROOM):
         export_bundle(*wanted, scope=STUDY, role="auditor")
     assert list(tmp_path.iterdir()) == []
 

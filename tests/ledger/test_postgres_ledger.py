@@ -148,6 +148,8 @@ def test_init_makes_a_ledger_in_a_schema(postgres: PostgresServer, tmp_path: Pat
     assert run("fsck", place).code == 0
     migrated = run("migrate", place, "--store-owner", owner, "--json")
     assert (migrated.code, migrated.out.strip()) == (0, '{"applied":[]}')
+    told = run("migrate", place, "--store-owner", owner)
+    assert (told.code, told.out) == (0, "applied  nothing: the tables are of this version\n")
     again = run("init", tmp_path / "other", *study, "--plain-keys", "--store", url, "--store-owner", owner)
     assert (again.code, again.err.split(":")[1]) == (3, " STORE_EXISTS")
     assert not (tmp_path / "other").exists()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import closing
@@ -20,11 +21,13 @@ from ledger.fsck import check_storage
 from ledger.places import check_apart, create_checkpoints, open_checkpoints
 from ledger.sources import SystemSources
 from ledger.store.checkpoints import CheckpointStore
+from ledger.store.postgres_connections import connect
 from ledger.store.postgres_keys import KeySchema
+from ledger.store.urls import parse_schema_url
 from tests.checkpoint_contract import CheckpointContract
 from tests.ledger.small_ledger import DEFINITION
 from tests.ledger.test_cli import run
-from tests.postgres_server import OWNER, PostgresServer
+from tests.postgres_server import OWNER, PostgresServer, in_memory, standby
 from tests.store_contract import PATIENCE_S
 
 KEK = bytes(range(32))
@@ -197,6 +200,68 @@ def test_a_ledger_with_every_place_elsewhere(
     assert [each for each in seen["findings"] if each["area"] == "log" and each["verdict"] == "bad"] == []
 
 
+def test_doctor_says_that_a_standby_takes_no_writes(postgres: PostgresServer, tmp_path: Path) -> None:
+    """The log is read there all the same, and a ledger that leads there records nothing."""
+    urls = ["--store", postgres.url("followed"), "--store-owner", postgres.url("followed", OWNER)]
+    assert run("init", tmp_path / "ledger", *INIT, "--plain-keys", *urls).code == 0
+
+    def writing() -> tuple[str, str]:
+        (seen,) = json.loads(run("doctor", tmp_path / "ledger", "--json").out)["ledgers"]
+        [found] = [each for each in seen["findings"] if each["area"] == "writing"]
+        return found["verdict"], found["text"]
+
+    assert writing() == ("good", "open")
+    with standby(postgres, in_memory()) as second:
+        config = read_config(tmp_path / "ledger")
+        (tmp_path / "ledger" / CONFIG).unlink()
+        write_config(tmp_path / "ledger", replace(config, store=second.url("followed")))
+        assert run("fsck", tmp_path / "ledger").code == 0
+        assert writing() == ("bad", "the database takes no writes: a standby?")
+
+
+def schemas(server: PostgresServer, like: str) -> set[str]:
+    """Return the names of the schemas that begin so."""
+    with closing(connect(parse_schema_url(server.url("any", OWNER)))) as connection:
+        rows = connection.execute("SELECT nspname FROM pg_namespace WHERE starts_with(nspname, %s)", (like,))
+        return {row[0] for row in rows}
+
+
+def test_a_ledger_that_is_made_by_half_leaves_no_schema(
+    postgres: PostgresServer, apart: PostgresServer, tmp_path: Path
+) -> None:
+    """The last of three schemas is there already: the others go again, that one stays; `init` goes then."""
+    KeySchema.create(apart.url("half_taken"), apart.url("half_taken", OWNER), new_check(KEK, os.urandom))
+    options = []
+    for option, server, name in (
+        ("store", postgres, "half_events"),
+        ("checkpoints", apart, "half_checkpoints"),
+        ("data-keys", apart, "half_taken"),
+    ):
+        options += [f"--{option}", server.url(name), f"--{option}-owner", server.url(name, OWNER)]
+    done = run("init", tmp_path / "ledger", *INIT, "--plain-keys", *options)
+    assert (done.code, done.err.split(":")[1]) == (3, " STORE_EXISTS"), done.err
+    assert "left behind" not in done.err
+    assert (schemas(postgres, "half_"), schemas(apart, "half_")) == (set(), {"half_taken"})
+    again = [each.replace("half_taken", "half_keys") for each in options]
+    assert run("init", tmp_path / "ledger", *INIT, "--plain-keys", *again).code == 0
+
+
+def test_a_restore_that_fails_leaves_no_schema(
+    postgres: PostgresServer, apart: PostgresServer, tmp_path: Path
+) -> None:
+    """The events were in theirs, the data keys have no room: nothing of either stays."""
+    KeySchema.create(apart.url("back_taken"), apart.url("back_taken", OWNER), new_check(KEK, os.urandom))
+    assert run("init", tmp_path / "ledger", *INIT, "--plain-keys").code == 0
+    kept = ["--data-keys", tmp_path / "keys.db"]
+    assert run("backup", tmp_path / "ledger", tmp_path / "copy", *kept).code == 0
+    into = ["--store", postgres.url("back_events"), "--store-owner", postgres.url("back_events", OWNER)]
+    into += ["--keys-store", apart.url("back_taken"), "--keys-owner", apart.url("back_taken", OWNER)]
+    done = run("restore", tmp_path / "copy", tmp_path / "again", *kept, "--checkpoints-lost", *into)
+    assert (done.code, done.err.split(":")[1]) == (3, " STORE_EXISTS"), done.err
+    assert (schemas(postgres, "back_"), schemas(apart, "back_")) == (set(), {"back_taken"})
+    assert not (tmp_path / "again").exists()
+
+
 @pytest.mark.parametrize("member", ["checkpoints", "data_keys"])
 def test_a_place_in_the_cluster_of_the_events_is_refused(
     postgres: PostgresServer, tmp_path: Path, member: str
@@ -222,3 +287,32 @@ def test_a_file_has_no_owner_and_a_schema_has_one(apart: PostgresServer, tmp_pat
         create_checkpoints("sqlite:", tmp_path / "c", apart.url("c", OWNER))
     with pytest.raises(FormatError, match="STORE_URL"):
         create_checkpoints(apart.url("c"), tmp_path / "c", None)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (("/ledgers?", "/elsewhere?"), "no such database"),
+        (("ledger_writer@", "somebody@"), "no such role"),
+        (("127.0.0.1:", "nowhere.invalid:"), "the host of the URL has no address"),
+    ],
+)
+def test_a_connection_that_does_not_come_about_is_told_by_its_cause(
+    apart: PostgresServer, change: tuple[str, str], said: str
+) -> None:
+    """An operator learns what to mend; host, role and database stay out of the error, which may be shown."""
+    url = apart.url("anything").replace(*change)
+    assert url != apart.url("anything")
+    with pytest.raises(StoreError, match="STORE_IO") as caught:
+        connect(parse_schema_url(url))
+    assert said in str(caught.value)
+    assert not any(name in str(caught.value) for name in ("elsewhere", "somebody", "nowhere", "127.0.0.1"))
+
+
+def test_a_port_at_which_nobody_listens_is_told() -> None:
+    """It is what a server that was not started looks like."""
+    with socket.socket() as held:  # bound, and never listening
+        held.bind(("127.0.0.1", 0))
+        url = f"postgresql://ledger_writer@127.0.0.1:{held.getsockname()[1]}/ledgers?schema=anything"
+        with pytest.raises(StoreError, match="no server listens"):
+            connect(parse_schema_url(url))
