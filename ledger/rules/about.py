@@ -6,13 +6,12 @@ from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple
 
 from ledger.participant import Participant
+from ledger.rules.case import IndexOf
 from ledger.rules.record import Record
 from ledger.rules.stream import StreamView
 from ledger.state.assurance import Assurance
 from ledger.statement import Statement
 from ledger.studystate import StudyState
-
-IndexOf = Callable[[str], int | None]
 
 UNBLINDED: Final = frozenset(
     {

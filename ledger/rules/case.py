@@ -17,14 +17,25 @@ from ledger.rules.record import Record
 from ledger.study.definition import StudyDefinition
 from ledger.studystate import Attachments, Protocol, StudyState
 
+IndexOf = Callable[[str], int | None]
+"""The index of an event hash; None where the log has none, or where it is not asked."""
+
+
+def _unasked(event: str) -> None:
+    """Know no event."""
+
 
 class Case(NamedTuple):
-    """A record in a participant's stream, with the protocol version in force for it (`rules.protocols`)."""
+    """A record in a participant's stream, with the protocol version in force for it (`rules.protocols`).
+
+    `index_of` knows at least the events of the record's own stream before it.
+    """
 
     record: Record
     participant: Participant
     study: StudyState
     protocol: Protocol | None
+    index_of: IndexOf = _unasked
 
     @property
     def definition(self) -> StudyDefinition | None:

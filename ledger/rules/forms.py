@@ -30,7 +30,8 @@ def judge_result(case: Case) -> Iterator[str]:
 
 def judge_reviewed(case: Case) -> Iterator[str]:
     """Judge a review: of a result of this participant."""
-    if not is_result(case.participant.observing.results, case.record.data["statement"]):
+    index = case.index_of(case.record.data["statement"])
+    if index is None or not is_result(case.participant.observing.results, index):
         yield "RESULT_UNKNOWN"
 
 

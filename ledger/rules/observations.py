@@ -15,6 +15,7 @@ from ledger.rules import clocks
 from ledger.rules.case import Case, Fold, Judge
 from ledger.rules.record import DAY_US, Record
 from ledger.rules.visits import judge_known
+from ledger.state.observing import with_result
 from ledger.statement import Statement
 from ledger.study.definition import Instrument, StudyDefinition, score
 from ledger.studystate import StudyState
@@ -98,7 +99,7 @@ def judge_acknowledged(case: Case) -> Iterator[str]:
 def fold_result(case: Case) -> Participant:
     """Remember what a physician can review."""
     observing = case.participant.observing
-    results = observing.results + bytes.fromhex(case.record.event)
+    results = with_result(observing.results, case.record.index)
     return changed(case.participant, observing=changed(observing, results=results))
 
 

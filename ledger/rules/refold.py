@@ -15,7 +15,7 @@ from ledger.errors import FormatError
 from ledger.frozen import changed
 from ledger.participant import Breach, Hold, Participant, Pending
 from ledger.rules import assurance, departures, general, participants
-from ledger.rules.case import Case
+from ledger.rules.case import Case, IndexOf
 from ledger.rules.protocols import version_for
 from ledger.rules.quality import has_source
 from ledger.rules.record import Record, record_of
@@ -30,10 +30,10 @@ def start(record: Record) -> Participant:
     return Participant(id=record.stream.partition("/")[2], site=record.site or "", registered=record.index)
 
 
-def case_of(record: Record, participant: Participant, study: StudyState) -> Case:
+def case_of(record: Record, participant: Participant, study: StudyState, index_of: IndexOf) -> Case:
     """Make the case of a record, with the protocol version in force for the participant at its index."""
     protocol = version_for(participant, study, record.now, record.index)
-    return Case(record, participant, study, protocol)
+    return Case(record, participant, study, protocol, index_of)
 
 
 def advance(case: Case, codes: Iterable[str]) -> Participant:
@@ -81,6 +81,7 @@ def _trained_late(person: str, record: Record, study: StudyState) -> int | None:
 def replay(view: StreamView, study: StudyState, upto: int) -> Participant | None:
     """Fold a stream from its beginning as it reads now; None where no registration stands in it."""
     participant: Participant | None = None
+    indexes: dict[str, int] = {entry.event: entry.index for entry in view.entries}
     for entry in view.entries:
         statement = entry.statement
         if entry.index > upto or statement is None:
@@ -97,7 +98,7 @@ def replay(view: StreamView, study: StudyState, upto: int) -> Participant | None
             continue
         if participant is None:
             participant = start(record)
-        case = case_of(record, participant, study)
+        case = case_of(record, participant, study, indexes.get)
         participant = advance(case, tuple(dict.fromkeys(participants.judge(case))))
     return participant
 

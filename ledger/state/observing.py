@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from struct import Struct
 from types import MappingProxyType
 from typing import Any, Final
 
 from ledger.envelope import EventHash
 from ledger.times import Interval
+
+_INDEX: Final = Struct("i")  # below 0 in an older epoch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,8 +51,8 @@ class Observing:
 
     Attributes:
         samples: label -> index of its collection.
-        results: the statements that a physician can review: event hashes of 32 bytes, one after the other,
-            because there are as many as a participant has measurements.
+        results: the statements that a physician can review: their indexes, ascending, of 4 bytes each and one
+            after the other, because there are as many as a participant has measurements.
         alerts: the alerts of suicidality, each with the index of what acknowledged it.
         courses: label of a medication -> how it is taken; the newest under that label.
     """
@@ -60,13 +64,13 @@ class Observing:
     courses: Mapping[str, Course] = field(default_factory=_empty)
 
 
-HASH_BYTES: Final = 32
+def with_result(results: bytes, index: int) -> bytes:
+    """Return the results with one more, of an index above all of them."""
+    return results + _INDEX.pack(index)
 
 
-def is_result(results: bytes, event: str) -> bool:
-    """Tell whether an event is among those whose hashes stand one after the other."""
-    wanted, at = bytes.fromhex(event), -1
-    while (at := results.find(wanted, at + 1)) >= 0:
-        if at % HASH_BYTES == 0:
-            return True
-    return False
+def is_result(results: bytes, index: int) -> bool:
+    """Tell whether an index is among those of the results."""
+    indexes = memoryview(results).cast("i")
+    at = bisect_left(indexes, index)
+    return at < len(indexes) and indexes[at] == index

@@ -78,6 +78,8 @@ def open_bundle(path: Path) -> Bundle:
     """
     try:
         if path.is_dir():
+            if (path / "ledger.toml").exists() and not (path / "checkpoint").exists():
+                raise FormatError("BUNDLE", "a ledger's directory: `trial-ledger export` makes bundles")
             return DirectoryBundle(path)
         if path.is_file():
             return ZipBundle(path)

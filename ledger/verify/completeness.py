@@ -12,10 +12,10 @@ from functools import lru_cache
 from typing import Any, Final
 
 from ledger.actions.registry import spec
-from ledger.errors import LedgerError
+from ledger.errors import FormatError, LedgerError
 from ledger.leaf import Leaf, is_salted
 from ledger.roles import SIGHTS, sees_scope, sees_stream
-from ledger.sealing import check_disclosure
+from ledger.sealing import check_disclosure, digest
 from ledger.statement import Statement
 from ledger.verify.bundle import Bundle
 from ledger.verify.findings import finding
@@ -43,6 +43,7 @@ class CompletenessJudge:
         self.opened = 0
         self._scope = scope
         self._role = role
+        self._bundle = bundle
         self._tags = tags
         self._tag_of = {stream: tag for tag, stream in tags.items()}
         self._report = report
@@ -55,7 +56,6 @@ class CompletenessJudge:
         self._cut: set[str] = set()
         self._hidden: dict[str, str] = {}
         self._unopened: dict[str, int] = {}
-        self._shown = KeyTable(43)
         self._remarks: dict[Place, tuple[tuple[str, str], ...]] = {}
 
     def judge(self, parsed: ParsedEntry, authorised_scopes: Mapping[str, str]) -> dict[str, Any]:
@@ -109,14 +109,12 @@ class CompletenessJudge:
             # Of a participant who was transferred, a site's bundle holds a part, and so no salt.
             if tag not in self._cut:
                 self._find("SALT_MISSING", f"the salt of {stream} is not given", index)
-        missing = [index for digest, index in self._unopened.items() if digest not in erased]
+        missing = [index for each, index in self._unopened.items() if each not in erased]
         if missing:
             detail = f"{len(missing)} sealed values that the role {self._role} sees are not opened"
             self._find("OPENING_MISSING", detail, missing[0])
-        for digest in sorted(erased):
-            shown = self._shown.get(digest.encode("ascii"))
-            if shown is not None:
-                self._find("ERASED_SHOWN", "a value is opened that was erased on approval", shown)
+        if erased:
+            self._judge_erased(erased)
         if not self._inside:
             self._report(finding("SCOPE_EMPTY", f"nothing in the log is of {self._scope}"))
         for tag in sorted(self._unused, key=lambda tag: self._tags[tag]):
@@ -125,6 +123,17 @@ class CompletenessJudge:
                     "SALT", f"no leaf has the tag of {self._tags[tag]} under this salt", file="streams.json"
                 )
             )
+
+    def _judge_erased(self, erased: frozenset[str]) -> None:
+        """Find openings of what was erased on approval; the lines themselves were judged before."""
+        for line in disclosure_lines(self._bundle, lambda _: None):
+            for disclosure in line["open"].values():
+                try:
+                    shown = digest(disclosure)
+                except FormatError:
+                    continue
+                if shown in erased:
+                    self._find("ERASED_SHOWN", "a value is opened that was erased on approval", line["index"])
 
     def _find(self, code: str, detail: str, index: int) -> None:
         self._report(finding(code, detail, index=index))
@@ -218,25 +227,24 @@ class CompletenessJudge:
         if line is None and not sealed:
             return {}
         opened: Mapping[str, str] = line["open"] if line else {}
-        for path, digest in sealed.items():
+        for path, expected in sealed.items():
             self.sealed += 1
             if path not in opened and (scope := scopes.get(path)) and sees_scope(self._role, scope):
-                self._unopened[digest] = index
-            if not self._digests.add(digest.encode("ascii"), index):
+                self._unopened[expected] = index
+            if not self._digests.add(expected.encode("ascii"), index):
                 self._find("DIGEST_REUSED", f"the digest at {path} occurs twice", index)
         values: dict[str, Any] = {}
         for path, disclosure in opened.items():
-            digest = sealed.get(path, "")
-            if not digest:
+            expected = sealed.get(path, "")
+            if not expected:
                 self._find("DISCLOSURE", "an opening of a path that is not sealed", index)
                 continue
             try:
-                values[path] = check_disclosure(disclosure, statement_id=id_, path=path, expected=digest)
+                values[path] = check_disclosure(disclosure, statement_id=id_, path=path, expected=expected)
             except LedgerError as error:
                 self._find("DISCLOSURE", f"{error.message} at {path}", index)
                 continue
             self.opened += 1
-            self._shown.add(digest.encode("ascii"), index)
             scope = scopes.get(path)
             if scope is not None and not sees_scope(self._role, scope) and not self._unblinded_one(scope):
                 self._find("SHOWN_BLINDED", f"the role {self._role} does not see {scope} values", index)

@@ -72,13 +72,13 @@ class IntegrityJudge:
         self._earlier = earlier
         self.authority: Authority = INITIAL
         self.chain = Chain()
-        self.events = KeyTable(32)
+        self.events = KeyTable(32, roots.size)
         self.grades: dict[str, int] = {}
         self.signed: dict[str, array[int]] = defaultdict(lambda: array("I"))
         self._origin = origin
         self._roots = roots
         self._report = report
-        self._ids = KeyTable(16)
+        self._ids = KeyTable(16, roots.size)
         self._clean = True
         self._restricted: set[str] = set()
         self._allowed: set[tuple[object, ...]] = set()
@@ -135,7 +135,7 @@ class IntegrityJudge:
         seen = chain.seen.get(key, 0)
         if not (1 <= size <= index and seen <= size) or self._roots.at(size) != root:
             return False
-        if names and any(self._index_of(named) is None for _, named in names):
+        if names and not all(self._is_known(named) for _, named in names):
             return False
         event_, id_key = bytes.fromhex(event), bytes.fromhex(id_.replace("-", ""))
         of_event, of_id = self.events.place(event_), self._ids.place(id_key)
@@ -190,12 +190,11 @@ class IntegrityJudge:
 
     def _references(self, entry: Entry, examined: Examined) -> None:
         for name, event in examined.names:
-            if self._index_of(event) is None:
+            if not self._is_known(event):
                 self._bad("REFERENCE", f"/data/{name} does not name an earlier statement", entry.index)
 
-    def _index_of(self, event: str) -> int | None:
-        index = self.events.get(bytes.fromhex(event))
-        return self._earlier.index_of(event) if index is None else index
+    def _is_known(self, event: str) -> bool:
+        return bytes.fromhex(event) in self.events or self._earlier.index_of(event) is not None
 
     def _withheld_keys(self, index: int, leaf: Leaf) -> None:
         """Check what a leaf alone tells of its signers: what enrols a key is always shown."""

@@ -50,6 +50,12 @@ class Lines:
         line, self._next = self._next, self._read()
         return line
 
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        """Yield the lines that were not taken."""
+        while self._next is not None:
+            line, self._next = self._next, self._read()
+            yield line
+
     def finish(self, size: int) -> None:
         """Report a line that lies past the log, and read on to the end of the file."""
         while self._next is not None:

@@ -1,8 +1,8 @@
 """What grows with the log, kept so that a long log fits in little memory: records on disk, places in memory.
 
 A `Spool` holds bytes one after the other, the first mebibyte in memory and the rest in a file without a name,
-which ends with the process. A `KeyTable` maps fixed-width hashes to log indexes: Python's own dict of 32-byte
-keys takes about 150 bytes an entry, this 12 to 24 in memory, key and index lie in a spool.
+which ends with the process. A `KeyTable` maps fixed-width hashes to log indexes: key and index lie in a
+spool; where each lies there is told by slots of 8 bytes, in memory for some 350,000 keys, else in a file too.
 
 Open addressing, linear probing, at most two thirds full. A slot has the record's place and 32 bits of the
 key's hash, so that hardly any record is read but the one that is asked for. The hash is keyed anew in every
@@ -11,8 +11,10 @@ process: nobody can choose keys that fall together.
 
 from __future__ import annotations
 
+import sys
 import weakref
 from array import array
+from collections.abc import Iterator
 from typing import IO, Final
 
 _FREE: Final = 0
@@ -20,6 +22,9 @@ _HASH: Final = 0xFFFF_FFFF
 _INDEX_BYTES: Final = 8
 IN_MEMORY_BYTES: Final = 1 << 20
 WRITTEN_BYTES: Final = 1 << 16
+SLOTS_IN_MEMORY: Final = 1 << 19
+_SLOT_BYTES: Final = 8
+_NEXT_SLOTS: Final = 8
 
 
 class Spool:
@@ -50,15 +55,12 @@ class Spool:
 
     def _write(self) -> None:
         if self._file is None:
-            import tempfile  # few logs are so long, and none should wait for this to be imported
-
-            try:
-                self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115  it ends with this object
-                weakref.finalize(self, self._file.close)
-                self._limit = WRITTEN_BYTES
-            except OSError:  # nowhere to write to: memory is all there is
+            self._file = nameless()
+            if self._file is None:  # nowhere to write to: memory is all there is
                 self._limit *= 2
                 return
+            weakref.finalize(self, self._file.close)
+            self._limit = WRITTEN_BYTES
         self._file.seek(self._written)
         view = memoryview(self._tail)
         while view:
@@ -71,20 +73,26 @@ class Spool:
 class KeyTable:
     """Map keys of one width to the number given with them; a key is added once."""
 
-    def __init__(self, width: int) -> None:
-        """Make an empty table for keys of `width` bytes (at least 8)."""
+    def __init__(self, width: int, most: int = 0) -> None:
+        """Make an empty table for keys of `width` bytes (at least 8), of which `most` are expected."""
         self._width = width
         self._size = width + _INDEX_BYTES
+        self._most = most
         self._count = 0
         self._records = Spool()
         self._slots = array("Q", [_FREE]) * 64
+        self._mask = 63
+        self._file: IO[bytes] | None = None
 
     def __len__(self) -> int:
         return self._count
 
+    def __contains__(self, key: bytes) -> bool:
+        return self._find(key)[1] != _FREE
+
     def get(self, key: bytes) -> int | None:
         """Return the number that a key was added with, or None."""
-        place = self._slots[self._find(key)] >> 32
+        place = self._find(key)[1] >> 32
         if place == _FREE:
             return None
         return int.from_bytes(self._records.read(place * self._size - _INDEX_BYTES, _INDEX_BYTES), "big")
@@ -99,42 +107,111 @@ class KeyTable:
 
     def place(self, key: bytes) -> int | None:
         """Return where a key belongs, None when it is there already; good until the next key is put."""
-        slot = self._find(key)
-        return slot if self._slots[slot] == _FREE else None
+        slot, kept = self._find(key)
+        return slot if kept == _FREE else None
 
     def put(self, slot: int, key: bytes, value: int) -> None:
         """Put a key where `place` says that it belongs."""
-        slots = self._slots
         self._records.append(key + value.to_bytes(_INDEX_BYTES, "big"))
         self._count += 1
-        slots[slot] = self._count << 32 | hash(key) & _HASH
-        if 3 * self._count > 2 * len(slots):
+        self._set(slot, self._count << 32 | hash(key) & _HASH)
+        if 3 * self._count > 2 * self._mask:
             self._grow()
 
-    def _find(self, key: bytes) -> int:
-        """Return the slot that holds the key, or the free one where it belongs."""
+    def _find(self, key: bytes) -> tuple[int, int]:
+        """Return the slot that holds the key and what it holds, or the free one where the key belongs."""
         if len(key) != self._width:
             raise ValueError(f"expected a key of {self._width} bytes, got {len(key)}")
-        slots = self._slots
-        mask, wanted = len(slots) - 1, hash(key) & _HASH
+        wanted = hash(key) & _HASH
+        if self._file is not None:
+            return self._find_in(self._file, key, wanted)
+        slots, mask = self._slots, self._mask
         slot = wanted & mask
         while (kept := slots[slot]) != _FREE:
             if kept & _HASH == wanted and self._key(kept >> 32) == key:
                 break
             slot = (slot + 1) & mask
-        return slot
+        return slot, kept
+
+    def _find_in(self, file: IO[bytes], key: bytes | None, wanted: int) -> tuple[int, int]:
+        """Find in a file; without a key, the free slot where one of that hash belongs."""
+        slot = wanted & self._mask
+        while True:
+            file.seek(slot * _SLOT_BYTES)
+            for kept in array("Q", file.read(min(_NEXT_SLOTS, self._mask + 1 - slot) * _SLOT_BYTES)):
+                if kept == _FREE or (
+                    key is not None and kept & _HASH == wanted and self._key(kept >> 32) == key
+                ):
+                    return slot, kept
+                slot += 1
+            slot &= self._mask
+
+    def _set(self, slot: int, kept: int) -> None:
+        if self._file is None:
+            self._slots[slot] = kept
+        else:
+            self._file.seek(slot * _SLOT_BYTES)
+            self._file.write(kept.to_bytes(_SLOT_BYTES, sys.byteorder))
 
     def _key(self, place: int) -> bytes:
         return self._records.read((place - 1) * self._size, self._width)
 
     def _grow(self) -> None:
-        """Make room for twice as many."""
-        known, size = self._slots, 2 * len(self._slots)
-        slots, mask = array("Q", [_FREE]) * size, size - 1
-        for kept in known:
-            if kept != _FREE:
-                slot = kept & _HASH & mask
-                while slots[slot] != _FREE:
-                    slot = (slot + 1) & mask
-                slots[slot] = kept
-        self._slots = slots
+        """Make room for twice as many; in a file for all that are expected, so that it is done once."""
+        kept, before, room = self._all(), self._file, 2 * (self._mask + 1)
+        file = nameless() if room > SLOTS_IN_MEMORY else None
+        if file is None:
+            self._slots, self._file = _in_memory(kept, room), None
+            self._mask = room - 1
+        else:
+            self._to_file(file, kept, room)
+        if before is not None:
+            before.close()
+
+    def _to_file(self, file: IO[bytes], kept: Iterator[int], room: int) -> None:
+        """Lay the slots down in a file."""
+        weakref.finalize(self, file.close)
+        while 2 * room <= 3 * self._most:
+            room *= 2
+        file.truncate(room * _SLOT_BYTES)
+        self._file, self._mask = file, room - 1
+        for each in kept:
+            self._set(self._find_in(file, None, each & _HASH)[0], each)
+        self._slots = array("Q")
+
+    def _all(self) -> Iterator[int]:
+        """Return what the slots hold, one after the other."""
+        slots = self._slots if self._file is None else _read_all(self._file)
+        return (kept for kept in slots if kept != _FREE)
+
+
+def nameless() -> IO[bytes] | None:
+    """Make a file without a name, which ends with the process; None where there is no place for one."""
+    import tempfile  # few logs are so long, and none should wait for this to be imported
+
+    try:
+        return tempfile.TemporaryFile(buffering=0)
+    except OSError:
+        return None
+
+
+def _in_memory(kept: Iterator[int], room: int) -> array[int]:
+    """Lay slots down in so much room in memory."""
+    slots, mask = array("Q", [_FREE]) * room, room - 1
+    for each in kept:
+        slot = each & _HASH & mask
+        while slots[slot] != _FREE:
+            slot = (slot + 1) & mask
+        slots[slot] = each
+    return slots
+
+
+def _read_all(file: IO[bytes]) -> Iterator[int]:
+    at = 0
+    while True:
+        file.seek(at)
+        some = file.read(WRITTEN_BYTES)
+        if not some:
+            return
+        at += len(some)
+        yield from array("Q", some)

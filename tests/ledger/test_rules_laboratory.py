@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tests.given_safety import result, sample
-from tests.scenario import SOURCE, STUDY, VITALS, breaks, given_consented, keeps
+from tests.scenario import SOURCE, STUDY, VITALS, Told, breaks, given_consented, keeps
 
 ECG: dict[str, Any] = {"measurements": [], "interpretation": "normal"}
 FORM = {"form": "FALLS", "version": "1", "fields": [{"field": "fell", "value": "no"}]}
@@ -101,3 +101,42 @@ def test_a_review_is_of_a_result() -> None:
     visit = story.given("visit.started", {"visit": "screening", "mode": "in_person"})
     review = {"statement": visit.event, "significance": "significant", "code": "none"}
     assert story.when("result.reviewed", review, by="sub").codes == ("RESULT_UNKNOWN",)
+
+
+def reviewed(told: Told) -> dict[str, Any]:
+    """Say that a physician judged what was told."""
+    return {"statement": told.event, "significance": "not_significant", "code": "none"}
+
+
+def test_a_review_stands_when_its_participant_is_folded_again() -> None:
+    """A correction reads the stream anew; its reviews still name results, of several the right one."""
+    story = given_consented()
+    vitals = [story.given("vital_signs.recorded", VITALS) for _ in range(3)]
+    for each in reversed(vitals):
+        story.given("result.reviewed", reviewed(each), by="sub")
+    path = "/data/measurements/0/quantity/value"
+    change = {"statement": vitals[1].event, "path": path, "old": "72", "new": "27"}
+    story.given("correction.made", change, reason="entry_error")
+    assert not [breach for breach in story.conduct.breaches() if breach.rule == "RESULT_UNKNOWN"]
+
+
+def test_a_result_that_is_voided_is_no_result_any_more() -> None:
+    """Who reviews it afterwards is flagged."""
+    story = given_consented()
+    vitals, kept = story.given("vital_signs.recorded", VITALS), story.given("vital_signs.recorded", VITALS)
+    void = {"statement": vitals.event, "code": "duplicate"}
+    voided = story.given("record.voided", void, reason="entry_error")
+    story.given("record.cosigned", {"as": "supervisor", "statement": voided.event}, by="ines")
+    assert story.when("result.reviewed", reviewed(vitals), by="sub").codes == ("RESULT_UNKNOWN",)
+    story.given("result.reviewed", reviewed(kept), by="sub")
+
+
+def test_a_result_of_another_participant_is_none_of_this_one() -> None:
+    """Though it stands in the log before."""
+    story = given_consented(participant="SA-01-002")
+    stream = "participant/SA-01-002"
+    told = story.given("vital_signs.recorded", VITALS, stream=stream)
+    given_consented(story)
+    story.given("vital_signs.recorded", VITALS)
+    assert story.when("result.reviewed", reviewed(told), by="sub").codes == ("RESULT_UNKNOWN",)
+    assert story.when("result.reviewed", reviewed(told), by="sub", stream=stream).codes == ()

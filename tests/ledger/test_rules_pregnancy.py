@@ -117,7 +117,7 @@ def test_a_protocol_that_names_no_test_asks_for_none() -> None:
     entry = story.entry("infusion.started", start(), by="nurse")
     record = record_of(entry, story.conduct.study.zone("SA-01"))
     assert record is not None
-    case = case_of(record, story.participant, story.conduct.study)
+    case = case_of(record, story.participant, story.conduct.study, {}.get)
     assert "PREGNANCY_TEST" in judge(case)
     assert case.protocol is not None
     assert case.definition is not None

@@ -11,12 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger.canonical import encode
 from ledger.errors import FormatError
 from ledger.sealing import (
     Disclosure,
     check_disclosure,
-    check_sealed_member,
     digest,
     is_digest,
     make_disclosure,
@@ -199,45 +197,3 @@ def test_text_that_is_no_digest_is_told(text: str) -> None:
     """A digest is 43 characters of base64url whose last two bits are zero."""
     assert is_digest("A" * 43)
     assert not is_digest(text)
-
-
-STATEMENT: dict[str, Any] = {
-    "data": {"list": "main", "items": [{"code": "a"}], "text": "x"},
-    "reason": {"code": "error"},
-}
-
-
-@pytest.mark.parametrize("path", ["/data/arm", "/data/items/0/arm", "/reason/text"])
-def test_sealed_member_is_absent_and_its_parent_present(path: str) -> None:
-    """A pointer to a member that an object of the plain statement could have names a sealed member."""
-    assert encode({"sealed": {path: "x"}})
-    check_sealed_member(STATEMENT, path)
-
-
-@pytest.mark.parametrize(
-    "path",
-    [
-        "/data/list",
-        "/data/items/0/code",
-        "/data/items/1/arm",
-        "/data/items/arm",
-        "/data/items/99999/arm",
-        "/data/text/arm",
-        "/data/other/arm",
-        "/data/list/0/arm",
-        "/actor/arm",
-        "/data",
-        "",
-    ],
-)
-def test_sealed_member_that_is_present_or_has_no_parent_is_refused(path: str) -> None:
-    """A member that is shown as well, or that hangs in the air, is no sealed member."""
-    with pytest.raises(FormatError) as refused:
-        check_sealed_member(STATEMENT, path)
-    assert refused.value.code == "DISCLOSURE"
-
-
-def test_statement_without_reason_has_no_reason_to_seal() -> None:
-    """`/reason/text` is sealed only where a reason is given."""
-    with pytest.raises(FormatError, match="parent"):
-        check_sealed_member({"data": {}}, "/reason/text")

@@ -159,6 +159,15 @@ def test_where_no_bundle_is_the_path_is_told(tmp_path: Path) -> None:
         open_bundle(tmp_path / "mistyped")
 
 
+def test_a_ledgers_directory_is_told_from_a_damaged_bundle(tmp_path: Path) -> None:
+    """Who takes the one for the other learns what to do; a bundle cannot be made to look so."""
+    (tmp_path / "ledger.toml").touch()
+    with pytest.raises(FormatError, match="trial-ledger export"):
+        open_bundle(tmp_path)
+    (tmp_path / "checkpoint").touch()
+    assert open_bundle(tmp_path).size("checkpoint") == 0
+
+
 def test_an_empty_zip_is_an_empty_bundle(tmp_path: Path) -> None:
     """Its end record alone is of the one form."""
     with closing(zipped(tmp_path, [])) as bundle:

@@ -364,6 +364,19 @@ def test_what_was_erased_is_not_opened() -> None:
     assert run.told == [("ERASED_SHOWN", 1)]
 
 
+def test_what_opens_nothing_hides_no_erased_value() -> None:
+    """Beside an opening that is no base64url, and one of a path that is not sealed, the value is found."""
+    opened = [
+        {"index": 0, "open": {"/data/name": "*"}},
+        {"index": 1, "open": {"/data/arm": NAME, "/data/name": NAME}},
+        {"index": 2, "open": {"/data/arm": ARM}},
+    ]
+    entries = (sealed(0, name=ARM), sealed(1, name=NAME), sealed(2, arm=disclosure("arm", "B")))
+    run = Run(*entries, opened=opened, erased=frozenset({digest(NAME)}))
+    erased = [("ERASED_SHOWN", 1), ("ERASED_SHOWN", 1)]
+    assert run.told == [("DISCLOSURE", 0), ("DISCLOSURE", 1), ("DISCLOSURE", 2), *erased]
+
+
 def test_the_scopes_of_a_type() -> None:
     """Each sealed path has the scope of its type; an unknown type has none, and a target's is left open."""
     paths = {"/data/amounts": "x", "/reason/text": "x", "/data/other": "x"}

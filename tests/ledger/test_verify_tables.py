@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 import io
 import tempfile
-from typing import Any
+import tracemalloc
+from typing import IO, Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ledger.verify import tables
 from ledger.verify.tables import IN_MEMORY_BYTES, KeyTable, Spool
 
 
@@ -26,6 +28,71 @@ def test_it_is_a_dict_that_takes_each_key_once(numbers: list[int]) -> None:
     for number in range(402):
         key = hashlib.sha256(number.to_bytes(4, "big")).digest()
         assert table.get(key) == model.get(key)
+
+
+@pytest.mark.parametrize("most", [0, 500])
+@given(numbers=st.lists(st.integers(0, 400), max_size=600))
+def test_what_lies_in_files_is_found_as_in_memory(most: int, numbers: list[int]) -> None:
+    """A table of which little is held in memory takes and gives what one does that is held whole."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tables, "SLOTS_IN_MEMORY", 128)
+        small = KeyTable(32, most)
+        whole = KeyTable(32)
+        for value, number in enumerate(numbers):
+            key = hashlib.sha256(number.to_bytes(4, "big")).digest()
+            assert small.add(key, value) == whole.add(key, value)
+        for number in range(402):
+            key = hashlib.sha256(number.to_bytes(4, "big")).digest()
+            assert small.get(key) == whole.get(key)
+
+
+def test_slots_of_a_file_go_round_at_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keys that all belong at the last slot are found where they went: at the first ones."""
+    monkeypatch.setattr(tables, "SLOTS_IN_MEMORY", 64)
+    monkeypatch.setattr(tables, "hash", lambda key: -1, raising=False)
+    table, model = KeyTable(16), {bytes([number] * 16): number for number in range(100)}
+    for key, value in model.items():
+        assert table.add(key, value)
+    assert [table.get(key) for key in model] == list(model.values())
+    assert not any(table.add(key, 0) for key in model)
+    assert table.get(bytes([100] * 16)) is None
+
+
+def test_a_long_table_holds_no_slots_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What grows in memory stops growing; and is made once where the number is expected."""
+    made: list[IO[bytes]] = []
+    nameless = tables.nameless
+
+    def counted() -> IO[bytes] | None:
+        file = nameless()
+        assert file is not None
+        made.append(file)
+        return file
+
+    monkeypatch.setattr(tables, "nameless", counted)
+    monkeypatch.setattr(tables, "SLOTS_IN_MEMORY", 128)
+    held = []
+    for most in (0, 3000):
+        made.clear()
+        tracemalloc.start()
+        table = KeyTable(8, most)
+        for number in range(3000):
+            table.add(number.to_bytes(8, "big"), number)
+        taken, _ = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        held.append((len(made), taken < 8 * 3000 + 3000 * 16))
+    assert held == [(6, True), (1, True)]
+
+
+def test_where_there_is_no_file_a_long_table_stays_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also one that was in a file before."""
+    monkeypatch.setattr(tables, "SLOTS_IN_MEMORY", 128)
+    table = KeyTable(8)
+    for number in range(1000):
+        if number == 200:
+            monkeypatch.setattr(tables, "nameless", lambda: None)
+        assert table.add(number.to_bytes(8, "big"), number)
+    assert [table.get(number.to_bytes(8, "big")) for number in range(1001)] == [*range(1000), None]
 
 
 def test_keys_are_of_one_width() -> None:
