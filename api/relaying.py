@@ -1,24 +1,29 @@
 """A ledger's directory as a source for a relay: the frames of the stream as one reader sees them.
 
 The log is followed in its store, without keys and without a server; a source of another store's URL works the
-same. What the reader may not see is its leaf alone, as on the stream.
+same. What the reader may not see is its leaf alone, as on the stream. A person who is named has the role in
+the log, on these sites, or nothing is relayed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Final
 
 from api.frames import Frame, checkpoint_event, control, frame
 from api.operations import BASE
 from api.routes.stream import Filter, renderer
+from ledger.authority import INITIAL, TYPES, Authority, evolve
 from ledger.checkpoint import parse_body
 from ledger.directory import CHECKPOINTS, open_store, read_config
-from ledger.errors import FormatError
+from ledger.errors import FormatError, RefusedError
+from ledger.exports import has_named
+from ledger.fold import load_entry
 from ledger.note import parse_note
 from ledger.places import open_checkpoints
-from ledger.relay.sources import Batch, Entries
+from ledger.relay.sources import Batch
 from ledger.store.checkpoints import CheckpointStore
 from ledger.store.port import Store
 from ledger.subscriber.sse import SseReader
@@ -27,6 +32,7 @@ from projections.authorization import STAFF
 from projections.reader import Reader
 
 PAGE: Final = 500
+FOLDED: Final = 10_000
 WAIT_S: Final = 1.0
 
 _EVERYTHING: Final = Filter(types=frozenset(), participant=None)
@@ -37,7 +43,7 @@ class Directory:
 
     def __init__(self, directory: Path, reader: Reader) -> None:
         self._directory = directory
-        self._reader = reader
+        self.reader: Final = reader
         self._study = read_config(directory).study
 
     @property
@@ -57,7 +63,7 @@ class Directory:
             store.close()
 
     def _follow(self, store: Store, checkpoints: CheckpointStore, cursor: int) -> Iterator[Batch]:
-        show = renderer(self._reader, _EVERYTHING, store)
+        show = renderer(self.reader, _EVERYTHING, store)
         reader = SseReader()
         told, caught_up = -1, False
         while True:
@@ -79,14 +85,51 @@ class Directory:
         return [frame(entry, source) for entry in store.entries(start, stop)] if stop > start else []
 
 
-def from_directory(directory: Path, role: str, person: str, sites: tuple[str, ...]) -> Entries:
+def from_directory(directory: Path, role: str, person: str, sites: tuple[str, ...] = ()) -> Directory:
     """Return what a reader of a role sees of a directory's log.
+
+    Args:
+        sites: `*` among them, or none of them, for all; with a person none means those of the person's role.
 
     Raises:
         FormatError: `ROLE_UNKNOWN` for one that follows no stream; an inspector reads a frozen checkpoint.
+        RefusedError: `PERSON_UNKNOWN`, `ACCOUNT_INACTIVE`, `ROLE_NOT_HELD`, `SITE_NOT_HELD`, `UNKNOWN_SITE`.
         StoreError: `LEDGER_MISSING`.
     """
     if role not in STAFF or role == INSPECTOR:
         raise FormatError("ROLE_UNKNOWN", "expected a role that reads the stream", field="--role")
-    everywhere = None if "*" in sites else frozenset(sites)
+    with closing(open_store(directory)) as store:
+        for site in sites:
+            if site != "*" and not has_named(store, "site", site):
+                raise RefusedError("UNKNOWN_SITE", f"the log has no site {site}", field="--sites")
+        if person:
+            sites = _held(_authority(store), person, role, sites)
+    everywhere = None if "*" in sites or not sites else frozenset(sites)
     return Directory(directory, Reader(role=role, person=person or None, sites=everywhere))
+
+
+def _authority(store: Store) -> Authority:
+    """Fold who may do what as of the head."""
+    authority, size = INITIAL, store.head().size
+    for start in range(0, size, FOLDED):
+        for entry in store.entries(start, min(start + FOLDED, size), TYPES):
+            authority = evolve(authority, load_entry(entry))
+    return authority
+
+
+def _held(authority: Authority, name: str, role: str, sites: tuple[str, ...]) -> tuple[str, ...]:
+    """Require a person to have a role on sites; return these, or those of the role where none is named."""
+    person = authority.person(name)
+    if person is None:
+        raise RefusedError("PERSON_UNKNOWN", "the log does not know this person", field="--person")
+    if not person.active:
+        raise RefusedError("ACCOUNT_INACTIVE", "expected an active account", field="--person")
+    if not authority.holds(name, role, None):
+        held = ", ".join(sorted(person.roles)) or "none at present"
+        raise RefusedError("ROLE_NOT_HELD", f"expected a role that this person has: {held}", field="--role")
+    grant = person.roles.get(role)
+    granted = ("*",) if grant is None else grant.sites  # a root's role has no sites
+    if "*" not in granted and not set(sites) <= set(granted):
+        message = f"the person has this role on {', '.join(granted)} alone"
+        raise RefusedError("SITE_NOT_HELD", message, field="--sites")
+    return sites or granted

@@ -14,6 +14,7 @@ from starlette.responses import Response
 from api.answers import answer
 from api.body import JSON, check_content_type, read_body, require_members
 from api.call import Call
+from api.columns import PARKED, WEBHOOKS
 from api.operations import Operation, path
 from api.problems import ProblemError
 from api.tables import csv_text
@@ -39,7 +40,7 @@ def listed(call: Call) -> Response:
     proposed = {} if book is None else dict(book.proposals())
     names = sorted({*standings, *proposed})
     value = [_shown(webhooks, book, name, standings.get(name, Standing())) for name in names]
-    return answer(call, value, call.study.ledger.store.head(), csv=csv_text(value))
+    return answer(call, value, call.study.ledger.store.head(), csv=csv_text(WEBHOOKS, value))
 
 
 def parked(call: Call) -> Response:
@@ -51,7 +52,7 @@ def parked(call: Call) -> Response:
     value: dict[str, Any] = {"endpoint": name, "parked": rows}
     if kept:
         value["action"] = action(replay(name, *ranges([each.index for each in kept])), REFERENCE)
-    return answer(call, value, call.study.ledger.store.head(), csv=csv_text(rows))
+    return answer(call, value, call.study.ledger.store.head(), csv=csv_text(PARKED, rows))
 
 
 async def propose(call: Call) -> Response:

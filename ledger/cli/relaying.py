@@ -33,6 +33,7 @@ from ledger.policy import MAX_POLICY_BYTES, parse_policy
 from ledger.subscriber import Source, Wanted
 
 if TYPE_CHECKING:
+    from ledger.relay.jetstream import Address
     from ledger.relay.sources import Entries
 
 PREFIX: Final = "trial"
@@ -64,23 +65,29 @@ def register(app: typer.Typer, from_directory: FromDirectory) -> None:
         token_file: Annotated[Path | None, typer.Option(help="URL: a file with the bearer token.")] = None,
         role: Annotated[str | None, typer.Option(help="DIR: the role that consumers read as.")] = None,
         person: Annotated[str, typer.Option(help="DIR: the person, for what a role sees of its own.")] = "",
-        sites: Annotated[str, typer.Option(help="DIR: sites, separated by commas, or *.")] = "*",
+        sites: Annotated[
+            str, typer.Option(help="DIR: sites, separated by commas, or *; else the person's, or all.")
+        ] = "",
         create: Annotated[bool, typer.Option("--create", help="Make the streams where missing.")] = False,
         once: Annotated[bool, typer.Option("--once", help="End when all there is was relayed.")] = False,
         as_json: AsJson = False,
     ) -> None:
         """Relay every entry once and in order, for as long as the command runs."""
         if "://" in source:
+            if role is not None or person or sites:
+                raise typer.BadParameter("a URL is read as who its token is for", param_hint="--role")
             entries = _served(source, token_file)
         elif role is None:
             raise typer.BadParameter("expected the role that consumers read as", param_hint="--role")
+        elif token_file is not None:
+            raise typer.BadParameter("a directory is read without a token", param_hint="--token-file")
         else:
-            entries = from_directory(Path(source), role, person, tuple(sites.split(",")))
+            named = tuple(site.strip() for site in sites.split(",") if site.strip())
+            entries = from_directory(Path(source), role, person, named)
         _installed()
-        from ledger.relay.jetstream import Address
         from ledger.relay.relaying import Relay, Wish
 
-        address = Address(server=server, stream=stream, prefix=prefix, credentials=credentials)
+        address = _address(server, stream, prefix, credentials)
         wish = Wish(entries=entries, address=address, create=create, once=once)
         _run(Relay(wish, _teller(as_json)).run())
 
@@ -98,10 +105,10 @@ def check(
     """Read what JetStream holds, and verify that each entry is there once, in order, and holds."""
     _installed()
     from ledger.relay.consuming import consume
-    from ledger.relay.jetstream import Address, AwayError
+    from ledger.relay.jetstream import AwayError
 
     trusted = None if policy is None else parse_policy(read_bounded(policy, MAX_POLICY_BYTES, "POLICY"))
-    address = Address(server=server, stream=stream, prefix=PREFIX, credentials=credentials)
+    address = _address(server, stream, PREFIX, credentials)
     try:
         found = asyncio.run(consume(address, trusted))
     except AwayError as error:
@@ -120,6 +127,17 @@ def _installed() -> None:
         import nats  # noqa: F401  asked for here, so that the other commands need not have it
     except ImportError as error:
         raise StoreError("EXTRA_MISSING", "expected the extra nats to be installed") from error
+
+
+def _address(server: str, stream: str, prefix: str, credentials: Path | None) -> Address:
+    from ledger.relay.jetstream import Address, check_address
+
+    address = Address(server=server, stream=stream, prefix=prefix, credentials=credentials)
+    try:
+        check_address(address)
+    except FormatError as error:
+        raise typer.BadParameter(error.message, param_hint=error.field or "--prefix") from error
+    return address
 
 
 def _served(url: str, token_file: Path | None) -> Entries:

@@ -14,11 +14,15 @@ Needs the extra `nats`; `ledger.cli.relaying` says so where it is missing.
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
+from urllib.parse import urlsplit
 
 import nats
 import orjson
@@ -39,6 +43,7 @@ WINDOW: Final = 256
 """So many messages are on their way at once; the guard keeps their order."""
 
 WRONG_SEQUENCE: Final = 10_071
+_NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,200}")
 MAPPING: Final = "sequence = index + 1"
 _METADATA: Final = "trial-ledger-mapping"
 
@@ -59,6 +64,35 @@ class Address:
     stream: str
     prefix: str
     credentials: Path | None = None
+
+
+def check_address(address: Address) -> None:
+    """Check the form of an address before anything is asked of it: what is out of form never answers.
+
+    Raises:
+        FormatError: `SERVER`, `SUBJECT`.
+        StoreError: `CREDENTIALS` for a file that cannot be read, `EXTRA_MISSING` without what signs with it.
+    """
+    _check_server(address.server)
+    if _NAME.fullmatch(address.stream) is None:
+        raise FormatError("SUBJECT", "expected a name of letters, digits, _ and -", field="--stream")
+    subjects(address.prefix, "study")
+    if address.credentials is None:
+        return
+    if not address.credentials.is_file() or not os.access(address.credentials, os.R_OK):
+        raise StoreError("CREDENTIALS", "expected a NATS credentials file that can be read")
+    if find_spec("nkeys") is None:
+        raise StoreError("EXTRA_MISSING", "expected the package nkeys to be installed, which signs with them")
+
+
+def _check_server(server: str) -> None:
+    try:
+        parts = urlsplit(server)
+        formed = parts.scheme in ("nats", "tls") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        formed = False
+    if not formed:
+        raise FormatError("SERVER", "expected nats://HOST:PORT or tls://HOST:PORT", field="--server")
 
 
 class Target:
@@ -206,9 +240,10 @@ async def connect(address: Address) -> Client:
 
     Raises:
         AwayError: nobody is there.
-        FormatError: `SERVER`.
-        StoreError: `SERVER_REFUSED` for credentials that the server does not take.
+        FormatError: `SERVER`, `SUBJECT`.
+        StoreError: `SERVER_REFUSED` for credentials that the server does not take; as `check_address`.
     """
+    check_address(address)
     options: dict[str, Any] = {}
     if address.credentials is not None:
         options["user_credentials"] = str(address.credentials)

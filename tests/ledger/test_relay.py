@@ -20,6 +20,7 @@ import nats
 import pytest
 
 from api.relaying import from_directory
+from ledger.cli.app import run as run_command
 from ledger.errors import FormatError, LedgerError, ProofError, StoreError
 from ledger.relay.consuming import Consumed, consume
 from ledger.relay.jetstream import Address, AwayError, OutOfStepError, Target
@@ -29,7 +30,7 @@ from ledger.relay.sources import Reading
 from ledger.subscriber.events import FindingError, Verified
 from tests.api.client import STUDY, write_directory
 from tests.ledger.nats_server import NatsServer, nats_server, needs_nats
-from tests.ledger.small_ledger import SmallLedger
+from tests.ledger.small_ledger import SITE, SmallLedger
 
 pytestmark = needs_nats
 
@@ -271,6 +272,68 @@ def test_a_role_that_reads_no_stream_is_refused(small: SmallLedger) -> None:
         with pytest.raises(LedgerError) as refused:
             from_directory(directory(small), role, "", ("*",))
         assert refused.value.code == "ROLE_UNKNOWN"
+
+
+@pytest.mark.parametrize(
+    ("role", "person", "sites", "code"),
+    [
+        ("coordinator", "nobody", (), "PERSON_UNKNOWN"),
+        ("auditor", "bchan", (), "ROLE_NOT_HELD"),
+        ("coordinator", "bchan", ("*",), "SITE_NOT_HELD"),
+        ("coordinator", "bchan", ("SD-99",), "UNKNOWN_SITE"),
+        ("auditor", "", ("SD-99",), "UNKNOWN_SITE"),
+    ],
+)
+def test_a_person_who_does_not_read_so_is_refused(
+    small: SmallLedger, role: str, person: str, sites: tuple[str, ...], code: str
+) -> None:
+    """Before anything is relayed: who is not known, has not the role, or not on that site."""
+    with pytest.raises(LedgerError) as refused:
+        from_directory(directory(small), role, person, sites)
+    assert refused.value.code == code
+
+
+def test_the_command_refuses_before_it_connects(
+    small: SmallLedger, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No JetStream is asked for; a URL is read as its token's reader, so that a person there is wrong."""
+    to = ["--server", "nats://127.0.0.1:1", "--stream", "S", "--person", "nobody"]
+    assert run_command(["relay", "nats", str(directory(small)), "--role", "auditor", *to]) == 1
+    assert "PERSON_UNKNOWN" in capsys.readouterr().err
+    assert run_command(["relay", "nats", "https://ledger.example/v1/studies/s", *to]) == 2
+    assert "its token" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("options", "said", "exit_code"),
+    [
+        (["--server", "http://127.0.0.1:1", "--stream", "S"], "nats://HOST:PORT", 2),
+        (["--server", "127.0.0.1:4222", "--stream", "S"], "nats://HOST:PORT", 2),
+        (["--server", "nats://127.0.0.1:99999", "--stream", "S"], "nats://HOST:PORT", 2),
+        (["--server", "nats://127.0.0.1:1", "--stream", "a.b"], "--stream", 2),
+        (["--server", "nats://127.0.0.1:1", "--stream", "S", "--prefix", "a b"], "--prefix", 2),
+        (["--server", "nats://127.0.0.1:1", "--stream", "S", "--credentials", "none"], "CREDENTIALS", 3),
+    ],
+)
+def test_what_never_answers_is_not_waited_for(
+    small: SmallLedger,
+    capsys: pytest.CaptureFixture[str],
+    options: list[str],
+    said: str,
+    exit_code: int,
+) -> None:
+    """An address, a name or a file out of form is told at once, and not as a server that is away."""
+    asked = ["relay", "nats", str(directory(small)), "--role", "auditor", *options]
+    assert run_command(asked) == exit_code
+    assert said in capsys.readouterr().err
+
+
+def test_a_person_reads_on_the_sites_of_the_role(small: SmallLedger) -> None:
+    """Where no site is named, a consumer sees no more than the person would."""
+    for sites in ((), (SITE,)):
+        entries = from_directory(directory(small), "coordinator", "bchan", sites)
+        assert entries.reader.sites == {SITE}
+    assert from_directory(directory(small), "sponsor_administrator", "admin").reader.sites is None
 
 
 def test_nobody_there_is_told_and_waited_for(small: SmallLedger) -> None:
