@@ -48,7 +48,9 @@ def _answer(call: Call, scope: Scope) -> Response:
     format_: Format = "zip" if call.twin == "zip" else "pdf"
     issued = _issue(call, scope, format_)
     place = f"-{scope.kind}-{scope.id}" if scope.id is not None else ""
-    name = f"{call.study.config.study}{place}-{issued.size}.{format_}"
+    # Of a later epoch its log is named too: the file does not hold what came before.
+    epoch = "" if call.study.continues is None else f"-{call.study.config.origin.rpartition('/')[2]}"
+    name = f"{call.study.config.study}{epoch}{place}-{issued.size}.{format_}"
     headers = {
         **PRIVATE,
         **head_header(call.study.ledger.store.head()),

@@ -2,7 +2,8 @@
 
 Two questions, answered apart. Its bytes are those that a `certified_copy.issued` names, or they are not; and
 of the records in its scope, what was recorded since it was made, and which of that changes what it shows. The
-log may be asked itself, or a later bundle of a role that sees `access/`.
+log may be asked itself, or a later bundle of a role that sees `access/`. A log that goes on from an older one
+knows the copies of that one as well, and what either recorded since; indexes of the older one are below 0.
 """
 
 from __future__ import annotations
@@ -13,11 +14,14 @@ from typing import Any, Final
 
 import orjson
 
+from ledger.continued import continued
 from ledger.errors import RefusedError
 from ledger.leaf import parse_leaf
 from ledger.store.port import Reads, StoredEntry
 from ledger.verify.options import Scope
+from projections.before import own_log
 from projections.book import BREACH, CORRECTION, QUALITY, VOIDING, named
+from projections.joined import Joined
 
 ISSUED: Final = "certified_copy.issued"
 ERASED: Final = "personal_data.erased"
@@ -43,6 +47,7 @@ class Checked:
 
     Attributes:
         index: of the event that issued exactly these bytes; `data` is what it says.
+        log: the older log that issued it; None where this one did.
         size: how many entries the ledger has now, up to which was compared.
         since: every record of the scope after the copy, in order.
     """
@@ -50,6 +55,7 @@ class Checked:
     sha256: str
     index: int
     at: str
+    log: str | None
     data: dict[str, Any]
     size: int
     since: tuple[Since, ...]
@@ -77,26 +83,34 @@ def check_copy(data: bytes, reads: Reads) -> Checked:
         RefusedError: `COPY_UNKNOWN` where no event of this log names the bytes: they are another copy's, were
             changed, or the event is not shown here.
     """
-    sha256 = hashlib.sha256(data).hexdigest()
-    entry, said = _issued(reads, sha256)
+    sha256, joined = hashlib.sha256(data).hexdigest(), Joined(reads)
+    issued = _issued(joined, sha256)
+    if issued is None:
+        apart = continued(reads) is not None and joined.first == 0
+        more = ", and the older one is not at hand that it goes on from" if apart else ""
+        raise RefusedError("COPY_UNKNOWN", f"this ledger issued no copy of exactly these bytes{more}")
+    entry, statement = issued
+    said = statement["data"]
     scope = Scope(kind=said["kind"], id=said.get("id"))
-    size = reads.head().size
-    since = tuple(_since(reads, each, said["size"]) for each in _entries(reads, scope, said["size"], size))
-    return Checked(sha256=sha256, index=entry.index, at=entry.at, data=said, size=size, since=since)
+    size, begin = reads.head().size, joined.begin_of(entry.index)
+    shown = range(begin, begin + said["size"])
+    since = tuple(_since(joined, each, shown) for each in _entries(joined, scope, shown.stop, size))
+    log = own_log(entry.index, statement).get("log")
+    return Checked(sha256=sha256, index=entry.index, at=entry.at, log=log, data=said, size=size, since=since)
 
 
-def _issued(reads: Reads, sha256: str) -> tuple[StoredEntry, dict[str, Any]]:
-    for row in reads.streams():
-        if row.stream.startswith(_ACCESS):
-            for entry in reads.stream_entries(row.stream):
+def _issued(reads: Joined, sha256: str) -> tuple[StoredEntry, dict[str, Any]] | None:
+    for name in sorted(reads.streams()):
+        if name.startswith(_ACCESS):
+            for entry in reads.stream_entries(name):
                 if entry.type == ISSUED:
-                    data: dict[str, Any] = orjson.loads(entry.statement)["data"]
-                    if data["bundle_sha256"] == sha256:
-                        return entry, data
-    raise RefusedError("COPY_UNKNOWN", "no certified copy of exactly these bytes was issued by this ledger")
+                    statement: dict[str, Any] = orjson.loads(entry.statement)
+                    if statement["data"]["bundle_sha256"] == sha256:
+                        return entry, statement
+    return None
 
 
-def _entries(reads: Reads, scope: Scope, start: int, stop: int) -> list[StoredEntry]:
+def _entries(reads: Joined, scope: Scope, start: int, stop: int) -> list[StoredEntry]:
     """Return the entries from an index on that belong to a scope, and erasures of what does."""
     found: list[StoredEntry] = []
     for at in range(start, stop, _PAGE):
@@ -118,14 +132,14 @@ def _holds(scope: Scope, entry: StoredEntry) -> bool:
     return not entry.stream.startswith(_ACCESS)
 
 
-def _target(reads: Reads, entry: StoredEntry) -> StoredEntry | None:
+def _target(reads: Joined, entry: StoredEntry) -> StoredEntry | None:
     """Return the earliest record that an entry names."""
     indexes = [reads.index_of_event(event) for event in named(orjson.loads(entry.statement)["data"])]
     known = [index for index in indexes if index is not None]
     return reads.entry(min(known)) if known else None
 
 
-def _since(reads: Reads, entry: StoredEntry, size: int) -> Since:
+def _since(reads: Joined, entry: StoredEntry, shown: range) -> Since:
     target = _target(reads, entry) if entry.type in CHANGES or entry.type in QUALITY else None
-    about = target.index if target is not None and target.index < size else None
+    about = target.index if target is not None and target.index in shown else None
     return Since(index=entry.index, at=entry.at, type=entry.type, about=about)

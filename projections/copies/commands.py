@@ -13,6 +13,7 @@ import typer
 
 from ledger.cli.terminal import AsJson, Directory, opened, passphrase_for, read_file, say, show
 from ledger.directory import KEK, KEYS, open_store, read_config
+from ledger.epochs import MARKER
 from ledger.errors import FormatError
 from ledger.new_file import new_file
 from ledger.sources import SystemSources
@@ -93,6 +94,7 @@ def copy(
             "size": issued.size,
             "records": issued.records,
             **issued.verdicts,
+            **({} if issued.lacks is None else {"not_whole": issued.lacks}),
         },
         as_json,
     )
@@ -117,6 +119,8 @@ def check(
         store = open_store(directory)
         try:
             with store.snapshot() as reads:
+                if (directory / MARKER).exists():
+                    say("this log has ended: ask the one that goes on from it what was recorded since")
                 checked = check_copy(data, reads)
         finally:
             store.close()
@@ -148,6 +152,7 @@ def _said(checked: Checked) -> dict[str, Any]:
     return {
         "sha256": checked.sha256,
         "issued": f"index {checked.index}, {checked.at}, to {data['who']} as {data['role']}",
+        **({} if checked.log is None else {"log": checked.log}),
         "scope": str(checked.scope),
         "size_then": data["size"],
         "size_now": checked.size,

@@ -1,6 +1,6 @@
 """What the readable copy says, as plain JSON for the page template: nothing but the bundle and its verdicts.
 
-    cover      scope, role, ledger id, tree size and root, counts, verdicts, what is attached
+    cover      scope, role, ledger id, what log it lacks, tree size, root, counts, verdicts, what is attached
     chapters   one for each stream: a participant's timeline, then every record with name, role, meaning, both
                times with their zone, old → new, reason, breaches, signature (21 CFR 11.50, FDA 2024 Q12, Q14)
     keys       the signature manifest: for each key who signed what in which meaning, and when
@@ -15,13 +15,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from ledger.continued import continued
 from ledger.errors import StoreError
 from ledger.lines import encode_base64
 from ledger.statement import parse_statement
 from ledger.verify.findings import Verdict
 from ledger.verify.report import Report
 from projections.audit_trail import MAX_LIMIT, TrailFilter, trail
+from projections.book import QUALITY, named
+from projections.copies.alone import NOT_WHOLE, alone
 from projections.copies.bundled import CopySource
 from projections.copies.wording import marks_of, moment, ranges, record, utc, words
 from projections.moments import UTC_ZONE
@@ -69,7 +70,20 @@ def lines_of(source: CopySource) -> list[Line]:
     expected = len(source.in_scope())
     if len(lines) != expected:
         raise StoreError("COPY_INCOMPLETE", f"expected {expected} records in the copy, got {len(lines)}")
-    return lines
+    return [_naming(source, line) for line in lines]
+
+
+def _naming(source: CopySource, line: Line) -> Line:
+    """Name the record that a line is about by its event where the copy lacks it, as one of an older log."""
+    entry = source.reads.entry(line["index"])
+    if line["about"] is not None or line["type"] not in QUALITY or entry is None:
+        return line
+    about = next(named(parse_statement(entry.statement).data), None)
+    return (
+        line
+        if about is None
+        else line | {"what": f"{line['what']} It is about event {about}, not in this copy."}
+    )
 
 
 def compose(
@@ -101,7 +115,7 @@ def _cover(
         "scope": str(source.scope),
         "role": source.role,
         "origin": source.checkpoint.origin,
-        "continues": _continues(source),
+        "alone": _alone(source),
         "ledger_id": source.ledger_id,
         "size": source.checkpoint.size,
         "root": source.checkpoint.root.hex(),
@@ -129,10 +143,12 @@ def _cover(
     }
 
 
-def _continues(source: CopySource) -> str | None:
+def _alone(source: CopySource) -> dict[str, str] | None:
     """Say what came before, of which a copy of this log holds nothing; None for a study's first log."""
-    older = continued(source.reads)
-    return None if older is None else f"{older}. Its records are not in this copy: it has copies of its own."
+    lacks = alone(source)
+    if lacks is None:
+        return None
+    return {"title": NOT_WHOLE, "text": str(lacks), "older": lacks.older.origin}
 
 
 def _verdict(report: Report, name: str) -> str:
@@ -177,13 +193,16 @@ def _chapter(source: CopySource, stream: str, lines: list[Line], study: Study) -
         "stream": stream,
         "records": [record(line) for line in lines],
         "timeline": [],
-        "zone": UTC_ZONE,
+        "zone": f"time zone {UTC_ZONE}",
         "site": None,
     }
     if kind == "participant":
         book, _ = load_book(source.reads, name)
         chapter["site"] = site_of(book)
-        chapter["zone"] = study.zone(site_of(book)) or UTC_ZONE
+        zone = study.zone(site_of(book))
+        chapter["zone"] = (
+            f"time zone {zone}" if zone else f"times in {UTC_ZONE}: its time zone is not in this copy"
+        )
         shown = timeline(source.reads, name, reader=source.reader()) or []
         chapter["timeline"] = [moment(line) for line in shown if not line["administrative"]]
         marks = {str(line["index"]): marks_of(line) for line in shown}

@@ -29,10 +29,11 @@ from ledger.verify.judge import verify
 from ledger.verify.options import Options, Scope
 from ledger.verify.report import Report
 from ledger.views import View, must_be_noted, note_view
+from projections.copies.alone import alone, listed
 from projections.copies.bundled import CopySource, open_copy
 from projections.copies.document import Attached, Line, compose, lines_of, name_of
 from projections.copies.odm import to_odm
-from projections.copies.package import pack
+from projections.copies.package import pack, readme
 from projections.copies.printing import print_copy
 from projections.copies.signing import DocumentSigner
 from projections.render import to_csv, to_xlsx
@@ -63,7 +64,11 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Issued:
-    """A copy that was issued: its bytes, their hash, the event that says so, and what the cover says."""
+    """A copy that was issued: its bytes, their hash, the event that says so, and what the cover says.
+
+    Attributes:
+        lacks: what came before the log that it is of, in sentences; None of a study's first log.
+    """
 
     data: bytes
     sha256: str
@@ -72,6 +77,7 @@ class Issued:
     size: int
     records: int
     verdicts: dict[str, str]
+    lacks: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +87,7 @@ class Made:
     pdf: bytes
     attached: tuple[Attached, ...]
     workbook: bytes
+    readme: bytes
     records: int
     verdicts: dict[str, str]
 
@@ -110,12 +117,13 @@ def issue_copy(
         with open_copy(path) as source:
             _note_openings(ledger, source, wanted)
             size = source.checkpoint.size
+            lacks = alone(source)
             made = make_copy(source, judge(ledger, path, source), path.read_bytes(), study=wanted.study)
     from projections.copies.pades import sign_copy  # slow to load, and wanted here alone
 
     pdf = signed = sign_copy(made.pdf, document, reason=_REASON)
     if wanted.format == "zip":
-        signed = pack(pdf, made.attached, made.workbook)
+        signed = pack(pdf, made.attached, made.workbook, made.readme)
     if keep is not None:
         keep(signed)
     issued = _attest(ledger, wanted, size, pdf, "pdf")
@@ -129,6 +137,7 @@ def issue_copy(
         size=size,
         records=made.records,
         verdicts=made.verdicts,
+        lacks=None if lacks is None else str(lacks),
     )
 
 
@@ -140,11 +149,13 @@ def require_recipient(authority: Authority, person: str, role: str) -> None:
     """
     known = authority.person(person)  # root persons hold their role without an account (record-format.md §6)
     if known is None:
-        raise RefusedError("PERSON_UNKNOWN", "expected a person whom the log knows")
+        message = "expected the id of a person whom the log knows, such as the report `roles-log` lists"
+        raise RefusedError("PERSON_UNKNOWN", message, field="to")
     if not known.active:
-        raise RefusedError("ACCOUNT_INACTIVE", "expected an active account")
+        raise RefusedError("ACCOUNT_INACTIVE", "expected an active account", field="to")
     if not authority.holds(person, role, None):
-        raise RefusedError("ROLE_NOT_HELD", "expected a role that the person holds")
+        held = ", ".join(sorted(known.roles)) or "none at present"
+        raise RefusedError("ROLE_NOT_HELD", f"expected a role that they hold: {held}", field="role")
 
 
 def judge(ledger: Ledger, path: Path, source: CopySource) -> Report:
@@ -177,7 +188,8 @@ def make_copy(source: CopySource, report: Report, bundle: bytes, *, study: str) 
     return Made(
         pdf=print_copy(document, attached, as_of_us),
         attached=attached,
-        workbook=to_xlsx(lines, created=datetime.fromtimestamp(as_of_us // 1_000_000, UTC)),
+        workbook=to_xlsx(listed(source, lines), created=datetime.fromtimestamp(as_of_us // 1_000_000, UTC)),
+        readme=readme(source, title, attached),
         records=len(lines),
         verdicts=dict(document["cover"]["verdicts"]),
     )
@@ -202,7 +214,7 @@ def _attached(source: CopySource, lines: list[Line], bundle: bytes, study: str) 
             name="audit-trail.csv",
             media_type="text/csv",
             text="the audit trail, one row for each changed field",
-            data=to_csv(lines).encode(),
+            data=to_csv(listed(source, lines)).encode(),
         ),
     )
 

@@ -18,6 +18,7 @@ from typing import Any, Final
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
 
+from projections.copies.alone import which_logs
 from projections.copies.bundled import CopySource
 from projections.copies.odm_study import EVENT, STUDY, VERSION, Study, define
 from projections.describe import flatten
@@ -61,7 +62,8 @@ def to_odm(source: CopySource, lines: Iterable[Line], study: str) -> bytes:
         AsOfDateTime=source.as_of,
         SourceSystem="trial-ledger",
         Originator=source.checkpoint.origin,
-        Description=f"certified copy of {source.scope} as the role {source.role} sees it",
+        Description=f"certified copy of {source.scope} as the role {source.role} sees it. "
+        f"{which_logs(source)}",
     )
     for part in define(known):
         root.append(part)

@@ -249,6 +249,7 @@ def test_the_package_names_its_parts(copies: Copies) -> None:
     sums = dict(reversed(line.split("  ")) for line in parts.pop("SHA256SUMS").decode().splitlines())
     assert sums == {name: hashlib.sha256(data).hexdigest() for name, data in parts.items()}
     assert set(parts) == {
+        "README.txt",
         "audit-trail.csv",
         "audit-trail.xlsx",
         "bundle.zip",
