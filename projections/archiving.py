@@ -120,14 +120,18 @@ def read_back(archive: Path, place: Path, policy: bytes) -> ReadBack:
     Raises:
         FormatError: the policy is none; `ARCHIVE` where there is no file at all. What else is wrong with the
         archive is a problem of the outcome.
+        StoreError: `STORE_IO` where there is no room to unpack it, which is no fault of the archive.
     """
     if not archive.is_file():
         raise FormatError("ARCHIVE", f"expected the file that `archive seal` wrote, and {archive} is none")
-    options = _options(policy)
+    options, sha256 = _options(policy), describe(archive, archive.name).sha256
     counts: dict[str, int] = {}
     problems: list[str] = []
     try:
         unpack(archive, place)
+    except FormatError as error:
+        return ReadBack(sha256=sha256, counts=counts, problems=(f"{error.code}: {error.message}",))
+    try:
         problems += [
             f"{each.code}: {each.detail}" for each in verify(place / BUNDLE, options).problems[:SHOWN]
         ]
@@ -136,7 +140,7 @@ def read_back(archive: Path, place: Path, policy: bytes) -> ReadBack:
             counts |= ask_everything(reads)
     except LedgerError as error:
         problems.append(f"{error.code}: {error.message}")
-    return ReadBack(sha256=describe(archive, archive.name).sha256, counts=counts, problems=tuple(problems))
+    return ReadBack(sha256=sha256, counts=counts, problems=tuple(problems))
 
 
 def ask_everything(reads: Snapshot) -> dict[str, int]:

@@ -3,7 +3,9 @@
 One line for each statement, with a change for each of its fields. A recorded value has no old one; a
 correction is the change of the original's field, from old to new. Lines are made from the log when they are
 asked for, so there is no second trail that could differ from it. Pages follow one another by log index,
-oldest or newest first, and a page is the same however often it is asked for.
+oldest or newest first, and a page is the same however often it is asked for. Where the log goes on from an
+older one, what that one recorded comes first, at indexes below 0 and under its log's name; what it sealed
+stays a marker here, for it is opened where that log is served.
 
 Every name in a line is the printed one that was signed (21 CFR 11.50), every grade that of the key at that
 index, and every breach one that the log recorded. What the reader's role does not see is not there.
@@ -19,14 +21,15 @@ import orjson
 
 from ledger.actions.registry import REASON_TEXT
 from ledger.errors import FormatError
-from ledger.rules.record import span
 from ledger.store.port import Reads, StoredEntry
-from ledger.times import format_instant, parse_instant
+from ledger.times import parse_instant
+from projections.before import own_log
 from projections.book import BREACH, CORRECTION, QUALITY, named
 from projections.describe import describe, plain_fields, scope_at
-from projections.moments import UTC_ZONE, Known, known_size, occurred, recorded, recorded_by
+from projections.joined import Joined, bounds, name_of
+from projections.moments import Known, known_size, occurred, recorded
 from projections.projection import PAGE
-from projections.reader import Reader
+from projections.reader import Reader, sealed
 from projections.study import Study
 
 MAX_LIMIT: Final = 10_000
@@ -40,7 +43,7 @@ class TrailFilter:
     Attributes:
         field: pointer that a changed field is, or lies under, such as `/data/grade`.
         role: role that was signed in.
-        since, until: index or recording time, both inclusive.
+        since, until: index or recording time, both inclusive; an index of an older log is below 0.
     """
 
     participant: str | None = None
@@ -79,12 +82,13 @@ def trail(
     if not 1 <= limit <= MAX_LIMIT:
         raise FormatError("LIMIT", f"expected a limit from 1 to {MAX_LIMIT}", field="limit")
     size = known_size(reads, known)
-    start, stop = bounds(reads, wanted, size)
+    joined = Joined(reads)
+    start, stop = bounds(joined, wanted.since, wanted.until, size)
     if after is not None:
         start, stop = (start, min(stop, after)) if newest_first else (max(start, after + 1), stop)
     lines: list[dict[str, Any]] = []
     maker = Lines(reads, size, reader)
-    for entry in candidates(reads, wanted, start, stop, newest_first=newest_first):
+    for entry in candidates(joined, wanted, start, stop, newest_first=newest_first):
         if len(lines) == limit:
             return TrailPage(lines=lines, next=lines[-1]["index"])
         line = maker.line(entry, wanted)
@@ -93,69 +97,43 @@ def trail(
     return TrailPage(lines=lines, next=None)
 
 
-def bounds(reads: Reads, wanted: TrailFilter, size: int) -> tuple[int, int]:
-    """Return the range of indexes that `since` and `until` leave of the first `size`: first, and one beyond.
-
-    Raises:
-        FormatError: `SINCE`, `UNTIL`.
-    """
-    start, stop = 0, size
-    if wanted.since is not None:
-        start = _position(reads, wanted.since, size, "since")
-    if wanted.until is not None:
-        stop = min(size, _position(reads, wanted.until, size, "until"))
-    return start, stop
-
-
-def _position(reads: Reads, given: str | int, size: int, name: str) -> int:
-    """Return the first index at or after `since`, or the first beyond `until`."""
-    beyond = 0 if name == "since" else 1
-    if isinstance(given, str) and given.isascii() and given.isdigit():
-        given = int(given)
-    if isinstance(given, int):
-        return given + beyond
-    try:
-        when = span(given, UTC_ZONE)
-    except FormatError as error:
-        raise FormatError(name.upper(), "expected an index or a time", field=name) from error
-    if name == "since":
-        return recorded_by(reads, format_instant(when.earliest_us - 1), size)
-    return recorded_by(reads, format_instant(when.latest_us), size)
-
-
 def candidates(
-    reads: Reads, wanted: TrailFilter, start: int, stop: int, *, newest_first: bool
+    joined: Joined, wanted: TrailFilter, start: int, stop: int, *, newest_first: bool
 ) -> Iterator[StoredEntry]:
     """Yield the entries of the range that can be wanted by their columns alone."""
-    for page in _pages(reads, wanted, start, stop, newest_first=newest_first):
+    for page in _pages(joined, wanted, start, stop, newest_first=newest_first):
         for entry in reversed(page) if newest_first else page:
             if start <= entry.index < stop and (wanted.type is None or entry.type == wanted.type):
                 yield entry
 
 
 def _pages(
-    reads: Reads, wanted: TrailFilter, start: int, stop: int, *, newest_first: bool
+    joined: Joined, wanted: TrailFilter, start: int, stop: int, *, newest_first: bool
 ) -> Iterator[list[StoredEntry]]:
     if wanted.participant is not None:
-        yield reads.stream_entries(f"participant/{wanted.participant}")
+        yield joined.stream_entries(f"participant/{wanted.participant}")
         return
+    # Read log by log, so that a page of one log's lines asks for no entry of the other.
+    parts = ((start, min(stop, 0)), (max(start, 0), stop))
     if newest_first:
-        for end in range(stop, start, -PAGE):
-            yield reads.entries(max(start, end - PAGE), end)
+        for first, beyond in reversed(parts):
+            for end in range(beyond, first, -PAGE):
+                yield joined.entries(max(first, end - PAGE), end)
         return
-    for begin in range(start, stop, PAGE):
-        yield reads.entries(begin, min(stop, begin + PAGE))
+    for first, beyond in parts:
+        for begin in range(first, beyond, PAGE):
+            yield joined.entries(begin, min(beyond, begin + PAGE))
 
 
 class Lines:
     """Makes lines, and remembers what many lines of a page ask for."""
 
     def __init__(self, reads: Reads, size: int, reader: Reader) -> None:
-        self._reads = reads
+        self._joined = Joined(reads)
         self._size = size
         self._reader = reader
         self._study = Study(reads, size)
-        self._breaches: dict[str, dict[str, list[dict[str, Any]]]] = {}
+        self._breaches: dict[tuple[str, bool], dict[str, list[dict[str, Any]]]] = {}
 
     def line(self, entry: StoredEntry, wanted: TrailFilter) -> dict[str, Any] | None:
         """Make the line of an entry; None where it is not wanted, or this reader does not see it."""
@@ -189,6 +167,7 @@ class Lines:
         kind, _, name = entry.stream.partition("/")
         return {
             "index": entry.index,
+            **own_log(entry.index, statement),
             "event": entry.event,
             "stream": entry.stream,
             "participant": name if kind == "participant" else None,
@@ -200,7 +179,7 @@ class Lines:
             "source": data.get("source"),
             "type": entry.type,
             "what": describe(entry.type, entry.schema, data),
-            "about": None if target is None else _name(target),
+            "about": None if target is None else name_of(target),
             "occurred": occurred(statement["occurred_at"], zone),
             "recorded": recorded(entry.at, parse_instant(entry.at), zone),
             "signed_at": statement["signed_at"],
@@ -215,9 +194,9 @@ class Lines:
         if entry.type not in QUALITY:
             return None
         for event in named(statement["data"]):
-            index = self._reads.index_of_event(event)
+            index = self._joined.index_of_event(event)
             if index is not None:
-                return self._reads.entry(index)
+                return self._joined.entry(index)
         return None
 
     def _sees(self, entry: StoredEntry, statement: Mapping[str, Any], target: StoredEntry | None) -> bool:
@@ -241,7 +220,7 @@ class Lines:
         for path in statement.get("sealed", ()):
             if path != REASON_TEXT:
                 scope = scope_at(entry.type, entry.schema, path) or _STRICTEST
-                new = self._reader.value(entry.event, path, scope)
+                new = self._value(entry, path, scope)
                 changes.append({"field": path, "old": None, "new": new})
         return changes
 
@@ -249,13 +228,12 @@ class Lines:
         self, entry: StoredEntry, statement: Mapping[str, Any], target: StoredEntry | None
     ) -> dict[str, Any]:
         data = statement["data"]
-        change = {"field": data["path"], "of": None if target is None else _name(target)}
+        change = {"field": data["path"], "of": None if target is None else name_of(target)}
         if entry.schema == 1:
             return {**change, "old": data["old"], "new": data["new"]}
         scope = None if target is None else scope_at(target.type, target.schema, data["path"])
         return change | {
-            name: self._reader.value(entry.event, f"/data/{name}", scope or _STRICTEST)
-            for name in ("old", "new")
+            name: self._value(entry, f"/data/{name}", scope or _STRICTEST) for name in ("old", "new")
         }
 
     def _reason(self, entry: StoredEntry, statement: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -264,8 +242,12 @@ class Lines:
             return None
         return {
             "code": reason["code"],
-            "text": self._reader.value(entry.event, REASON_TEXT, "freetext"),
+            "text": self._value(entry, REASON_TEXT, "freetext"),
         }
+
+    def _value(self, entry: StoredEntry, path: str, scope: str) -> Any:
+        """Return a sealed value or its marker; what an older log sealed is not opened here."""
+        return sealed(scope) if entry.index < 0 else self._reader.value(entry.event, path, scope)
 
     def _signatures(self, entry: StoredEntry, statement: Mapping[str, Any]) -> list[dict[str, Any]]:
         person = statement["actor"]["id"]
@@ -275,22 +257,18 @@ class Lines:
         ]
 
     def _breaches_of(self, entry: StoredEntry) -> list[dict[str, Any]]:
-        """Return the breaches that the log recorded of a statement."""
-        stream = entry.stream
-        if stream not in self._breaches:
+        """Return the breaches that were recorded of a statement: in its own log or in a later one."""
+        key = (entry.stream, entry.index < 0)
+        if key not in self._breaches:
+            of = self._joined.stream_entries if entry.index < 0 else self._joined.of_own
             found: dict[str, list[dict[str, Any]]] = {}
-            for other in self._reads.stream_entries(stream):
+            for other in of(entry.stream):
                 if other.type == BREACH and other.index < self._size:
-                    data = orjson.loads(other.statement)["data"]
-                    found.setdefault(data["statement"], []).append(
-                        {"rule": data["rule"], "index": other.index}
-                    )
-            self._breaches[stream] = found
-        return self._breaches[stream].get(entry.event, [])
-
-
-def _name(entry: StoredEntry) -> dict[str, Any]:
-    return {"index": entry.index, "event": entry.event, "type": entry.type}
+                    said = orjson.loads(other.statement)
+                    shown = {"rule": said["data"]["rule"], "index": other.index, **own_log(other.index, said)}
+                    found.setdefault(said["data"]["statement"], []).append(shown)
+            self._breaches[key] = found
+        return self._breaches[key].get(entry.event, [])
 
 
 def _is_under(field: str, wanted: str) -> bool:

@@ -42,6 +42,14 @@ def entries_before(reads: Reads, stream: str) -> list[StoredEntry]:
     return [_shifted(entry, older.size) for entry in (*entries_before(older.store, stream), *own)]
 
 
+def was_person(reads: Reads, person: str) -> bool:
+    """Tell whether an older epoch had a person of this id, root persons included."""
+    if entries_before(reads, f"person/{person}"):
+        return True
+    said = (orjson.loads(entry.statement)["data"] for entry in entries_before(reads, "study"))
+    return any(root["key"]["person"] == person for data in said for root in data.get("root_keys", ()))
+
+
 def states_before(projection: Projection, reads: Reads) -> dict[str, State]:
     """Return each key's state at the end of the older epochs, to be folded on; nothing in a first epoch."""
     older = older_log(reads)

@@ -17,7 +17,9 @@ from ledger.conduct import Conduct
 from ledger.participant import Breach
 from ledger.rules.codes import RULES
 from ledger.store.port import Reads, StoredEntry
+from projections.before import own_log
 from projections.book import BREACH
+from projections.joined import Joined
 from projections.moments import Known, known_size
 from projections.projection import Projection, State, by_stream
 from projections.reader import Reader
@@ -97,7 +99,8 @@ def _by(index: int | None, size: int) -> int | None:
 
 
 def _in_context(reads: Reads, breach: Breach, size: int, reader: Reader) -> dict[str, Any] | None:
-    entry = reads.entry(breach.index)
+    joined = Joined(reads)
+    entry = joined.entry(breach.index)
     if entry is None:
         return None
     statement = orjson.loads(entry.statement)
@@ -105,14 +108,14 @@ def _in_context(reads: Reads, breach: Breach, size: int, reader: Reader) -> dict
         return None
     kind, _, name = entry.stream.partition("/")
     shown = show_breach(breach, size)
-    shown["statement"] |= {"type": entry.type, "stream": entry.stream}
+    shown["statement"] |= {"type": entry.type, "stream": entry.stream, **own_log(entry.index, statement)}
     pending = shown["pending"]
     if pending is not None:
-        shown["pending"] = _pending(reads, pending, size)
+        shown["pending"] = _pending(joined, pending, size)
     return {**shown, "participant": name if kind == "participant" else None, "site": statement.get("site")}
 
 
-def _pending(reads: Reads, event: str, size: int) -> dict[str, Any] | None:
+def _pending(joined: Joined, event: str, size: int) -> dict[str, Any] | None:
     """Name the correction or voiding that waits for source or co-signature, once it was there."""
-    index = reads.index_of_event(event)
+    index = joined.index_of_event(event)
     return None if index is None or index >= size else {"index": index, "event": event}

@@ -122,7 +122,7 @@ def print_trail(
         participant=participant, site=site, actor=actor, type=type_, field=field, since=since, until=until
     )
     reader = _reader(role)
-    with _snapshot(directory) as reads:
+    with _snapshot(directory, "count here, at indexes below 0") as reads:
         lines, size = list(_lines(reads, wanted, reader, newest)), reads.size
         if not lines:
             _tell_nothing(reads, participant=participant, site=site, type_=type_)
@@ -191,7 +191,7 @@ def print_report(
     report = REPORTS.get(name)
     if report is None:
         raise FormatError("REPORT", f"expected one of {', '.join(REPORTS)}", field="NAME")
-    with _snapshot(directory) as reads:
+    with _snapshot(directory, "count here, at indexes below 0") as reads:
         desk = Desk(reads, reader=reader, known=known)
         for sentence in unseen(report, reader):
             say(sentence)

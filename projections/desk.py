@@ -10,6 +10,10 @@ them shows only what follows from records that this reader sees (`sees_participa
 
 Ages and overdue times are told from the recording time of the last leaf that counts, never from a clock, so
 that a report as known at an index is the same whenever it is asked for.
+
+Where the log goes on from an older one, records of that one are read with it, at indexes below 0, as the
+rules count them: a report of one log alone would call missing what the older one holds. A range of the log
+that such a record names is told by the same indexes.
 """
 
 from __future__ import annotations
@@ -23,10 +27,12 @@ from ledger.conduct import Conduct
 from ledger.fold import LogFold, StoreReader
 from ledger.participant import Participant
 from ledger.rules.record import span
-from ledger.store.port import Reads
+from ledger.store.port import Reads, StoredEntry
 from ledger.times import Interval, parse_instant
 from projections.authorization import Site, allowed
+from projections.before import closed_before
 from projections.book import Record
+from projections.joined import Joined
 from projections.moments import UTC_ZONE, Known, known_size, local
 from projections.participant import PARTICIPANT, site_of
 from projections.projection import State, replay
@@ -35,6 +41,8 @@ from projections.show import is_hidden, show
 from projections.study import Study
 
 _PARTICIPANT: Final = "participant/"
+_RANGED: Final = frozenset({"trail.reviewed", "monitoring_visit.recorded"})
+"""Types that name a range of the log, by `first` and `last`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +50,7 @@ class Line:
     """One record of a stream, as it reads now for the reader.
 
     Attributes:
+        index: below 0 of a record of an older log.
         data: corrected; a sealed member is in its place as a value or a marker.
         occurred: when it happened, as the interval that the corrected time can mean at its site.
         recorded_us: when the log took it in.
@@ -88,6 +97,8 @@ class Desk:
         self.now_us = parse_instant(last.at) if last is not None else 0
         self._fold = fold if fold is not None and fold.size == self.size else None
         self._books: dict[str, State] = {}
+        self._readers: dict[str, Reader] = {}
+        self._joined = Joined(reads)
 
     @property
     def fold(self) -> LogFold:
@@ -109,16 +120,25 @@ class Desk:
 
     def streams(self, kind: str) -> list[str]:
         """Return the streams of a kind that have statements by then, in order: `participant`, `site`, …"""
-        found = (row.stream for row in self.reads.streams())
+        found = self._joined.streams() if self.size else ()
         named = sorted(stream for stream in found if stream.partition("/")[0] == kind)
         return [stream for stream in named if self.book(stream)["records"]]
 
     def book(self, stream: str) -> State:
         """Return a stream's records with corrections and voidings settled (catalogue R10)."""
         if stream not in self._books:
-            entries = self.reads.stream_entries(stream)
-            self._books[stream] = replay(PARTICIPANT, entries, stream.partition("/")[2], self.size)
+            self._books[stream] = replay(
+                PARTICIPANT, self.entries_of(stream), stream.partition("/")[2], self.size
+            )
         return self._books[stream]
+
+    def entries_of(self, stream: str) -> list[StoredEntry]:
+        """Return a stream's entries, those of older logs first, at indexes below 0."""
+        return self._joined.stream_entries(stream) if self.size else []
+
+    def begin_of(self, index: int) -> int:
+        """Return where the log begins that an index stands in: places that it names count from there."""
+        return self._joined.begin_of(index)
 
     def records(self, *types: str, kind: str = "participant", voided: bool = False) -> Iterator[Line]:
         """Yield the records of some types in all streams of a kind that the reader sees, stream by stream."""
@@ -167,10 +187,19 @@ class Desk:
         """Return an instant as the clock at a site shows it, with its offset (FDA 2024 Q14)."""
         return local(us, self.zone(site))
 
+    def _placed(self, record: Record, data: dict[str, Any]) -> dict[str, Any]:
+        """Return a record's data with the range of the log that it names told by the indexes of this one."""
+        if record["index"] >= 0 or record["type"] not in _RANGED:
+            return dict(data)
+        begin = self.begin_of(record["index"])
+        return {name: value + begin if name in ("first", "last") else value for name, value in data.items()}
+
     def _line(self, stream: str, record: Record, book: State) -> Line:
         statement = record["statement"]
         site = statement.get("site")
-        shown = show(record, book, self.reader)
+        if stream not in self._readers:
+            self._readers[stream] = closed_before(self.reader, book)
+        shown = show(record, book, self._readers[stream])
         return Line(
             index=record["index"],
             event=record["event"],
@@ -181,7 +210,7 @@ class Desk:
             site=site,
             person=shown["by"],
             role=shown["role"],
-            data=dict(shown["data"]),
+            data=self._placed(record, shown["data"]),
             occurred_at=record["occurred_at"],
             occurred=span(record["occurred_at"], self.zone(site)),
             recorded_at=record["at"],

@@ -11,12 +11,12 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from typing import Final
+from typing import Final, Protocol
 from zoneinfo import ZoneInfo
 
 from ledger.errors import FormatError
 from ledger.rules.record import span
-from ledger.store.port import Reads
+from ledger.store.port import Reads, StoredEntry
 from ledger.times import Interval, format_instant
 
 UTC_ZONE: Final = "UTC"
@@ -48,9 +48,19 @@ def known_size(reads: Reads, known: Known, zone: str = UTC_ZONE) -> int:
     return recorded_by(reads, at, size)
 
 
-def recorded_by(reads: Reads, at: str, size: int) -> int:
-    """Return how many of the first `size` leaves were recorded at or before an instant; `at` never falls."""
-    low, high = 0, size
+class Places(Protocol):
+    """What entries stand at: a log's own, or those of what it goes on from as well."""
+
+    def entry(self, index: int) -> StoredEntry | None:
+        """Return the entry at `index`."""
+
+
+def recorded_by(reads: Places, at: str, size: int, first: int = 0) -> int:
+    """Return the first index below `size` that was recorded after an instant; `at` never falls.
+
+    From index 0 on it is how many leaves were recorded by then; `first` is below 0 where older logs count.
+    """
+    low, high = first, size
     while low < high:
         middle = (low + high) // 2
         entry = reads.entry(middle)

@@ -20,16 +20,16 @@ from typing import Any, Final
 import orjson
 import xlsxwriter  # type: ignore[import-untyped]  # the package carries no types
 from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from ledger.times import parse_instant
 from projections.moments import local
 from projections.reader import is_marker
+from projections.tables import print_cells
 
 Line = Mapping[str, Any]
 
 _FORMULA: Final = re.compile(r"\s*[=+\-@\t\r\uff1d\uff0b\uff0d\uff20]")
+_INSTANT: Final = re.compile(r"(\S{10})T(\S+?)(Z|[+-]\d\d:\d\d)")
 _NUMBER: Final = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?")
 _MAX_CELL: Final = 32_767  # characters that a cell of a spreadsheet holds
 
@@ -64,6 +64,7 @@ COLUMNS: Final[tuple[tuple[str, Callable[[Line, Line], Any]], ...]] = (
     ("signature", lambda line, _: _signatures(line["signatures"])),
     ("breaches", lambda line, _: _breaches(line["breaches"])),
     ("event", lambda line, _: line["event"]),
+    ("log", lambda line, _: line.get("log")),  # of a record of an older log; its index is below 0
 )
 
 
@@ -152,25 +153,31 @@ def workbook(
 
 
 def print_table(lines: Iterable[Line], console: Console) -> None:
-    """Print one row for each line: when, who, what, and of a correction old and new."""
-    table = Table(show_lines=False)
-    for heading in ("index", "recorded", "who", "where", "what", "why", "meaning", "breaches"):
-        table.add_column(heading, overflow="fold", justify="right" if heading == "index" else "left")
-    for line in lines:
-        who, where = line["who"], line["participant"] or line["site"] or line["stream"]
-        cells = (
-            str(line["index"]),
-            line["recorded"]["local"] or line["recorded"]["utc"],
-            f"{who['name']} ({who['role']})",
-            where,
-            _what(line),
-            _why(line),
-            line["meaning"],
-            _breaches(line["breaches"]),
-        )
-        # As text objects: what stands in data is never taken for the terminal's markup.
-        table.add_row(*(Text(cell) for cell in cells))
-    console.print(table)
+    """Print one row for each line: when, who signed and when, what, and of a correction old and new."""
+    headings: tuple[str, ...] = (
+        "index", "recorded", "who", "signed", "where", "what", "why", "meaning", "breaches",
+    )  # fmt: skip
+    lines = list(lines)
+    cells = [_cells(line) for line in lines]
+    if any("log" in line for line in lines):  # records of an older log, at indexes below 0
+        headings = (*headings, "log")
+        cells = [(*row, line.get("log", "")) for row, line in zip(cells, lines, strict=True)]
+    print_cells(headings, cells, console)
+
+
+def _cells(line: Line) -> tuple[str, ...]:
+    who, where = line["who"], line["participant"] or line["site"] or line["stream"]
+    return (
+        str(line["index"]),
+        _INSTANT.sub(r"\1 \2 \3", line["recorded"]["local"] or line["recorded"]["utc"]),
+        f"{who['name']}, {who['organisation']} ({who['role']})",
+        _INSTANT.sub(r"\1 \2 \3", line["signed_at"]),
+        where,
+        _what(line),
+        _why(line),
+        line["meaning"],
+        _breaches(line["breaches"]),
+    )
 
 
 def print_view(view: Mapping[str, Any], console: Console) -> None:

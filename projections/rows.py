@@ -8,10 +8,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from projections.render import safe_cell, text_of, workbook
+from projections.tables import print_cells
 
 
 def rows_csv(columns: Iterable[str], rows: Iterable[Mapping[str, Any]]) -> str:
@@ -32,12 +31,18 @@ def rows_xlsx(title: str, columns: Iterable[str], rows: Iterable[Mapping[str, An
 
 
 def print_rows(columns: Iterable[str], rows: Iterable[Mapping[str, Any]], console: Console) -> None:
-    """Print a table; what stands in data is never taken for the terminal's markup."""
+    """Print rows for a person, with whole words; columns that are empty throughout are named below."""
     names = list(columns)
-    table = Table()
-    for name in names:
-        number = name == "index" or name.endswith("_index")
-        table.add_column(name.replace("_", " "), overflow="fold", justify="right" if number else "left")
-    for row in rows:
-        table.add_row(*(Text(text_of(row[name])) for name in names))
-    console.print(table)
+    print_cells(
+        [_heading(name) for name in names], [[_text(row[name]) for name in names] for row in rows], console
+    )
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, list) and all(isinstance(each, str) for each in value):
+        return ", ".join(value)
+    return text_of(value)
+
+
+def _heading(name: str) -> str:
+    return name.replace("_", " ")

@@ -14,6 +14,8 @@ import orjson
 
 from ledger.store.port import Reads, StoredEntry
 from ledger.times import parse_instant
+from projections.before import own_log
+from projections.joined import Joined
 from projections.moments import recorded
 from projections.study import Study
 
@@ -83,10 +85,10 @@ def signed(
     sees: Callable[[StoredEntry, Mapping[str, Any]], bool],
 ) -> list[dict[str, Any]]:
     """Return who signed the records at these indexes, in their order; one that is not seen is left out."""
-    study = Study(reads, size)
+    study, joined = Study(reads, size), Joined(reads)
     shown = []
     for index in sorted(set(indexes)):
-        entry = reads.entry(index) if index < size else None
+        entry = joined.entry(index) if index < size else None
         if entry is None:
             continue
         statement = orjson.loads(entry.statement)
@@ -96,6 +98,7 @@ def signed(
         shown.append(
             {
                 "index": entry.index,
+                **own_log(entry.index, statement),
                 "type": entry.type,
                 "name": actor["name"],
                 "organisation": actor["organisation"],

@@ -17,7 +17,8 @@ from typing import Any, Final
 
 from ledger.errors import FormatError
 from ledger.store.port import Reads
-from projections.audit_trail import Lines, TrailFilter, bounds, candidates
+from projections.audit_trail import Lines, TrailFilter, candidates
+from projections.joined import Joined, bounds
 from projections.moments import Known, known_size
 from projections.ordering import Sort, ordered
 from projections.reader import Reader, is_marker
@@ -62,9 +63,10 @@ def chosen(
             no page.
     """
     size = known_size(reads, known)
-    start, stop = bounds(reads, wanted, size)
+    joined = Joined(reads)
+    start, stop = bounds(joined, wanted.since, wanted.until, size)
     maker, found = Lines(reads, size, reader), []
-    for count, entry in enumerate(candidates(reads, wanted, start, stop, newest_first=False)):
+    for count, entry in enumerate(candidates(joined, wanted, start, stop, newest_first=False)):
         if count == MOST:
             raise FormatError("RANGE", f"expected a range of {MOST} entries at most", field="since")
         line = maker.line(entry, wanted)
@@ -86,8 +88,8 @@ def lines_at(
     reads: Reads, indexes: Sequence[int], wanted: TrailFilter, *, reader: Reader, known: Known = None
 ) -> list[dict[str, Any]]:
     """Make the lines of the trail at these indexes, in this order."""
-    maker = Lines(reads, known_size(reads, known), reader)
-    entries = (reads.entry(index) for index in indexes)
+    maker, joined = Lines(reads, known_size(reads, known), reader), Joined(reads)
+    entries = (joined.entry(index) for index in indexes)
     lines = (maker.line(entry, wanted) for entry in entries if entry is not None)
     return [line for line in lines if line is not None]
 

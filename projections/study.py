@@ -15,7 +15,7 @@ from ledger.fold import StoreReader
 from ledger.store.port import Reads, StoredEntry
 from ledger.study.definition import StudyDefinition
 from ledger.studystate import read_definition
-from projections.before import entries_before
+from projections.before import entries_before, older_log
 
 _KEPT: Final = 64  # parsed definitions; a ledger has one for each protocol version
 ROOTS: Final = ""  # where the keys of root persons are kept, who have no stream
@@ -33,6 +33,7 @@ class Study:
         self._zones: dict[str, str] = {}
         self._activated: dict[str, list[tuple[int, str]]] = {}
         self._grades: dict[str, dict[str, tuple[int, str]]] = {ROOTS: {}}
+        self._older: Study | None = None
         for entry in entries_before(reads, "study"):
             if entry.type == "protocol.approved":
                 self._approve(entry)
@@ -71,8 +72,14 @@ class Study:
     def grade(self, person: str, key: str, index: int) -> str | None:
         """Return the grade of a key at an index (record-format.md §3); None before its enrolment.
 
-        `person` is who is expected to hold it; another's key, which signs along, takes a longer search.
+        `person` is who is expected to hold it; another's key, which signs along, takes a longer search. Keys
+        are enrolled in each log anew, so that of an older log's record is asked there.
         """
+        older = older_log(self._reads) if index < 0 else None
+        if older is not None:
+            if self._older is None:
+                self._older = Study(older.store, older.size)
+            return self._older.grade(person, key, index + older.size)
         found = self._keys_of(person).get(key) or self._grades[ROOTS].get(key)
         if found is None:
             streams = [row.stream for row in self._reads.streams() if row.stream.startswith(_PERSON)]

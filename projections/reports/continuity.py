@@ -54,13 +54,19 @@ def continuity(desk: Desk) -> Iterator[Row]:
 
 def roles_log(desk: Desk) -> Iterator[Row]:
     """Yield each role that was granted, with its end, by person and index."""
+    opened = sorted(desk.records("ledger.opened", kind="study"), key=lambda each: each.index)
     for stream in desk.streams("person"):
         lines = list(desk.records_of(stream, _GRANTED, *_ENDS))
         for line in (line for line in lines if line.type == _GRANTED):
             sites = [s for s in line.data["sites"] if s == ALL_SITES or desk.sees_site(s)]
             if not sites:
                 continue
-            ended = next((each for each in lines if _ends(each, line)), None)
+            # The log that goes on from another begins without anybody's roles: each is granted anew there.
+            ends = [
+                *(each for each in lines if _ends(each, line)),
+                *(o for o in opened if o.index > line.index),
+            ]
+            ended = min(ends, key=lambda each: each.index, default=None)
             yield {
                 "person": line.data["person"],
                 "role": line.data["role"],
@@ -115,7 +121,7 @@ REPORTS: Final = (
                 "granted_at": "when the log took it in, UTC",
                 "ended_at": "when it ended, UTC",
                 "ended_by": "who signed that",
-                "how": "revoked, replaced by a later grant, or the account was disabled",
+                "how": "revoked, replaced by a later grant, the account disabled, or another log opened",
                 "index": "index of the grant",
                 "ended_index": "index of the end",
             }

@@ -58,7 +58,7 @@ def _result(desk: Desk, stream: str, criterion: str, size: int) -> tuple[str | N
     if size == desk.size:
         book = desk.book(stream)
     else:
-        book = replay(PARTICIPANT, desk.reads.stream_entries(stream), new_book(stream)["id"], size)
+        book = replay(PARTICIPANT, desk.entries_of(stream), new_book(stream)["id"], size)
     found: tuple[str | None, int | None] = (None, None)
     for record in book["records"]:
         if record["type"] == ASSESSED and "voided" not in record and record["data"]["criterion"] == criterion:

@@ -13,11 +13,10 @@ from types import MappingProxyType
 from typing import Final
 
 from ledger.participant import Participant, Status
-from ledger.roles import PHYSICIANS
 from ledger.times import Interval
-from projections.book import QUALITY
 from projections.desk import Desk, Line
 from projections.report import Report, Row
+from projections.reports.worklists import waiting_of
 
 OPEN_ITEM: Final = "open item"
 UNSIGNED: Final = "unsigned record"
@@ -38,20 +37,18 @@ def hand_over(desk: Desk) -> Iterator[Row]:
 
 
 def _of_participant(desk: Desk, participant: Participant) -> Iterator[Row]:
-    lines = [*desk.records_of(f"participant/{participant.id}")]
-    by_event = {line.event: line for line in lines}
-    assurance = participant.assurance
+    waiting = waiting_of(desk, participant)
+    lines, assurance = waiting.lines, participant.assurance
     items = [(f"query {query.state}", query.event) for query in assurance.open_queries]
-    items += [(f"cosign as {each.second.replace('_', ' ')}", each.event) for each in assurance.pending]
     items += [("discrepancy with the source", d.event) for d in assurance.discrepancies if d.settled is None]
     items += [("breach without a deviation", b.event) for b in participant.breaches if b.is_unaccounted]
     for what, event in dict.fromkeys(items):
-        if event in by_event:
-            yield _item(OPEN_ITEM, what, by_event[event])
-    signed = max((s.upto for s in assurance.signatures if s.role in PHYSICIANS), default=-1)
-    for line in lines:
-        if line.index > signed and line.type not in QUALITY:
-            yield _item(UNSIGNED, line.type, line)
+        if event in waiting.by_event:
+            yield _item(OPEN_ITEM, what, waiting.by_event[event])
+    for what, line in waiting.pending:
+        yield _item(OPEN_ITEM, what, line)
+    for line in waiting.unsigned:
+        yield _item(UNSIGNED, line.type, line)
     if lines and not participant.has_ended and participant.status is not Status.SCREEN_FAILED:
         yield _item(IN_CARE, str(participant.status), lines[-1])
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -23,32 +25,44 @@ from projections.reports.safety import safety
 from projections.reports.visits import visits
 from projections.reports.worklists import cosignatures, signatures, verification
 
-NEVER: Final = -1
+NEVER: Final = -(2**53)  # below every index, those of older logs included
 OLD_QUERY_HOURS: Final = 14 * 24
 _LOOKS: Final = ("trail.reviewed", "monitoring_visit.recorded")
 _OF_A_SITE: Final = ("site", "pharmacy")
 
-WEIGHTS: Final[Mapping[str, int]] = MappingProxyType(
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Matter:
+    """What the brief counts: how much one of it weighs, and whether one has to be newer than the look."""
+
+    weight: int
+    since_look: bool
+
+
+_SINCE: Final = partial(Matter, since_look=True)
+_STANDING: Final = partial(Matter, since_look=False)
+
+MATTERS: Final[Mapping[str, Matter]] = MappingProxyType(
     {
-        "serious adverse event overdue": 10,
-        "breach found since": 5,
-        "verification outdated": 3,
-        "absence": 3,
-        "second person overdue": 3,
-        "refused or held since": 2,
-        "query open for two weeks": 2,
-        "signature to renew": 2,
-        "visit missed or outside its window": 2,
-        "signal in the trail since": 1,
-        "correction or voiding since": 1,
-        "adverse event since": 1,
+        "serious adverse event overdue": _STANDING(weight=10),
+        "breach found since": _SINCE(weight=5),
+        "verification outdated": _STANDING(weight=3),
+        "absence": _STANDING(weight=3),
+        "second person overdue": _STANDING(weight=3),
+        "refused or held since": _SINCE(weight=2),
+        "query open for two weeks": _STANDING(weight=2),
+        "signature to renew": _STANDING(weight=2),
+        "visit missed or outside its window": _STANDING(weight=2),
+        "signal in the trail since": _SINCE(weight=1),
+        "correction or voiding since": _SINCE(weight=1),
+        "adverse event since": _SINCE(weight=1),
     }
 )
-"""Matters of the brief, with how much one of each weighs; the order is that of a site's page."""
+"""Matters of the brief; the order is that of a site's page."""
 
 
 def looked_until(desk: Desk) -> dict[str, int]:
-    """Return for each site the index up to which the reader's own signed looks go; -1 without one.
+    """Return for each site the index up to which the reader's own signed looks go; `NEVER` without one.
 
     Without a person of the reader's own everybody's looks count. A review of the whole log is one of each
     site.
@@ -107,7 +121,7 @@ def brief(desk: Desk) -> Iterator[Row]:
         members[participant.site].append(participant)
     pages = {site: _matters(found, until[site]) for site, found in _found(desk, until).items()}
     risks = {
-        site: sum(WEIGHTS[matter] * len(indexes) for matter, indexes in page.items())
+        site: sum(MATTERS[matter].weight * len(indexes) for matter, indexes in page.items())
         / (len(members[site]) or 1)
         for site, page in pages.items()
     }
@@ -121,7 +135,7 @@ def brief(desk: Desk) -> Iterator[Row]:
                 "risk": f"{risks[site]:.2f}",
                 "matter": matter,
                 "count": len(indexes),
-                "weight": WEIGHTS[matter] if matter is not None else None,
+                "weight": MATTERS[matter].weight if matter is not None else None,
                 "since_index": until[site] if until[site] > NEVER else None,
                 "first_index": min(indexes, default=None),
                 "index": max(indexes, default=None),
@@ -141,11 +155,11 @@ def _found(desk: Desk, until: Mapping[str, int]) -> Found:
 
 
 def _matters(found: Mapping[str, list[int]], until: int) -> dict[str, list[int]]:
-    """Keep of matters "since" what is newer than the look, in the order of the weights."""
+    """Keep of matters that count since the look what is newer than it, in the order of the page."""
     kept = {}
-    for matter in WEIGHTS:
+    for matter, counted in MATTERS.items():
         indexes = found.get(matter, [])
-        if matter.endswith("since"):
+        if counted.since_look:
             indexes = [index for index in indexes if index > until]
         if indexes:
             kept[matter] = indexes

@@ -7,11 +7,13 @@ recorded since they last signed.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Final
 
 from ledger.actions import find_spec
+from ledger.participant import Participant
 from ledger.roles import PHYSICIANS
 from ledger.rules.record import HOUR_US
 from ledger.state.assurance import Assurance
@@ -64,7 +66,7 @@ def signatures(desk: Desk) -> Iterator[Row]:
                     "role": each.role,
                     "meaning": each.meaning,
                     "state": _state(each.outdated, each.event in again),
-                    "signed_up_to_index": each.upto,
+                    "signed_up_to_index": each.upto + desk.begin_of(each.index),
                     "outdated_index": each.outdated,
                     "index": each.index,
                 }
@@ -99,25 +101,50 @@ def cosignatures(desk: Desk) -> Iterator[Row]:
     yield from sorted(rows, key=lambda row: (row["index"], row["second"]))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """The records of a participant that a reader sees, in order, and what of them waits for somebody.
+
+    Attributes:
+        unsigned: what was recorded since a physician last signed, quality records left out.
+        pending: what waits for a second person, each with as what that person signs.
+    """
+
+    lines: tuple[Line, ...]
+    by_event: Mapping[str, Line]
+    unsigned: tuple[Line, ...]
+    pending: tuple[tuple[str, Line], ...]
+
+
+def waiting_of(desk: Desk, participant: Participant) -> Waiting:
+    """Walk the records of a participant once."""
+    lines = tuple(desk.records_of(f"participant/{participant.id}"))
+    by_event = {line.event: line for line in lines}
+    assurance = participant.assurance
+    by_physicians = (each for each in assurance.signatures if each.role in PHYSICIANS)
+    signed = max((each.upto + desk.begin_of(each.index) for each in by_physicians), default=-(2**53))
+    pending = dict.fromkeys((f"cosign as {e.second.replace('_', ' ')}", e.event) for e in assurance.pending)
+    return Waiting(
+        lines=lines,
+        by_event=by_event,
+        unsigned=tuple(line for line in lines if line.index > signed and line.type not in QUALITY),
+        pending=tuple((what, by_event[event]) for what, event in pending if event in by_event),
+    )
+
+
 def tray(desk: Desk) -> Iterator[Row]:
     """Yield what waits for the investigators of each site, by site, kind and participant."""
     for participant in desk.participants():
-        stream = f"participant/{participant.id}"
-        lines = list(desk.records_of(stream))
-        signed = [s for s in participant.assurance.signatures if s.role in PHYSICIANS]
-        last = max((s.upto for s in signed), default=-1)
-        since = [line for line in lines if line.index > last and line.type not in QUALITY]
+        waiting = waiting_of(desk, participant)
+        lines, by_event, since = waiting.lines, waiting.by_event, waiting.unsigned
         if since:
             yield _item(participant, "recorded since you last signed", len(since), since[0], since[-1])
-        by_event = {line.event: line for line in lines}
-        for pending in participant.assurance.pending:
-            line = by_event.get(pending.event)
-            if line is not None:
-                yield _item(participant, f"cosign as {pending.second.replace('_', ' ')}", 1, line, line)
+        for what, line in waiting.pending:
+            yield _item(participant, what, 1, line, line)
         for query in participant.assurance.open_queries:
-            line = by_event.get(query.event)
-            if line is not None and query.state == "open":
-                yield _item(participant, "answer a query", 1, line, line)
+            if query.state == "open" and query.event in by_event:
+                asked = by_event[query.event]
+                yield _item(participant, "answer a query", 1, asked, asked)
         for line in _unreviewed(lines):
             yield _item(participant, "review a result", 1, line, line)
         open_ = [b for b in participant.breaches if b.is_open and b.event in by_event]
@@ -126,14 +153,14 @@ def tray(desk: Desk) -> Iterator[Row]:
             yield _item(participant, "open breaches", len(open_), first, newest)
 
 
-def _unreviewed(lines: list[Line]) -> Iterator[Line]:
+def _unreviewed(lines: Sequence[Line]) -> Iterator[Line]:
     reviewed = {line.data["statement"] for line in lines if line.type == "result.reviewed"}
     for line in lines:
         if line.type == "lab_result.received" and line.event not in reviewed:
             yield line
 
 
-def _item(participant: Any, what: str, count: int, first: Line, last: Line) -> Row:
+def _item(participant: Participant, what: str, count: int, first: Line, last: Line) -> Row:
     return {
         "site": participant.site,
         "participant": participant.id,

@@ -19,6 +19,7 @@ from ledger.statement import parse_statement
 from ledger.store.sqlite import SqliteStore
 from projections.archiving import read_back
 from tests.api.client import write_directory
+from tests.full_disk import no_room
 from tests.ledger.small_ledger import seed
 from tests.ledger.write_path import refused
 from tests.shared import ROOT
@@ -116,6 +117,26 @@ def test_what_is_no_archive_is_not_unpacked(tmp_path: Path, name: str, compresse
     with refused("ARCHIVE", FormatError):
         unpack(tmp_path / "a.zip", tmp_path / "place")
     assert not (tmp_path / "out").exists()
+
+
+def test_a_damaged_member_is_named(sealed: Path, tmp_path: Path) -> None:
+    """One bit of a member that is stored as it is: its checksum tells."""
+    with zipfile.ZipFile(sealed / "a.zip") as packed:
+        begins = packed.getinfo("ledger/ledger.db").header_offset
+    data = bytearray((sealed / "a.zip").read_bytes())
+    data[begins + 4096] ^= 1
+    (tmp_path / "changed.zip").write_bytes(data)
+    with pytest.raises(FormatError, match=r"ledger/ledger\.db in it is damaged"):
+        unpack(tmp_path / "changed.zip", tmp_path / "place")
+
+
+def test_a_place_that_is_full_says_nothing_of_the_archive(
+    sealed: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is no outcome: nobody records an archive as unreadable because a disk was full."""
+    with no_room(100_000):
+        assert run(["archive", "check", str(sealed / "a.zip"), "--policy", str(sealed / "mine")]) == 3
+    assert "can't be written" in capsys.readouterr().err
 
 
 def test_the_page_does_what_it_says(

@@ -191,5 +191,6 @@ def test_the_cover_of_a_copy_says_what_came_before(epochs: Epochs, tmp_path: Pat
         report = judge(made.ledger, tmp_path / "bundle", source)
         cover = compose(source, lines_of(source), report, title="Study", attached=())["cover"]
     said = epochs.handover.continues
-    assert (said.origin in (cover["continues"] or "")) is later
-    assert (f"{said.size} entries" in (cover["continues"] or "")) is later
+    assert (cover["alone"] is not None) is later
+    if later:
+        assert f"{said.size} entries of {said.origin}" in cover["alone"]["text"]

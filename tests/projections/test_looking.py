@@ -16,8 +16,19 @@ from ledger.store.sqlite import SqliteStore
 from projections.desk import Desk
 from projections.reader import Reader
 from projections.reports import REPORTS
-from projections.reports.looks import WEIGHTS
+from tests.given_quality import (
+    PULSE,
+    ask,
+    correct,
+    given_registered,
+    given_vitals,
+    review,
+    sign,
+    told_of,
+)
 from tests.ledger.small_ledger import SECOND, SITE, SmallLedger, make
+from tests.projections.ledgers import store_of
+from tests.scenario import VITALS, Story
 
 DAY = 86_400 * SECOND
 COORDINATOR = ("bchan", "coordinator", "authorship")
@@ -150,16 +161,40 @@ def test_changes_begin_after_the_readers_own_signed_look(reads: Snapshot, whole:
     assert {row["since_index"] for row in never} == {None}
 
 
-def test_the_brief_ranks_sites_by_what_it_prints(reads: Snapshot) -> None:
-    """The risk is the sum of counts times weights, for each participant; the highest comes first."""
-    page = rows("brief", Desk(reads, reader=Reader(role="blinded_monitor"), known=6_000))
-    risks: dict[str, float] = {}
-    for row in page:
-        assert row["weight"] == WEIGHTS[row["matter"]]
-        risks[row["site"]] = risks.get(row["site"], 0) + row["count"] * row["weight"] / row["participants"]
-    assert [row["risk"] for row in page] == [f"{risks[row['site']]:.2f}" for row in page]
-    assert [row["rank"] for row in page] == sorted(row["rank"] for row in page)
-    assert list(risks.values()) == sorted(risks.values(), reverse=True)
+def told(story: Story, place: Path, name: str, role: str) -> list[dict[str, Any]]:
+    """Return all rows of a report on what a story recorded so far."""
+    store = store_of(story, place / f"{len(story.log)}-{name}.db")
+    with store.snapshot() as reads:
+        found = rows(name, Desk(reads, reader=Reader(role=role)))
+    store.close()
+    return found
+
+
+def test_the_brief_counts_and_weighs_for_each_participant(tmp_path: Path) -> None:
+    """A breach of the site (5), a signature to renew (2), a correction (1): 8, and 4 for each of two."""
+    story, vitals = given_vitals()
+    sign(story, "participant", by="sub")
+    corrected = correct(story, vitals, PULSE, "72", "73")
+    given_registered(story, f"{SITE}-002")
+    page = told(story, tmp_path, "brief", "blinded_monitor")
+    facts = [(r["rank"], r["site"], r["risk"], r["matter"], r["count"], r["weight"]) for r in page]
+    assert facts == [
+        (1, SITE, "4.00", "breach found since", 1, 5),
+        (1, SITE, "4.00", "signature to renew", 1, 2),
+        (1, SITE, "4.00", "correction or voiding since", 1, 1),
+        (2, "SD-02", "0.00", None, 0, None),
+    ]
+    assert page[2]["index"] == corrected.index
+
+
+def test_what_stands_outlasts_a_look_and_what_is_new_does_not(tmp_path: Path) -> None:
+    """After a signed review of the log the correction and the breach are known; the signature still waits."""
+    story, vitals = given_vitals()
+    sign(story, "participant", by="sub")
+    correct(story, vitals, PULSE, "72", "73")
+    review(story)
+    page = [row for row in told(story, tmp_path, "brief", "blinded_monitor") if row["site"] == SITE]
+    assert [(row["matter"], row["risk"]) for row in page] == [("signature to renew", "2.00")]
 
 
 def test_a_site_with_nothing_to_say_is_in_the_brief(tmp_path: Path) -> None:
@@ -172,19 +207,40 @@ def test_a_site_with_nothing_to_say_is_in_the_brief(tmp_path: Path) -> None:
     assert {(row["matter"], row["count"], row["risk"]) for row in quiet} == {(None, 0, "0.00")}
 
 
-def test_a_hand_over_names_what_no_physician_endorsed(reads: Snapshot) -> None:
-    """Each unsigned record came after the newest signature of a physician over its participant."""
-    desk = Desk(reads, reader=Reader(role="investigator", sites=None), known=6_000)
-    pack = rows("hand-over", desk)
-    signed = {
-        each.id: max((s.upto for s in each.assurance.signatures if "investigator" in s.role), default=-1)
-        for each in desk.participants()
-    }
-    unsigned = [row for row in pack if row["kind"] == "unsigned record"]
-    assert unsigned
-    assert all(row["index"] > signed[row["participant"]] for row in unsigned)
-    kinds = {row["kind"] for row in pack}
-    assert kinds == {"open item", "unsigned record", "participant in care", "delegation in force"}
+def handed_over(story: Story, place: Path) -> list[tuple[str, str, int]]:
+    """Return kind, what and index of what is handed over, delegations left out."""
+    pack = told(story, place, "hand-over", "investigator")
+    return [(r["kind"], r["what"], r["index"]) for r in pack if r["kind"] != "delegation in force"]
+
+
+def test_a_hand_over_names_what_no_physician_endorsed(tmp_path: Path) -> None:
+    """Everything at first; after a sub-investigator signed the participant, what came later and the query."""
+    story, vitals = given_vitals()
+    registered, consented = (
+        told_of(story, type_) for type_ in ("participant.registered", "consent.obtained")
+    )
+    assert handed_over(story, tmp_path) == [
+        ("unsigned record", "participant.registered", registered.index),
+        ("unsigned record", "consent.obtained", consented.index),
+        ("unsigned record", "vital_signs.recorded", vitals.index),
+        ("participant in care", "consented", vitals.index),
+    ]
+    sign(story, "participant", by="sub")
+    later = story.given("vital_signs.recorded", VITALS)
+    asked = ask(story, vitals)
+    assert handed_over(story, tmp_path) == [
+        ("open item", "query open", asked.index),
+        ("unsigned record", "vital_signs.recorded", later.index),
+        ("participant in care", "consented", asked.index),
+    ]
+
+
+def test_a_hand_over_names_who_holds_a_delegation(tmp_path: Path) -> None:
+    """The four whom the investigator of the scenario's site delegated, each once."""
+    story, _ = given_vitals()
+    pack = told(story, tmp_path, "hand-over", "investigator")
+    held = [row["what"].partition(":")[0] for row in pack if row["kind"] == "delegation in force"]
+    assert held == ["sub", "cora", "nurse", "rater"]
 
 
 def test_an_emergency_card_tells_every_product_and_no_arm(reads: Snapshot, whole: LogFold) -> None:
