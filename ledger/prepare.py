@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
-from ledger.actions.registry import Action, to_data
+from ledger.actions.registry import REASON_TEXT, Action, to_data
 from ledger.committer import Ledger
 from ledger.errors import FormatError, RefusedError
 from ledger.keys import SigningKey
@@ -46,7 +46,8 @@ def prepare(
     """Make the statement that would be next in its stream.
 
     Raises:
-        FormatError: `ACTION` for members that are filled in here, or what `parse_statement` raises.
+        FormatError: `ACTION` for members that are filled in here, `SEALED_PATHS` for a reason whose text
+            is not among the values to seal, or what `parse_statement` raises.
         ProofError: `TREE_RANGE` when `have` is of a larger tree.
     """
     given = FILLED_IN & action.keys()
@@ -64,6 +65,8 @@ def prepare(
     row = ledger.stream(stream)
     if not isinstance(action.get("type"), str):
         raise FormatError("ACTION", "expected a type", field="/type")
+    if "reason" in action and REASON_TEXT not in opened:
+        raise FormatError("SEALED_PATHS", "expected the reason's text, or null", field=f"/open{REASON_TEXT}")
     last = fold.chain.head(row.tag)
     digests, disclosures = seal_values(ledger.sources, statement_id, opened)
     value = {
