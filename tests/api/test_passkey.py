@@ -151,6 +151,41 @@ def test_the_page_shows_what_it_is_handed_and_nothing_else(served: Served) -> No
         assert not pages.is_visible("#review")
 
 
+def test_the_keyboard_goes_where_the_page_goes(served: Served) -> None:
+    """To the heading of each step; back to the button where something was refused, and told what it lacks."""
+    asked = {
+        "type": "vital_signs.recorded",
+        "stream": STREAM,
+        "site": "SA-01",
+        "protocol": "1.0",
+        "role": "coordinator",
+        "data": VITALS,
+        "reason": {"code": "late_entry"},
+    }
+    with browser_page() as page:
+        page.context.route("**/signing", lambda route: _with_a_key(route))
+        page.goto(f"{served.pages}/#{quote(served.url, safe='')}")
+        page.fill("#token", "coordinator")
+        page.press("#token", "Enter")
+        page.wait_for_selector("#desk:not([hidden])")
+        assert page.inner_text(":focus") == "Waiting for your signature"
+        page.fill("#action", json.dumps(asked))
+        page.focus("text=Show it to me")
+        page.keyboard.press("Enter")
+        page.wait_for_selector("#said.bad")
+        assert "/open/reason/text" in page.inner_text("#said")
+        assert page.inner_text(":focus") == "Show it to me"
+        page.fill("#action", json.dumps(asked | {"open": {"/reason/text": "The cable was loose."}}))
+        page.focus("text=Show it to me")
+        page.keyboard.press("Enter")
+        page.wait_for_selector("#review:not([hidden])")
+        assert page.inner_text(":focus") == "Read before you sign"
+        page.focus("#leave")
+        page.keyboard.press("Enter")
+        page.wait_for_selector("#desk:not([hidden])")
+        assert page.inner_text(":focus") == "Waiting for your signature"
+
+
 HAND_OVER: Final = """([address, origin, what]) => {
   addEventListener("message", (event) => event.origin === origin && event.source.postMessage(what, origin));
   window.open(address);

@@ -18,6 +18,7 @@ let questions;
 
 function show(part) {
   for (const name of PARTS) at(name).hidden = name !== part;
+  at(part).querySelector("h2").focus(); // the button that led here is hidden, and with it where the keyboard was
   window.scrollTo(0, 0);
 }
 
@@ -30,7 +31,7 @@ function say(words_, bad = false) {
 // Do something that may fail, say why it did, and leave the buttons as they were.
 async function attempt(work) {
   say("");
-  const buttons = [...document.querySelectorAll("button")];
+  const [buttons, pressed] = [[...document.querySelectorAll("button")], document.activeElement];
   buttons.forEach((button) => (button.disabled = true));
   try {
     await work();
@@ -38,6 +39,7 @@ async function attempt(work) {
     say(error.name === "NotAllowedError" ? "The passkey was not used: nothing was signed." : error.message, true);
   } finally {
     buttons.forEach((button) => (button.disabled = false));
+    if (document.activeElement === document.body) pressed.focus();
   }
 }
 
