@@ -17,6 +17,7 @@ import re
 import shutil
 import stat
 import zipfile
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +31,7 @@ from ledger.directory import CONFIG, DATABASE, Config, read_config, write_config
 from ledger.errors import FormatError, StoreError
 from ledger.export import export_bundle
 from ledger.merkle import read_frontier
+from ledger.new_file import unwritable
 from ledger.policy import format_policy
 from ledger.tiles import TileHashes
 from ledger.trust import ledger_id, trust_policy
@@ -42,6 +44,7 @@ README: Final = "README.md"
 ROLE: Final = "auditor"
 DATE: Final = (1980, 1, 1, 0, 0, 0)
 
+_BLOCK: Final = 1 << 20
 _NAME: Final = re.compile(r"(?:README\.md|policy|(?:bundle|ledger)(?:/[A-Za-z0-9][A-Za-z0-9._-]*)+)")
 
 
@@ -92,22 +95,41 @@ def unpack(archive: Path, place: Path) -> None:
     """Unpack an archive to an empty directory; nothing else than its own members is made.
 
     Raises:
-        FormatError: `ARCHIVE` for another file, a member that it does not have, one twice, or a compressed
-        one.
+        FormatError: `ARCHIVE` for another file, a damaged member, one that it does not have, one twice, or a
+            compressed one.
+        StoreError: `STORE_IO` where the place takes no more, which says nothing of the archive.
     """
+    names: set[str] = set()
     try:
         with zipfile.ZipFile(archive) as packed:
-            names: set[str] = set()
             for member in packed.infolist():
                 _check_member(member, names)
-                target = place / member.filename
-                target.parent.mkdir(parents=True, exist_ok=True)
-                with packed.open(member) as source, target.open("xb") as file:
-                    shutil.copyfileobj(source, file)
-    except (OSError, zipfile.BadZipFile, RuntimeError) as error:
-        raise FormatError("ARCHIVE", "expected an archive that can be read to its end") from error
+                _unpack_member(packed, member, place / member.filename)
+    except (OSError, zipfile.BadZipFile) as error:
+        raise FormatError(
+            "ARCHIVE", "expected an archive that can be read to its end: it is cut off"
+        ) from error
     if not {README, POLICY, f"{LEDGER}/{CONFIG}", f"{LEDGER}/{DATABASE}"} <= names:
         raise FormatError("ARCHIVE", "expected policy, bundle and ledger in it")
+
+
+def _unpack_member(packed: zipfile.ZipFile, member: zipfile.ZipInfo, target: Path) -> None:
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with target.open("xb") as file:
+            for block in _blocks(packed, member):
+                file.write(block)
+    except OSError as error:
+        raise unwritable(target, error) from error
+
+
+def _blocks(packed: zipfile.ZipFile, member: zipfile.ZipInfo) -> Iterator[bytes]:
+    try:
+        with packed.open(member) as source:
+            while block := source.read(_BLOCK):
+                yield block
+    except (OSError, zipfile.BadZipFile, RuntimeError) as error:  # RuntimeError: it says that it is encrypted
+        raise FormatError("ARCHIVE", f"{member.filename} in it is damaged") from error
 
 
 def _check_member(member: zipfile.ZipInfo, names: set[str]) -> None:

@@ -12,17 +12,12 @@ DSSE's JSON envelope; signatures stand in the leaf.
 from __future__ import annotations
 
 import hashlib
-import re
 from typing import Final, NewType
-
-from ledger.errors import FormatError
 
 PAYLOAD_TYPE: Final = "application/vnd.trial-ledger.statement.v1+json"
 
 EventHash = NewType("EventHash", str)
 """64 lower-case hex digits."""
-
-_HEX64 = re.compile("[0-9a-f]{64}")
 
 
 def pae(body: bytes, payload_type: str = PAYLOAD_TYPE) -> bytes:
@@ -34,14 +29,3 @@ def pae(body: bytes, payload_type: str = PAYLOAD_TYPE) -> bytes:
 def event_hash(body: bytes) -> EventHash:
     """Return `E` of a statement `body`. Record format, §3."""
     return EventHash(hashlib.sha256(pae(body)).hexdigest())
-
-
-def parse_event_hash(text: str) -> EventHash:
-    """Return `text` as an event hash.
-
-    Raises:
-        FormatError: EVENT_HASH, when it is anything but 64 lower-case hex digits.
-    """
-    if _HEX64.fullmatch(text) is None:
-        raise FormatError("EVENT_HASH", "expected 64 lower-case hex digits")
-    return EventHash(text)

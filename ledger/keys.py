@@ -24,7 +24,7 @@ import nacl.bindings
 import nacl.exceptions
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, mldsa
+from cryptography.hazmat.primitives.asymmetric import ec, mldsa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 
 from ledger import webauthn
@@ -371,21 +371,6 @@ def signing_key(alg: str, seed: bytes) -> SigningKey:
     if alg == ML_DSA_65:
         return MlDsa65SigningKey.from_seed(seed)
     raise SignatureError(KEY_ENCODING, "expected ed25519, es256 or ml-dsa-65", field="alg")
-
-
-def wrap_private_key(private: object) -> SigningKey:
-    """Return the signing key of a private key that `cryptography` has loaded, from PKCS #8 for example.
-
-    Raises:
-        SignatureError: KEY_ENCODING.
-    """
-    if isinstance(private, ed25519.Ed25519PrivateKey):
-        return Ed25519SigningKey.from_seed(private.private_bytes_raw())
-    if isinstance(private, ec.EllipticCurvePrivateKey):
-        return Es256SigningKey(private)
-    if isinstance(private, mldsa.MLDSA65PrivateKey):
-        return MlDsa65SigningKey(private)
-    raise SignatureError(KEY_ENCODING, "expected an ed25519, p-256 or ml-dsa-65 private key", field="alg")
 
 
 def _expect_seed(seed: bytes) -> None:

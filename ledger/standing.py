@@ -72,7 +72,7 @@ class Standing:
             or case.participant is not participant
             or case.study is not self.study
         ):
-            case = self._case = refold.case_of(record, participant, self.study)
+            case = self._case = refold.case_of(record, participant, self.study, self.reader.index_of)
         return case
 
     def assurance_of(self, stream: str) -> Assurance:

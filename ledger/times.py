@@ -96,15 +96,6 @@ def check_clinical(text: str) -> None:
     _parse_clinical(text)
 
 
-def is_partial(text: str) -> bool:
-    """Tell whether a clinical time names a day, month or year and no moment.
-
-    Raises:
-        FormatError: TIME.
-    """
-    return _parse_clinical(text).offset is None
-
-
 def interval(text: str, zone: str) -> Interval:
     """Return the instants that a clinical time can mean: one, or those of its day, month or year in `zone`.
 

@@ -6,13 +6,15 @@ An error is one line on standard error with its code, never a stack trace, and s
 from __future__ import annotations
 
 import os
+import platform
 import signal
+import sqlite3
 import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from importlib.metadata import entry_points
-from typing import Final
+from importlib.metadata import entry_points, version
+from typing import Annotated, Final
 
 import typer
 
@@ -68,6 +70,7 @@ def build() -> typer.Typer:
         pretty_exceptions_enable=False,
         rich_markup_mode=None,
     )
+    app.callback()(_begin)
     opening.register(app)
     keys.register(app)
     people.register(app)
@@ -106,10 +109,12 @@ def run(arguments: Sequence[str]) -> int:
         return code if isinstance(code, int) else DONE
     except typer.Abort:
         return _say("interrupted", INTERRUPTED)
-    except KeyboardInterrupt:
-        return _say("interrupted: what was acknowledged is recorded, nothing is half-written", INTERRUPTED)
+    except KeyboardInterrupt as error:
+        told = "interrupted: what was acknowledged is recorded, nothing is half-written"
+        return _say("\n".join((told, *getattr(error, "__notes__", ()))), INTERRUPTED)
     except LedgerError as error:
-        return _say(f"error: {error}", exit_code(error))
+        notes = getattr(error, "__notes__", ())
+        return _say("\n".join((f"error: {error}", *notes)), exit_code(error))
     except BrokenPipeError:
         sys.stderr.close()
         return DONE
@@ -157,6 +162,29 @@ def exit_code(error: LedgerError) -> int:
 def _say(text: str, code: int) -> int:
     print(text, file=sys.stderr)
     return code
+
+
+def _print_version(asked: bool) -> None:
+    """Print what a report of a fault needs: name, version, Python and SQLite; nothing of a ledger."""
+    if asked:
+        name = "trial-ledger"
+        python, sqlite = platform.python_version(), sqlite3.sqlite_version
+        print(f"{name} {version(name)} (Python {python}, SQLite {sqlite})")
+        raise typer.Exit(DONE)
+
+
+def _begin(
+    _: Annotated[
+        bool,
+        typer.Option(
+            "--version",
+            callback=_print_version,
+            is_eager=True,
+            help="Print the version, Python's and SQLite's.",
+        ),
+    ] = False,
+) -> None:
+    """The system of record for what was done to a person in a clinical trial."""
 
 
 def _verify() -> None:

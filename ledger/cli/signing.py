@@ -10,7 +10,16 @@ from typing import Annotated, Literal
 import typer
 
 from ledger.cli.subscribing import read_bounded, read_token
-from ledger.cli.terminal import AsJson, Directory, passphrase_for, read_file, read_key, say, show
+from ledger.cli.terminal import (
+    AsJson,
+    Directory,
+    passphrase_for,
+    read_file,
+    read_key,
+    say,
+    show,
+    show_recorded,
+)
 from ledger.directory import KEK, KEYS, read_config
 from ledger.errors import FormatError, RefusedError, StoreError
 from ledger.lines import encode_base64
@@ -99,21 +108,7 @@ def sign(
             show({"event": queued.event, "state": "queued"}, as_json)
             say("nothing can be recorded now: the unblinding waits, and its regimen is shown to you")
             return
-    if as_json:
-        show(
-            {
-                "index": recorded.index,
-                "event": recorded.event,
-                "breaches": list(recorded.breaches),
-                "receipt": recorded.receipt.decode(),
-            },
-            as_json=True,
-        )
-        return
-    say(f"recorded at index {recorded.index}, event {recorded.event}")
-    for rule in recorded.breaches:
-        say(f"and with it a breach: {rule}")
-    print(recorded.receipt.decode(), end="")
+    show_recorded(recorded, as_json)
 
 
 def list_outbox(

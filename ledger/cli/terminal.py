@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import orjson
 import typer
@@ -19,6 +19,10 @@ from ledger.errors import LedgerError, StoreError
 from ledger.keyfile import KeyMaterial, load_key, needs_passphrase
 from ledger.settings import Settings, read_settings
 from ledger.sources import SystemSources
+
+if TYPE_CHECKING:
+    from ledger.recorded import Recorded
+    from ledger.signing.client import Receipt
 
 Directory = Annotated[Path, typer.Argument(metavar="DIR", help="The ledger's directory.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
@@ -110,6 +114,18 @@ def show(value: Mapping[str, Any], as_json: bool) -> None:
         items = each if isinstance(each, list | tuple) else [each]
         text = ", ".join("-" if item is None else str(item) for item in items)
         print(f"{name.replace('_', ' '):<{width}}  {text}")
+
+
+def show_recorded(recorded: Recorded | Receipt, as_json: bool) -> None:
+    """Print the receipt of what was recorded, and tell what else a person wants to know of it."""
+    if as_json:
+        members = {"index": recorded.index, "event": recorded.event, "receipt": recorded.receipt.decode()}
+        show({**members, "breaches": list(recorded.breaches)}, as_json=True)
+        return
+    say(f"recorded at index {recorded.index}, event {recorded.event}")
+    for rule in recorded.breaches:
+        say(f"and with it a breach: {rule}")
+    print(recorded.receipt.decode(), end="")
 
 
 def say(text: str) -> None:

@@ -11,9 +11,12 @@ from ledger.continued import continued
 from ledger.directory import Config
 from ledger.doctor import machine
 from ledger.doctor.finding import DAY_S, Finding, Verdict, ago
+from ledger.lines import counted
 from ledger.note import parse_note, parse_vkey
+from ledger.places import takes_writes
 from ledger.store.checkpoints import CheckpointStore
 from ledger.store.port import Head, Store, StoredEntry
+from ledger.store.startup import Startup
 from ledger.store.startup import check as check_startup
 from ledger.store.urls import SQLITE
 from ledger.times import parse_instant
@@ -60,7 +63,9 @@ def log_findings(
     yield Finding(
         area="log",
         verdict="good" if head.size else "bad",
-        text=f"{head.size:,} entries, root {head.root.hex()[:16]}… ({where})",
+        # Said here and not in the manual alone: "good" of a log is easily taken for one that was read.
+        text=f"{head.size:,} entries, root {head.root.hex()[:16]}… ({where}); the entries are not read here: "
+        "`fsck` reads every one",
         values={"size": head.size, "root": head.root.hex(), "store": where},
     )
     first = store.entry(0)
@@ -69,12 +74,7 @@ def log_findings(
     yield from _of_epoch(config, store)
     keys = [parse_vkey(text) for text in json.loads(first.statement)["data"]["log_keys"]]
     startup = check_startup(store, checkpoints, keys)
-    yield Finding(
-        area="writing",
-        verdict="bad" if startup.frozen else "good",
-        text=f"{startup.code}: {startup.message}" if startup.frozen else "open",
-        values={"frozen": startup.frozen, "code": startup.code},
-    )
+    yield _of_writing(startup, takes_writes(config.store))
     yield _of_checkpoint(store, head, published, now_us, expected)
     names = witnesses_of(published[1]) if published is not None else []
     yield Finding(
@@ -84,6 +84,18 @@ def log_findings(
         if names
         else "nobody but the log signed the newest checkpoint",
         values={"witnesses": names},
+    )
+
+
+def _of_writing(startup: Startup, taken: bool) -> Finding:
+    text = f"{startup.code}: {startup.message}" if startup.frozen else "open"
+    if not taken:
+        text = f"the database takes no writes: a standby?{f' {text}' if startup.frozen else ''}"
+    return Finding(
+        area="writing",
+        verdict="bad" if startup.frozen or not taken else "good",
+        text=text,
+        values={"frozen": startup.frozen, "code": startup.code, "read_only": not taken},
     )
 
 
@@ -148,7 +160,7 @@ def _dated(
     return Finding(
         area=area,
         verdict=late if age_s > days * DAY_S else "good",
-        text=f"{what} {ago(age_s)}, at {size:,} entries (index {entry.index})",
+        text=f"{what} {ago(age_s)}, at {counted(size, 'entry', 'entries')} (index {entry.index})",
         values={"index": entry.index, "at": entry.at, "size": size, "age_s": round(age_s)},
     )
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from ledger import canonical
+from ledger.earlier_store import root_at
 from ledger.envelope import event_hash, pae
-from ledger.epochs import root_at
 from ledger.exports import export_ledger
 from ledger.genesis import key_object
 from ledger.keys import Ed25519SigningKey
@@ -60,18 +60,19 @@ def test_a_rival_without_root_keys(epochs: Epochs, bundles: tuple[Path, Path], f
     assert problems(across(epochs, bundles, beside=(bundles[0],))) == set()
 
 
+@pytest.mark.parametrize("width", [1, 256])
 def test_a_rival_of_one_leaf(
-    epochs: Epochs, bundles: tuple[Path, Path], forge: Forge, tmp_path: Path
+    epochs: Epochs, bundles: tuple[Path, Path], forge: Forge, tmp_path: Path, width: int
 ) -> None:
-    """Its first leaf is all that is needed, also where a file of no leaves stands before it."""
+    """Its first leaf is all that is needed, in a full file too, also where one of no leaves is before it."""
     rival, _, _ = forge()
     entries, payloads = first_files(rival)
     leaf = decode_entries(entries.read_bytes(), int(entries.name))[0]
     alone = tmp_path / "alone"
     for name, data in (
         ("tile/entries/000.p/0", b""),
-        (entries_path(0, 1), encode_entries([leaf])),
-        (payload_path(0, 1), payloads.read_bytes().partition(b"\n")[0] + b"\n"),
+        (entries_path(0, width), encode_entries([leaf] * width)),
+        (payload_path(0, width), (payloads.read_bytes().partition(b"\n")[0] + b"\n") * width),
     ):
         (alone / name).parent.mkdir(parents=True, exist_ok=True)
         (alone / name).write_bytes(data)
@@ -196,6 +197,20 @@ def test_a_fork_of_the_same_log_beside(
         forged.leaves.append(forged.leaves[-1])
         forged.payloads.append(forged.payloads[-1])
     report = across(epochs, bundles, beside=(forged.write(tmp_path / "w"),))
+    assert problems(report) == {"FORK"}
+    assert found(report, "FORK") == [kept - 1]
+
+
+def test_a_forks_checkpoint_alone_beside(epochs: Epochs, bundles: tuple[Path, Path], tmp_path: Path) -> None:
+    """Two checkpoints of one size that the log signed are the evidence, without any entry of the other."""
+    forged = Forgery(epochs.new, tmp_path / "b")
+    kept = int((bundles[0] / "checkpoint").read_bytes().splitlines()[1])
+    del forged.leaves[kept:], forged.payloads[kept:]
+    forged.set_leaf(kept - 1, at="2030-01-01T00:00:00.000000Z")
+    alone = tmp_path / "alone"
+    alone.mkdir()
+    (alone / "checkpoint").write_bytes((forged.write(tmp_path / "w") / "checkpoint").read_bytes())
+    report = across(epochs, bundles, beside=(alone,))
     assert problems(report) == {"FORK"}
     assert found(report, "FORK") == [kept - 1]
 

@@ -17,7 +17,7 @@ from typing import Final
 from ledger import canonical
 from ledger.canonical import Keys
 from ledger.checkpoint import check_published, format_body, parse_body
-from ledger.envelope import EventHash, event_hash, pae, parse_event_hash
+from ledger.envelope import EventHash, event_hash, pae
 from ledger.errors import LedgerError
 from ledger.keys import KeyId, KeySignature, check_signature, load_public_key
 from ledger.leaf import encode_leaf, parse_leaf
@@ -89,11 +89,6 @@ def _canonical(data: bytes) -> None:
         except LedgerError:
             continue
         assert canonical.encode(value, keys=keys) == data
-
-
-def _envelope(data: bytes) -> None:
-    text = data.decode("utf-8", "replace")
-    assert parse_event_hash(text) == text
 
 
 def _statement(data: bytes) -> None:
@@ -254,7 +249,6 @@ _DISCLOSURE: Final = make_disclosure(
 
 TARGETS: Final[dict[str, Target]] = {
     "canonical": Target(run=_canonical, seeds=(*STATEMENTS[:3], *LEAVES[:2], _SMALL)),
-    "envelope": Target(run=_envelope, seeds=(b"ab" * 32,)),
     "statement": Target(run=_statement, seeds=tuple(STATEMENTS)),
     "leaf": Target(run=_leaf, seeds=tuple(LEAVES)),
     "note": Target(run=_note, seeds=(NOTE,)),

@@ -36,10 +36,16 @@ def canonical_text(text: str) -> bool:
     return True
 
 
+def _came_later(point: int) -> bool:
+    return any(first <= point <= last for first, last in unicode14.UNASSIGNED)
+
+
 def judged_by_unicodedata(character: str) -> bool:
-    """Return what the page says of one character, by Python's own tables."""
+    """Return what the page says of one character, by Python's own tables, which may know later ones."""
     if character in "\n\t\u200c\u200d":
         return True
+    if unicodedata.unidata_version != unicode14.VERSION and _came_later(ord(character)):
+        return False
     return unicodedata.category(character) not in {"Cc", "Cf", "Cn", "Cs", "Zl", "Zp"}
 
 

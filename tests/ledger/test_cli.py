@@ -7,11 +7,14 @@ import hashlib
 import io
 import json
 import os
+import platform
 import signal
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -114,6 +117,14 @@ def made(tmp_path: Path) -> Made:
     assert done.code == 0, done.err
     printed = json.loads(done.out)
     return Made(path, printed, keys={"root": Path(printed["root_key"])})
+
+
+def test_the_version_names_what_a_report_of_a_fault_needs() -> None:
+    """One line: name, version, Python and SQLite."""
+    ran = run("--version")
+    sqlite, python = sqlite3.sqlite_version, platform.python_version()
+    assert (ran.code, ran.err) == (0, "")
+    assert ran.out == f"trial-ledger {version('trial-ledger')} (Python {python}, SQLite {sqlite})\n"
 
 
 def approve(type_: str, person: str, data: dict[str, Any]) -> dict[str, Any]:

@@ -6,7 +6,9 @@ import datetime
 import hashlib
 import os
 import shutil
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +72,18 @@ def restored(made: SmallLedger, statement: str, outcome: str) -> None:
     head = made.ledger.store.head()
     data = {"outcome": outcome, "root": encode_base64(head.root), "size": head.size, "statement": statement}
     made.ledger.attest("restore.tested", "study", data)
+
+
+def test_a_damaged_entry_is_not_called_good(made: SmallLedger, tmp_path: Path) -> None:
+    """No entry is read here, and the finding of the log says so; `fsck` names the damage."""
+    found = look(made, tmp_path / "ledger")["log"]
+    with closing(sqlite3.connect(tmp_path / "ledger" / DATABASE)) as store:
+        store.execute("DROP TRIGGER events_no_update")
+        store.execute("UPDATE events SET statement = x'7b7d' WHERE idx = 30")
+        store.commit()
+    assert look(made, tmp_path / "ledger")["log"] == found
+    assert "entries are not read here: `fsck` reads every one" in found.text
+    assert run(["fsck", str(tmp_path / "ledger")]) == 1
 
 
 def test_a_new_ledger_is_sound(made: SmallLedger, tmp_path: Path) -> None:

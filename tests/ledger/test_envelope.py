@@ -11,8 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger import keys
-from ledger.envelope import PAYLOAD_TYPE, event_hash, pae, parse_event_hash
-from ledger.errors import FormatError
+from ledger.envelope import PAYLOAD_TYPE, event_hash, pae
 from tests.shared import SHARED, VECTORS, needs_shared
 
 FORMAT: dict[str, Any] = json.loads((VECTORS / "record-format.json").read_text())
@@ -50,12 +49,3 @@ def test_encoding_counts_bytes_not_characters() -> None:
 def test_encoding_tells_types_and_bodies_apart(first: tuple[str, bytes], second: tuple[str, bytes]) -> None:
     """No two pairs of type and body share an encoding."""
     assert (pae(first[1], first[0]) == pae(second[1], second[0])) == (first == second)
-
-
-@pytest.mark.parametrize("text", ["", "0" * 63, "0" * 65, "A" * 64, "0" * 64 + "\n", "g" * 64])
-def test_event_hash_of_another_form_is_refused(text: str) -> None:
-    """An event hash is 64 lower-case hex digits and nothing else."""
-    assert parse_event_hash("0a" * 32) == "0a" * 32
-    with pytest.raises(FormatError) as refused:
-        parse_event_hash(text)
-    assert refused.value.code == "EVENT_HASH"

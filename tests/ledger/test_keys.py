@@ -13,7 +13,7 @@ import nacl.bindings
 import nacl.exceptions
 import pytest
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, mldsa, utils
+from cryptography.hazmat.primitives.asymmetric import ec, mldsa, utils
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -30,7 +30,6 @@ from ledger.keys import (
     key_id,
     load_public_key,
     signing_key,
-    wrap_private_key,
 )
 from tests.shared import VECTORS
 
@@ -436,7 +435,7 @@ def test_es256_signs_with_low_s_every_time() -> None:
 def test_ml_dsa_with_a_context_is_refused() -> None:
     """A signature made under a context string is not one over the statement."""
     private = mldsa.MLDSA65PrivateKey.from_seed_bytes(seed("keys under test"))
-    key = wrap_private_key(private)
+    key = MlDsa65SigningKey(private)
     assert refusal(key, private.sign(PAE)) is None
     assert refusal(key, private.sign(PAE, b"trial-ledger")) == "SIGNATURE"
 
@@ -455,33 +454,8 @@ def test_signing_key_never_shows_its_secret(kind: Any) -> None:
         assert repr(secret)[2:-1] not in text
 
 
-@pytest.mark.parametrize(
-    ("private", "alg"),
-    [
-        (ed25519.Ed25519PrivateKey.from_private_bytes(seed("a")), "ed25519"),
-        (ec.derive_private_key(int.from_bytes(seed("a"), "big"), ec.SECP256R1()), "es256"),
-        (mldsa.MLDSA65PrivateKey.from_seed_bytes(seed("a")), "ml-dsa-65"),
-    ],
-)
-def test_key_from_pkcs8_is_the_key_from_its_seed(private: Any, alg: str) -> None:
-    """A key that was read from PKCS #8 is the same key as the one made from its 32 bytes."""
-    written = private.private_bytes(
-        serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    wrapped = wrap_private_key(serialization.load_der_private_key(written, None))
-    assert (wrapped.alg, wrapped.spki) == (alg, signing_key(alg, seed("a")).spki)
-    assert refusal(wrapped, wrapped.sign(PAE)) is None
-
-
 def test_private_key_of_another_kind_is_refused() -> None:
-    """Keys of other curves and algorithms do not sign statements."""
-    for private in (
-        ec.derive_private_key(5, ec.SECP384R1()),
-        ed448.Ed448PrivateKey.from_private_bytes(bytes(57)),
-        b"x",
-    ):
-        with pytest.raises(SignatureError, match=r"^KEY_ENCODING\b"):
-            wrap_private_key(private)
+    """A passkey signs assertions and has no secret here."""
     with pytest.raises(SignatureError, match=r"^KEY_ENCODING\b"):
         signing_key("webauthn-es256", seed("a"))
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ec, ed448
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from ledger.envelope import event_hash, pae
 from ledger.errors import SignatureError
@@ -19,7 +19,6 @@ from ledger.keys import (
     check_signature,
     load_public_key,
     signing_key,
-    wrap_private_key,
 )
 
 BODY = b'{"v":1}'
@@ -131,7 +130,6 @@ KEYS: dict[str, tuple[Callable[[], object], str, str]] = {
         "KEY_ENCODING",
         "alg",
     ),
-    "ed448": (lambda: wrap_private_key(ed448.Ed448PrivateKey.generate()), "KEY_ENCODING", "alg"),
 }
 
 

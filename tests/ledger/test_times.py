@@ -16,7 +16,6 @@ from ledger.times import (
     check_local_time,
     format_instant,
     interval,
-    is_partial,
     local_date,
     parse_instant,
 )
@@ -137,20 +136,10 @@ def test_clinical_time_is_taken(text: str) -> None:
 )
 def test_clinical_time_of_another_form_is_refused(text: str) -> None:
     """Missing parts, unreal dates, second 60, lower case and minus zero are refused."""
-    for reader in (check_clinical, is_partial, lambda text: interval(text, "UTC")):
+    for reader in (check_clinical, lambda text: interval(text, "UTC")):
         with pytest.raises(FormatError) as refused:
             reader(text)
         assert refused.value.code == "TIME"
-
-
-def test_partial_times_are_those_without_a_moment() -> None:
-    """A year, a month and a day are partial; a time of day with its offset isn't."""
-    assert [is_partial(text) for text in ("2026", "2026-01", "2026-01-05", "2026-01-05T08:00:01Z")] == [
-        True,
-        True,
-        True,
-        False,
-    ]
 
 
 def test_moment_is_one_instant_whatever_its_offset() -> None:
