@@ -8,7 +8,7 @@ twins differ in bytes and not in meaning. Answers depend on the reader and are k
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import quote, urlencode
 
@@ -21,14 +21,13 @@ from api import pages
 from api.call import Call
 from api.openings import NOTHING, Noted
 from api.study import ServedStudy
-from ledger.committer import Ledger
-from ledger.earlier_store import EarlierStore
 from ledger.lines import encode_base64
 from ledger.store.port import Head
 from projections.signed import INDEXES
 
 JSON: Final = "application/json"
 CSV: Final = "text/csv; charset=utf-8"
+TEXT: Final = "text/plain; charset=utf-8"
 VARY: Final = "Authorization, Cookie, Ledger-Role"  # who asks, and as what: another reader has another answer
 PRIVATE: Final = {"Cache-Control": "private, no-cache", "Vary": VARY}
 IMMUTABLE_S: Final = 31_536_000
@@ -53,18 +52,18 @@ def head_header(head: Head) -> dict[str, str]:
     return {LEDGER_HEAD: f"{head.size} {encode_base64(head.root)}"}
 
 
-def continues(ledger: Ledger) -> dict[str, Any] | None:
-    """Return what the log goes on from: what was recorded there is in no answer of this one."""
-    earlier = ledger.store.earlier
-    if not isinstance(earlier, EarlierStore):
+def continues(served: ServedStudy) -> dict[str, Any] | None:
+    """Return what the log goes on from, as leaf 0 says it: also where its directory is not at hand."""
+    older = served.continues
+    if older is None:
         return None
-    return {"ledger_id": earlier.ledger_id, "origin": earlier.origin, "size": earlier.size}
+    return {"ledger_id": older.ledger_id, "origin": older.origin, "size": older.size}
 
 
-def continues_header(ledger: Ledger) -> dict[str, str]:
+def continues_header(served: ServedStudy) -> dict[str, str]:
     """Say what the log goes on from, on every answer; nothing for a study's first log."""
-    older = continues(ledger)
-    return {} if older is None else {"Ledger-Continues": f"{older['ledger_id']} {older['size']}"}
+    older = served.continues
+    return {} if older is None else {"Ledger-Continues": f"{older.ledger_id} {older.size}"}
 
 
 def answer(
@@ -111,9 +110,19 @@ def answer(
     if call.twin == "html":
         text = pages.write(call, value, head, links or {}, page)
         return Response(text, status_code=status, headers=headers, media_type=pages.HTML)
-    if isinstance(value, Mapping) and call.served is not None and (older := continues(call.served.ledger)):
+    if isinstance(value, Mapping) and call.served is not None and (older := continues(call.served)):
         value = {**value, "continues": older}
     return Response(orjson.dumps(value), status_code=status, headers=headers, media_type=JSON)
+
+
+def text_answer(
+    call: Call, body: bytes, head: Head, last: int, cache: Mapping[str, str] = PRIVATE
+) -> Response:
+    """Answer with text as it is, which the index `last` stands for: a receipt, a checkpoint."""
+    headers = {**cache, **head_header(head), "ETag": f'W/"{last}"'}
+    if is_unchanged(call, last):
+        return Response(status_code=304, headers=headers)
+    return Response(body, headers=headers, media_type=TEXT)
 
 
 def _file_name(call: Call, head: Head, marks: Sequence[str]) -> str:
@@ -123,7 +132,7 @@ def _file_name(call: Call, head: Head, marks: Sequence[str]) -> str:
     does not see. The log of a later epoch is named too: it does not hold what came before.
     """
     parts = [each for each in call.request.path_params.values() if each != call.study.config.study]
-    epoch = call.study.config.origin.rpartition("/")[2:] if continues(call.study.ledger) else ()
+    epoch = call.study.config.origin.rpartition("/")[2:] if continues(call.study) else ()
     named = [call.study.config.study, *epoch, call.operation.name, *parts, str(head.size), *marks]
     return "-".join(_NOT_IN_NAMES.sub("_", part) for part in named) + ".csv"
 
@@ -155,12 +164,14 @@ def _index(value: Any) -> int:
 
 
 def is_unchanged(call: Call, last: int) -> bool:
-    """Tell whether the client has this answer already (RFC 9110 §13.1.2)."""
+    """Tell whether the client has this answer already, by its tag or by `*` (RFC 9110 §13.1.2)."""
     given = call.request.headers.get("if-none-match")
     if given is None:
         return False
-    tags: Iterable[str] = (tag.strip() for tag in given.split(","))
-    return any((match := _ETAG.fullmatch(tag)) is not None and match[1] == str(last) for tag in tags)
+    tags = [tag.strip() for tag in given.split(",")]
+    return tags == ["*"] or any(
+        (match := _ETAG.fullmatch(tag)) is not None and match[1] == str(last) for tag in tags
+    )
 
 
 def next_page(call: Call, after: str, **others: str) -> dict[str, str]:

@@ -193,6 +193,7 @@ def _endpoint(operation: Operation, twin: str | None) -> Endpoint:
         try:
             request.state.operation = operation.name
             if operation.name in WITHOUT_HEAD and is_head(request):
+                request.state.study = request.app.state.studies.get(request.path_params.get("study"))
                 raise ProblemError("METHOD", 405, headers={"Allow": ", ".join(_methods(request))})
             admission: Admission = request.app.state.admission
             call = await admission.admit(request, operation.name, partial(_enter, request, operation, twin))
@@ -203,7 +204,7 @@ def _endpoint(operation: Operation, twin: str | None) -> Endpoint:
             else:
                 response = await run_in_threadpool(cast(Callable[[Call], Response], handler), call)
             if call.served is not None:
-                response.headers.update(continues_header(call.served.ledger))
+                response.headers.update(continues_header(call.served))
             return await _with_head(request, response)
         except LedgerError as error:
             study: ServedStudy | None = getattr(request.state, "study", None)

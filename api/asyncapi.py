@@ -241,6 +241,11 @@ def _cloud_event(type_: str, data: Mapping[str, Any], *, subject: bool) -> dict[
 
 
 def _schemas() -> dict[str, Any]:
+    return {**entry_schemas(), **{_name(spec): json_schema(spec) for spec in all_specs()}}
+
+
+def entry_schemas() -> dict[str, Any]:
+    """Return the schemas of a leaf and of a statement, which are formats of the record."""
     key = _closed({"alg": {"enum": sorted(ALGORITHMS)}, "id": _TEXT})
     signature = _closed(
         {"alg": {"enum": sorted(ALGORITHMS)}, "key": _TEXT, "sig": _BASE64, "ad": _BASE64, "cd": _BASE64},
@@ -261,7 +266,6 @@ def _schemas() -> dict[str, Any]:
     return {
         "Leaf": {"description": "record format §4", **_closed(leaf)},
         "Statement": {"description": "record format §2", **_statement(key)},
-        **{_name(spec): json_schema(spec) for spec in all_specs()},
     }
 
 

@@ -110,6 +110,23 @@ class Call:
         except FormatError as error:
             raise ProblemError("QUERY", 400, field=name) from error
 
+    def place(self, name: str) -> int | None:
+        """Return a query parameter that is an index, below 0 for one of an older log; None without it.
+
+        Raises:
+            ProblemError: `QUERY`.
+        """
+        text = self.query.get(name, "")
+        if not text.startswith("-"):
+            return self.number(name, 0) if name in self.query else None
+        try:
+            below = parse_decimal(text[1:], what=name, code="QUERY")
+        except FormatError as error:
+            raise ProblemError("QUERY", 400, field=name) from error
+        if below == 0:
+            raise ProblemError("QUERY", 400, field=name)
+        return -below
+
 
 def enter(request: Request, operation: Operation, twin: str | None) -> Call:
     """Find the study, the reader and the parameters of a request.

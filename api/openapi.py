@@ -12,8 +12,11 @@ from typing import Any, Final
 
 import orjson
 
+from api.answer_shapes import BASE64, HASH, TEXT
 from api.auth import ANYBODY, PERMITTED
-from api.operations import BASE, Operation, path
+from api.openapi_answers import COMPONENTS, schema_of
+from api.openapi_examples import examples_of
+from api.operations import BASE, Operation, Parameter, path
 from api.problems import MEDIA_TYPE
 from ledger.actions import all_specs, json_schema
 from ledger.statement import ALGORITHMS
@@ -31,17 +34,6 @@ _TWINS: Final = {
 }
 _NEGOTIATED: Final = frozenset({"start", "study-start"})
 """Operations whose answer is a page where `Accept` names one."""
-_TEXT: Final = {"type": "string"}
-_HASH: Final = {
-    "type": "string",
-    "contentEncoding": "base64",
-    "pattern": "^[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=$",
-}
-_BASE64: Final = {
-    "type": "string",
-    "contentEncoding": "base64",
-    "pattern": "^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/][AQgw]==|[A-Za-z0-9+/]{2}[AEIMQUYcgkosw048]=)?$",
-}
 _TOO_MUCH: Final = "the body is larger than allowed"
 
 
@@ -62,6 +54,7 @@ def document(operations: Sequence[Operation]) -> bytes:
                 "What GET answers HEAD does too, but for what is recorded when it leaves and the stream. "
                 "Bodies are not compressed. "
                 "JSON in requests has no fractions, duplicate members or integers beyond 2^53. "
+                "What the shape of an answer names stays; more members may come beside it. "
                 "Errors are RFC 9457 problems with a stable `type` and `code`; of a GET a page where "
                 "`Accept` names text/html, and at `.html` unless it names JSON. "
                 "Every answer of a study carries `Ledger-Head: <size> <root>`; `ETag` is the last "
@@ -73,7 +66,11 @@ def document(operations: Sequence[Operation]) -> bytes:
         "components": {
             "securitySchemes": _security_schemes(),
             "responses": {"Problem": _problem_response()},
-            "schemas": {**_schemas(), **{_name(spec): json_schema(spec) for spec in all_specs()}},
+            "schemas": {
+                **_schemas(),
+                **COMPONENTS,
+                **{_name(spec): json_schema(spec) for spec in all_specs()},
+            },
         },
     }
     return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
@@ -92,7 +89,7 @@ def _operation(operation: Operation, twin: str | None) -> dict[str, Any]:
                 "in": each.where,
                 "required": each.required or each.where == "path",
                 "description": each.text,
-                "schema": dict(each.schema),
+                "schema": _taken(each, twin),
             }
             for each in declared
         ],
@@ -104,8 +101,18 @@ def _operation(operation: Operation, twin: str | None) -> dict[str, Any]:
         value["description"] = operation.text
     if operation.body is not None:
         media_type, schema = operation.body
-        value["requestBody"] = {"required": True, "content": {media_type: {"schema": dict(schema)}}}
+        content: dict[str, Any] = {"schema": dict(schema)}
+        if examples := examples_of(operation.name):
+            content["examples"] = examples
+        value["requestBody"] = {"required": True, "content": {media_type: content}}
     return value
+
+
+def _taken(parameter: Parameter, twin: str | None) -> dict[str, Any]:
+    """Return the schema of a parameter: a page's form sends empty fields too, which say nothing (`call`)."""
+    if twin == "html" and parameter.where == "query":
+        return {"anyOf": [dict(parameter.schema), {"const": ""}]}
+    return dict(parameter.schema)
 
 
 def _responses(operation: Operation, twin: str | None) -> dict[str, Any]:
@@ -134,13 +141,17 @@ def _response(operation: Operation, twin: str | None, status: int, text: str) ->
     if status == 304:
         return {"description": text}
     if status >= 400:
-        return {"description": text, "content": _problem_content(operation.method)}
+        content = _problem_content(operation.method)
+        shape = schema_of(operation.name, status, MEDIA_TYPE)
+        return {"description": text, "content": content | ({MEDIA_TYPE: {"schema": shape}} if shape else {})}
     media_type = _TWINS[twin] if twin else operation.media
-    response: dict[str, Any] = {"description": text, "content": {media_type: {}}}
+    shape = schema_of(operation.name, status, media_type)
+    content = {media_type: {"schema": dict(shape)} if shape else {}}
+    response: dict[str, Any] = {"description": text, "content": content}
     if operation.name in _NEGOTIATED:
         response["content"]["text/html"] = {}
     if operation.in_study:
-        response["headers"] = {"Ledger-Head": {"description": "size and root", "schema": _TEXT}}
+        response["headers"] = {"Ledger-Head": {"description": "size and root", "schema": TEXT}}
     return response
 
 
@@ -174,13 +185,15 @@ def _schemas() -> Mapping[str, Any]:
     signature = {
         "type": "object",
         "required": ["keyid", "sig"],
-        "properties": {"keyid": _TEXT, "sig": _BASE64, "ad": _BASE64, "cd": _BASE64},
+        "description": "ad and cd are those of a passkey's assertion, and of no other signature",
+        "properties": {"keyid": TEXT, "sig": BASE64, "ad": BASE64, "cd": BASE64},
+        "dependentRequired": {"ad": ["cd"], "cd": ["ad"]},
         "additionalProperties": False,
     }
     seen = {
         "type": "object",
         "required": ["root", "size"],
-        "properties": {"root": _HASH, "size": {"type": "integer", "minimum": 0}},
+        "properties": {"root": HASH, "size": {"type": "integer", "minimum": 0}},
         "additionalProperties": False,
     }
     return {
@@ -189,18 +202,19 @@ def _schemas() -> Mapping[str, Any]:
             "required": ["type", "title", "status", "code"],
             "properties": {
                 "type": {"type": "string", "description": "urn:trial-ledger:problem:<code>"},
-                "title": _TEXT,
+                "title": TEXT,
                 "status": {"type": "integer"},
                 "code": {"type": "string", "pattern": "^[A-Z0-9_]+$"},
                 "field": {"type": "string", "description": "place of a member, never its value"},
             },
+            "additionalProperties": {"description": "what a code brings: the columns that there are, a head"},
         },
         "Submission": {
             "description": "A DSSE envelope with disclosures beside it; at most 96 KiB.",
             "type": "object",
             "required": ["payload", "payloadType", "signatures"],
             "properties": {
-                "payload": _BASE64,
+                "payload": BASE64,
                 "payloadType": {"const": "application/vnd.trial-ledger.statement.v1+json"},
                 "signatures": {
                     "description": f"of key, then of each of with; by {', '.join(sorted(ALGORITHMS))}",
@@ -212,7 +226,7 @@ def _schemas() -> Mapping[str, Any]:
                 "disclosures": {
                     "description": "D by path, exactly the sealed paths",
                     "type": "object",
-                    "additionalProperties": _TEXT,
+                    "additionalProperties": TEXT,
                 },
             },
             "additionalProperties": False,

@@ -68,13 +68,18 @@ def path(name: str, text: str) -> Parameter:
     return Parameter(name=name, text=text, where="path")
 
 
-_INDEX: Final = "0|[1-9][0-9]{0,15}"
-_TIME: Final = (
-    "[0-9]{4}(?:-[0-9]{2}(?:-[0-9]{2}(?:T[0-9]{2}(?::[0-9]{2}(?::[0-9]{2}(?:[.][0-9]{1,6})?)?)?"
-    "(?:Z|[+-][0-9]{2}:[0-9]{2})?)?)?)?"
-)
+_INDEX: Final = "0|[1-9][0-9]{0,14}"  # each of these is below 2^53, beyond which there is no index
+_PLACE: Final = "0|-?[1-9][0-9]{0,14}"
+_CLOCK: Final = "(?:[01][0-9]|2[0-3]):[0-5][0-9]"
+_OF_DAY: Final = f"T{_CLOCK}:[0-5][0-9](?:[.][0-9]{{1,6}})?(?:Z|[+-]{_CLOCK})"
+_TIME: Final = f"[0-9]{{4}}(?:-[0-9]{{2}}(?:-[0-9]{{2}}(?:{_OF_DAY})?)?)?"
+_WRITTEN: Final = "written YYYY[-MM[-DD[Thh:mm:ss[.ffffff](Z|+hh:mm|-hh:mm)]]], + as %2B"
 INDEX: Final[Mapping[str, Any]] = {"type": "string", "pattern": f"^(?:{_INDEX})$"}
 """An index of the log, decimal; where a text could be meant otherwise, it is given as a string."""
+PLACE: Final[Mapping[str, Any]] = {"type": "string", "pattern": f"^(?:{_PLACE})$"}
+"""An index of the log, or of an older one that it goes on from, whose entries stand below 0."""
+PLACE_OR_TIME: Final[Mapping[str, Any]] = {"type": "string", "pattern": f"^(?:{_PLACE}|{_TIME})$"}
+"""Such an index, or a time that may be partial."""
 MOMENT: Final[Mapping[str, Any]] = {"type": "string", "pattern": f"^(?:{_INDEX}|{_TIME})$"}
 """An index, or a time that may be partial."""
 CLINICAL: Final[Mapping[str, Any]] = {"type": "string", "pattern": f"^(?:{_TIME})$"}
@@ -82,11 +87,13 @@ SCOPE: Final[Mapping[str, Any]] = {"type": "string", "pattern": "^(?:study|(?:si
 
 KNOWN: Final = Parameter(
     name="known",
-    text="only leaves up to this index (inclusive) or recording time count; default: all",
+    text=f"only leaves up to this index (inclusive) or recording time count, {_WRITTEN}; default: all",
     schema=MOMENT,
 )
 TRUE: Final = Parameter(
-    name="true", text="the state at this clinical time, as known; default: none", schema=CLINICAL
+    name="true",
+    text=f"the state at this clinical time, as known, {_WRITTEN}; default: none",
+    schema=CLINICAL,
 )
 LIMIT: Final = Parameter(
     name="limit",

@@ -133,14 +133,20 @@ def document(call: Call, title: str, lead: str, body: str, head: Head | None) ->
 
 def _older(call: Call) -> str:
     """Say what came before this log, for who reads a list and takes it for all that there is."""
-    older = call.study.ledger.store.earlier
-    if not isinstance(older, EarlierStore):
+    older = call.study.continues
+    if older is None:
         return ""
     count = counted(older.size, "entry", "entries")
+    if isinstance(call.study.ledger.store.earlier, EarlierStore):
+        which = (
+            "Participants' pages, the audit trail and reports count them, at indexes below 0; copies, "
+            "exports, the stream and single entries are of this log alone: those of that one are there."
+        )
+    else:
+        which = "They are not at hand here: nothing on these pages counts them."
     return (
         f"<p>This log goes on from {count} of <code>{escape(older.origin)}</code>, ledger id "
-        f"<code>{older.ledger_id}</code>. Participants' pages count them; trails, reports and copies are of "
-        "this log alone: what came before is read in that one.</p>"
+        f"<code>{older.ledger_id}</code>. {which}</p>"
     )
 
 

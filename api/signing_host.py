@@ -140,6 +140,9 @@ def serving(
         ssl_keyfile=key,
         timeout_graceful_shutdown=1,
     )
+    # Here and not in the thread: a signal that ends an import here could leave it waiting for that for ever.
+    config.load()
+    config.get_loop_factory()
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, args=([listening],), name="signing-pages")
     thread.start()

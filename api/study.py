@@ -21,6 +21,7 @@ from api.tailer import Tailer
 from api.unblindings import Unblindings
 from api.webhooks import Webhooks
 from ledger.committer import Ledger
+from ledger.continued import Continued, continued
 from ledger.delivery.addresses import PUBLIC, Reach
 from ledger.directory import UNBLINDINGS, Config
 from ledger.errors import LedgerError
@@ -58,6 +59,7 @@ class ServedStudy:
     def __init__(self, opened: OpenStudy, address: str) -> None:
         self.config = opened.config
         self.ledger = opened.ledger
+        self.continues = _continued(opened.ledger)
         self.documents = opened.documents
         beside = None if opened.directory is None else opened.directory / UNBLINDINGS
         self.unblindings = Unblindings(opened.ledger, beside)
@@ -136,3 +138,10 @@ class ServedStudy:
         except LedgerError as error:
             # Another process may have published first; what stays wrong is told by `readyz`.
             self.unpublished = error.code
+
+
+def _continued(ledger: Ledger) -> Continued | None:
+    """Return what a log goes on from; it is read once. A log that can't be read is served all the same."""
+    with suppress(LedgerError):
+        return continued(ledger.store)
+    return None

@@ -1,40 +1,58 @@
-"""Rows as CSV (RFC 4180): nested members become dotted columns, lists become JSON in one cell.
+"""Rows as CSV (RFC 4180) under declared columns: `by.name` is the member `name` of the member `by`.
 
-Columns stand in the order of their first appearance. Cells are written as `projections.render` writes those
-of the audit trail, so that no spreadsheet takes one for a formula.
+The header is the same with rows and without (`columns`). A list, and an object below which no column is
+declared, is JSON in one cell. Cells are written as `projections.render` writes those of the audit trail, so
+that no spreadsheet takes one for a formula.
 """
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from projections.reader import is_marker
 from projections.render import safe_cell, text_of
 
 
-def names_of(rows: Iterable[Mapping[str, Any]]) -> list[str]:
-    """Return the members of rows in the order of their first appearance."""
-    return list(dict.fromkeys(name for row in rows for name in row))
+def names_of(columns: Iterable[str]) -> list[str]:
+    """Return the members of rows that columns are of."""
+    return list(dict.fromkeys(column.partition(".")[0] for column in columns))
 
 
-def csv_text(rows: Iterable[Mapping[str, Any]]) -> str:
-    """Write rows with a header line; no rows are an empty text."""
-    flat = [dict(_cells("", row)) for row in rows]
-    columns = list(dict.fromkeys(name for row in flat for name in row))
+def csv_text(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> str:
+    """Write rows with a header line; a member that a row lacks is an empty cell.
+
+    Raises:
+        ValueError: a row has a member that no column is of, which is a defect of the columns.
+    """
     out = io.StringIO()
-    writer = csv.DictWriter(out, columns, restval="", lineterminator="\r\n")
-    if columns:
-        writer.writeheader()
-    writer.writerows(flat)
+    writer = csv.writer(out, lineterminator="\r\n")
+    writer.writerow(columns)
+    known = frozenset(columns)
+    inner = frozenset(_above(columns))
+    for row in rows:
+        cells = dict(_cells("", row, known, inner))
+        writer.writerow([cells.get(column, "") for column in columns])
     return out.getvalue()
 
 
-def _cells(prefix: str, row: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def _above(columns: Iterable[str]) -> Iterator[str]:
+    """Yield what columns stand below: `about` of `about.index`."""
+    for column in columns:
+        parts = column.split(".")
+        yield from (".".join(parts[:end]) for end in range(1, len(parts)))
+
+
+def _cells(
+    prefix: str, row: Mapping[str, Any], columns: frozenset[str], inner: frozenset[str]
+) -> Iterator[tuple[str, str]]:
     for name, value in row.items():
-        if isinstance(value, Mapping) and value and not is_marker(value):
-            yield from _cells(f"{prefix}{name}.", value)
-        else:
-            yield f"{prefix}{name}", safe_cell(text_of(value))
+        column = f"{prefix}{name}"
+        if column in columns:
+            yield column, safe_cell(text_of(value))
+        elif column in inner and isinstance(value, Mapping) and not is_marker(value):
+            yield from _cells(f"{column}.", value, columns, inner)
+        elif column not in inner or value is not None:
+            raise ValueError(f"expected no member {column}: it has no column")

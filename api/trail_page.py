@@ -86,7 +86,7 @@ def _row(base: str, line: Mapping[str, Any]) -> list[str]:
         for each in line["signatures"]
     )
     return [
-        shown(base, "index", line["index"]),
+        _index(base, line),
         moment(line["recorded"]),
         moment(line["occurred"]),
         signer(who),
@@ -99,6 +99,13 @@ def _row(base: str, line: Mapping[str, Any]) -> list[str]:
         _reason(base, line["reason"]),
         _parts(f"{escape(each['rule'])} {shown(base, 'index', each['index'])}" for each in line["breaches"]),
     ]
+
+
+def _index(base: str, line: Mapping[str, Any]) -> str:
+    """Show where a line stands; of an older log's, which is not served here, which log it is."""
+    if "log" not in line:
+        return shown(base, "index", line["index"])
+    return f'{line["index"]}<span class="aside">in the older log {escape(line["log"])}</span>'
 
 
 def _parts(parts: Any) -> str:

@@ -20,6 +20,7 @@ from ledger.store.port import Reads
 from ledger.verify.options import Scope
 from projections.audit_trail import TrailFilter
 from projections.authorization import Participant, Site, allowed
+from projections.before import entries_before, was_person
 from projections.reader import Reader
 from projections.study import Study
 
@@ -86,11 +87,20 @@ def _require_known(reader: Reader, query: Mapping[str, str], reads: Reads, autho
         raise ProblemError("FORBIDDEN", 403, field="site")
     if "site" in query and not _is_site(reads, query["site"]):
         raise ProblemError("UNKNOWN_SITE", 400, field="site")
-    if "actor" in query and authority.person(query["actor"]) is None:
+    if "actor" in query and not _is_person(reads, query["actor"], authority):
         raise ProblemError("PERSON_UNKNOWN", 400, field="actor")
 
 
 def _is_site(reads: Reads, site: str) -> bool:
     """Tell whether a protocol names a site, or anything was recorded of it."""
     streams = (f"site/{site}", f"pharmacy/{site}")
-    return site in Study(reads, reads.head().size).sites() or any(map(reads.stream_head, streams))
+    return (
+        site in Study(reads, reads.head().size).sites()
+        or any(map(reads.stream_head, streams))
+        or any(entries_before(reads, stream) for stream in streams)
+    )
+
+
+def _is_person(reads: Reads, person: str, authority: Authority) -> bool:
+    """Tell whether a person is one of the study's: of this log, or of an older one that it goes on from."""
+    return authority.person(person) is not None or was_person(reads, person)

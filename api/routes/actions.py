@@ -18,18 +18,16 @@ import orjson
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from api import unblindings
 from api.answers import answer
 from api.body import JSON, MAX_JSON_BYTES, check_content_type, read_body, require_members
 from api.call import Call
 from api.identity import came_from, denied
 from api.operations import Operation, path
 from api.problems import ProblemError
-from api.routes.recording import may_prepare, recorded_members, stale, waits
+from api.routes.recording import may_prepare, recorded
 from api.routes.signing_pages import accounts_of, desk_of, person_of, sigs_with, statement_of
-from api.unblindings import Waits
 from ledger.authority import Authority
-from ledger.errors import ConflictError, FormatError
+from ledger.errors import FormatError
 from ledger.identity.accounts import Accounts
 from ledger.identity.denial import UNAUTHENTICATED, DeniedError
 from ledger.identity.gate import Code
@@ -58,14 +56,14 @@ async def action(call: Call) -> Response:
     if named is not None:
         raise FormatError("ACTION", "this member follows from who signs", field=f"/{named}")
     submission = await run_in_threadpool(_signed_action, call, given, opened, body)
-    return await _record(call, submission)
+    return await recorded(call, submission)
 
 
 async def sign_waiting(call: Call) -> Response:
     """Give a waiting statement the signature of a key in custody, and record it."""
     body = await _body(call, {"secret"}, {"id"})
     submission = await run_in_threadpool(_signed_waiting, call, body)
-    return await _record(call, submission)
+    return await recorded(call, submission)
 
 
 async def custodial_key(call: Call) -> Response:
@@ -244,20 +242,6 @@ def _session(call: Call) -> Session:
     if call.session is None:
         raise ProblemError("SESSION_NEEDED", 403)
     return call.session
-
-
-async def _record(call: Call, submission: Submission) -> Response:
-    study = call.study
-    try:
-        recorded = await unblindings.record(study, submission)
-    except ConflictError as error:
-        if error.code != "STALE":
-            raise
-        raise await run_in_threadpool(stale, study.ledger, submission, error) from error
-    if isinstance(recorded, Waits):
-        return await run_in_threadpool(waits, call, recorded)
-    head = await run_in_threadpool(study.ledger.store.head)
-    return answer(call, recorded_members(recorded), head, status=200 if recorded.again else 201)
 
 
 async def _body(call: Call, required: set[str], optional: set[str]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from api.answers import answer
 from api.call import Call
+from api.columns import ATTEMPTS
 from api.operations import Operation
 from api.tables import csv_text
 from projections.matrix import as_csv, as_markdown, as_value
@@ -26,7 +27,7 @@ def authorization(call: Call) -> Response:
 def attempts(call: Call) -> Response:
     """Answer how many requests of each operation were refused since this process began."""
     rows = call.study.attempts.rows()
-    return answer(call, {"attempts": rows}, call.study.ledger.store.head(), csv=csv_text(rows))
+    return answer(call, {"attempts": rows}, call.study.ledger.store.head(), csv=csv_text(ATTEMPTS, rows))
 
 
 def addresses_of(operations: Iterable[Operation]) -> dict[str, str]:

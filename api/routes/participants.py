@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from starlette.responses import Response
 
-from api import openings, pages
+from api import columns, openings, pages
 from api.answers import answer, last_index, next_page
 from api.call import Call
 from api.openings import NOTHING, Looked, Noted
@@ -44,7 +44,7 @@ def participants(call: Call) -> Response:
     page = rest[:limit]
     links = next_page(call, page[-1]["participant"]) if len(rest) > limit else {}
     value = {"participants": page, "count": len(rows)}
-    csv = csv_text(page)
+    csv = csv_text(columns.PARTICIPANTS, page)
     return answer(
         call, value, head, last=last, csv=csv, links=links, page=lambda: _list(call, page, len(rows))
     )
@@ -53,17 +53,17 @@ def participants(call: Call) -> Response:
 def _list(call: Call, rows: list[dict[str, Any]], count: int) -> pages.Page:
     """Lay the list out as one table, whose headings sort."""
     names = (*COLUMNS[:3], "milestones", COLUMNS[3])
-    columns = []
+    headings = []
     for name in names:
         href, state = pages.sort_link(call, name, call.query.get("sort")) if name in COLUMNS else (None, None)
         hint = "the newest entry that the status depends on" if name == "status_index" else ""
-        columns.append(
+        headings.append(
             pages.Column(name=name, label=pages.plain_words(name), hint=hint, sort=href, sorted=state)
         )
     lead = (
         f"{counted(count, 'participant', 'participants')} of the reader's sites, with status and milestones."
     )
-    body = pages.table(pages.base_of(call), columns, rows, "Participants")
+    body = pages.table(pages.base_of(call), headings, rows, "Participants")
     return pages.Page(title="Participants", lead=lead, body=body)
 
 
@@ -168,7 +168,7 @@ def _rows(
         raise ProblemError("UNKNOWN_PARTICIPANT", 404)
     value = {"participant": call.path("participant"), name: rows}
     page = partial(pages.laid_out, call, value, before=replay)
-    return answer(call, value, head, last=last, csv=csv_text(rows), noted=noted, page=page)
+    return answer(call, value, head, last=last, csv=csv_text(_CSV[name], rows), noted=noted, page=page)
 
 
 def _replay(call: Call, folded: Folded, name: str, known: str | None) -> str:
@@ -180,6 +180,7 @@ def _replay(call: Call, folded: Folded, name: str, known: str | None) -> str:
     return replay_part(call, steps, known_size(folded.reads, known) - 1, folded.reads.head().size)
 
 
+_CSV: Final = {"timeline": columns.TIMELINE, "history": columns.HISTORY}
 _UNCHANGED: Final = {304: "unchanged", 404: "no such participant"}
 _LISTS: Final = ("json", "csv", "html")
 

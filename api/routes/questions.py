@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from starlette.responses import Response
 
-from api import openings, pages, sight
+from api import columns, openings, pages, sight
 from api.answers import answer, last_index, next_page
 from api.call import MAX_LIMIT, Call
 from api.cells import cell, escape
@@ -20,6 +20,7 @@ from api.review_page import review_part
 from api.sorting import sort_of
 from api.tables import csv_text, names_of
 from api.wanted import scope_of, wanted_of
+from ledger.participant import Status
 from ledger.store.port import Reads
 from projections.authorization import withheld
 from projections.breaches import breaches
@@ -56,8 +57,8 @@ def projection(call: Call) -> Response:
         value,
         head,
         last=max(control, last),
-        csv=csv_text(rows),
-        page=lambda: _page(call, name, QUESTIONS[name], names_of(rows), rows),
+        csv=csv_text(_CSV[name], map(_in_full, rows)),
+        page=lambda: _page(call, name, QUESTIONS[name], names_of(_CSV[name]), rows),
     )
 
 
@@ -197,6 +198,13 @@ def _enrolment(call: Call, folded: Folded, known: str | None) -> Made:
     return value, [{"site": site, **counts} for site, counts in shown.items()], last
 
 
+def _in_full(row: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a row with a number for every status: JSON leaves those out at which nobody is."""
+    if "now" not in row:
+        return row
+    return {**row, "now": {str(each): row["now"].get(str(each), 0) for each in Status}}
+
+
 def _breaches(call: Call, folded: Folded, known: str | None) -> Made:
     wanted = wanted_of(call, folded.reads, folded.fold.authority)
     rows = [
@@ -214,6 +222,7 @@ _BREACH_COLUMNS: Final = (
     "rule", "section", "text", "effect", "found", "recorded", "open", "closed_by", "explained_by",
     "deviation", "participant", "site",
 )  # fmt: skip
+_CSV: Final = {"enrolment": columns.ENROLMENT, "breaches": columns.BREACHES}
 _PROJECTIONS: Final = {"enrolment": _enrolment, "breaches": _breaches}
 QUESTIONS: Final = {
     "enrolment": "How many participants has each site registered, randomized, treated, lost?",

@@ -56,21 +56,29 @@ async def record(call: Call) -> Response:
     """Record a signed statement; the signature is all the authentication that it needs."""
     check_content_type(call.request, JSON)
     body = await read_body(call.request, MAX_JSON_BYTES)
-    submission = parse_submission(body)
+    return await recorded(call, parse_submission(body))
+
+
+async def recorded(call: Call, submission: Submission) -> Response:
+    """Record what is signed, and answer with its receipt.
+
+    Raises:
+        ProblemError: `STALE`, with the head to sign against.
+    """
     study = call.study
     try:
-        recorded = await unblindings.record(study, submission)
+        settled = await unblindings.record(study, submission)
     except ConflictError as error:
         if error.code != "STALE":
             raise
         raise await run_in_threadpool(stale, study.ledger, submission, error) from error
-    if isinstance(recorded, Waits):
-        return await run_in_threadpool(waits, call, recorded)
+    if isinstance(settled, Waits):
+        return await run_in_threadpool(waits, call, settled)
     # A commit of this process is as new as a head must be that an answer names, and need not be read.
-    head = None if recorded.again else study.ledger.committed
+    head = None if settled.again else study.ledger.committed
     if head is None:
         head = await run_in_threadpool(study.ledger.store.head)
-    return answer(call, recorded_members(recorded), head, status=200 if recorded.again else 201)
+    return answer(call, recorded_members(settled), head, status=200 if settled.again else 201)
 
 
 async def record_batch(call: Call) -> Response:
@@ -305,7 +313,10 @@ OPERATIONS: Final = (
         handler=prepare_statement,
         body=(JSON, _PREPARE),
         text="`prompts` are the study's edit checks that ask about what was entered; see `edit-check`.",
-        answers={200: "the statement's bytes, its disclosures, and the head that it has seen"},
+        answers={
+            200: "the statement's bytes, its disclosures, and the head that it has seen",
+            422: "nothing that could be signed: sealed paths, a value, or a tree that this log does not have",
+        },
     ),
     Operation(
         name="put-attachment",

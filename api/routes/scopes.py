@@ -7,6 +7,7 @@ the digest itself. Statements that the reader does not see are counted: a signat
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 from starlette.responses import Response
@@ -19,7 +20,7 @@ from api.problems import ProblemError
 from api.trail_page import trail_page
 from api.wanted import require_participant
 from ledger.entry import Entry
-from ledger.fold import load_entry
+from ledger.fold import StoreReader
 from ledger.rules.signing import WHOLE, covers, signed_digest
 from ledger.statement import Statement
 from projections.audit_trail import TrailFilter
@@ -43,7 +44,8 @@ def signing_scope(call: Call) -> Response:
         upto = min(call.number("upto", reads.head().size), reads.head().size)
         if upto < 1:
             raise ProblemError("SCOPE", 400, field="upto")
-        entries = [load_entry(each) for each in reads.stream_entries(f"participant/{name}")]
+        # As the rules judge the digest: with what older logs hold of the participant, below 0.
+        entries = StoreReader(reads).entries_of(f"participant/{name}")
         sha256 = signed_digest(entries, scope, subject, upto)
         covered = _covered(entries, scope, subject, upto)
         reader = sight.with_openings(call.reader, ledger, reads)
@@ -62,7 +64,7 @@ def signing_scope(call: Call) -> Response:
     return answer(call, value, head, csv=to_csv(lines), page=lambda: trail_page(call, lines))
 
 
-def _covered(entries: list[Entry], scope: str, subject: str | None, upto: int) -> list[int]:
+def _covered(entries: Sequence[Entry], scope: str, subject: str | None, upto: int) -> list[int]:
     """Return the indexes that the digest is over."""
     kept = [each for each in entries if each.index < upto]
     shown: dict[str, Statement] = {e.event: e.statement for e in kept if e.statement is not None}

@@ -15,6 +15,7 @@ from starlette.responses import Response
 from api.answers import answer
 from api.body import JSON, MAX_JSON_BYTES, check_content_type, read_body, require_members
 from api.call import Call
+from api.columns import SIGNING_KEYS
 from api.operations import Operation
 from api.problems import ProblemError
 from api.study import ServedStudy
@@ -71,7 +72,7 @@ def signing_keys(call: Call) -> Response:
     study = call.study
     authority = study.ledger.refresh().authority
     rows = [_shown(authority, key, study) for key in desk_of(call).all() if key.id not in authority.keys]
-    return answer(call, {"keys": rows}, study.ledger.store.head(), csv=csv_text(rows))
+    return answer(call, {"keys": rows}, study.ledger.store.head(), csv=csv_text(SIGNING_KEYS, rows))
 
 
 async def leave_signature(call: Call) -> Response:

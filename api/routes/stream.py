@@ -28,6 +28,7 @@ from api.frames import control
 from api.operations import INDEX, Operation, Parameter
 from api.problems import ProblemError
 from api.tailer import Tailer
+from api.wanted import require_participant
 from ledger.actions import all_specs
 from ledger.errors import FormatError, LedgerError
 from ledger.lines import parse_decimal
@@ -116,6 +117,10 @@ async def stream(call: Call) -> Response:
     """Open the stream after a cursor."""
     tailer = call.study.tailer
     chosen = _filter(call)
+    if chosen.participant is not None:
+        # Asked for by a wrong id, a stream would be silent for ever, which reads as "nothing was done".
+        store = call.study.ledger.store
+        await run_in_threadpool(require_participant, call.reader, store, chosen.participant)
     if tailer.draining:
         raise ProblemError("DRAINING", 503, headers={"Retry-After": "1"})
     lines = _wants_lines(call)
@@ -269,7 +274,9 @@ OPERATIONS: Final = (
                 schema=INDEX,
             ),
             Parameter(name="types", text="action types, separated by commas", schema=_TYPES),
-            Parameter(name="participant", text="only the stream of this participant"),
+            Parameter(
+                name="participant", text="only the stream of this participant, who is registered already"
+            ),
             Parameter(
                 name="Last-Event-ID",
                 text="index that was received last; wins over after",
@@ -279,6 +286,11 @@ OPERATIONS: Final = (
         ),
         media="text/event-stream",
         twins=(LINES,),
-        answers={200: "the stream", 409: "the cursor is ahead of the log", 503: "draining"},
+        answers={
+            200: "the stream",
+            404: "no such participant",
+            409: "the cursor is ahead of the log",
+            503: "draining",
+        },
     ),
 )

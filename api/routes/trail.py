@@ -10,7 +10,7 @@ from api import openings, sight
 from api.answers import answer, is_unchanged, last_index, next_page
 from api.call import Call
 from api.openings import Looked
-from api.operations import INDEX, KNOWN, LIMIT, MOMENT, PURPOSE, Operation, Parameter
+from api.operations import KNOWN, LIMIT, PLACE, PLACE_OR_TIME, PURPOSE, Operation, Parameter
 from api.problems import ProblemError
 from api.sorting import sort_of
 from api.trail_page import trail_page
@@ -21,6 +21,7 @@ from ledger.roles import ROLES
 from ledger.store.port import Reads
 from ledger.verify.options import Scope
 from projections.audit_trail import TrailFilter, TrailPage, trail
+from projections.joined import Joined
 from projections.moments import known_size
 from projections.ordering import Sort, sorts
 from projections.render import to_csv
@@ -34,7 +35,7 @@ OLDEST: Final = "oldest"
 def audit_trail(call: Call) -> Response:
     """Answer a page of the trail: who, what, when, old, new, why, and how it was signed."""
     limit, known = call.limit(), call.query.get("known")
-    after = call.number("after", -1) if "after" in call.query else None
+    after = call.place("after")
     order = call.query.get("order", OLDEST)
     if order not in (NEWEST, OLDEST):
         raise ProblemError("QUERY", 400, field="order")
@@ -46,6 +47,8 @@ def audit_trail(call: Call) -> Response:
         wanted = wanted_of(call, folded.reads, folded.fold.authority)
     ledger = call.study.ledger
     with ledger.store.snapshot() as reads:
+        if after is not None and after < Joined(reads).first:
+            raise ProblemError("QUERY", 400, field="after")
         some = _chosen(call, reads, wanted, after, limit)
         page, noted = openings.read(
             call,
@@ -158,8 +161,16 @@ OPERATIONS: Final = (
                 name="value",
                 text=f"only lines whose old or new value has this in it, in any case; of {MOST} at most",
             ),
-            Parameter(name="since", text="index or recording time, inclusive", schema=MOMENT),
-            Parameter(name="until", text="index or recording time, inclusive", schema=MOMENT),
+            Parameter(
+                name="since",
+                text="index, below 0 of an older log, or recording time; inclusive",
+                schema=PLACE_OR_TIME,
+            ),
+            Parameter(
+                name="until",
+                text="index, below 0 of an older log, or recording time; inclusive",
+                schema=PLACE_OR_TIME,
+            ),
             Parameter(name="order", text="oldest (default) or newest first", schema=_ORDER),
             Parameter(
                 name="sort",
@@ -172,14 +183,18 @@ OPERATIONS: Final = (
             Parameter(
                 name="after",
                 text="index after whose line the page begins, in the order asked for",
-                schema=INDEX,
+                schema=PLACE,
             ),
             KNOWN,
             LIMIT,
             PURPOSE,
         ),
         twins=("json", "csv", "html"),
-        text="What leaves as CSV is recorded as export.generated before, with the SHA-256 of its bytes.",
+        text=(
+            "Where the log goes on from an older one, lines of that one come first, at indexes below 0, each "
+            "with its `log`. What leaves as CSV is recorded as export.generated before, with the SHA-256 of "
+            "its bytes."
+        ),
         answers={200: "one page by index; Link rel=next where there are more", 304: "unchanged"},
     ),
 )

@@ -12,7 +12,7 @@ import orjson
 from starlette.responses import Response, StreamingResponse
 
 from api import openings, sight
-from api.answers import IMMUTABLE_S, PRIVATE, VARY, answer, head_header
+from api.answers import IMMUTABLE_S, PRIVATE, VARY, answer, head_header, text_answer
 from api.call import Call
 from api.event_page import event_page
 from api.openings import Looked
@@ -39,7 +39,6 @@ from projections.study import Study
 
 _EVENT = re.compile(r"[0-9a-f]{64}")
 _SHA256 = _EVENT
-TEXT: Final = "text/plain; charset=utf-8"
 BYTES: Final = "application/octet-stream"
 
 
@@ -67,10 +66,9 @@ def proof(call: Call) -> Response:
     with call.study.ledger.store.snapshot() as reads:
         entry = find_entry(reads, call.path("event"))
         receipt, head = receipt_of(reads, entry.index), reads.head()
-    headers = {**PRIVATE, **head_header(head)}
     if call.twin == "json":
         return answer(call, {"index": entry.index, "receipt": receipt.decode()}, head, last=entry.index)
-    return Response(receipt, headers=headers, media_type=TEXT)
+    return text_answer(call, receipt, head, entry.index)
 
 
 def checkpoint(call: Call) -> Response:
@@ -85,8 +83,7 @@ def checkpoint(call: Call) -> Response:
         root = encode_base64(parse_body(parse_note(note).text).root)
         value = {"origin": ledger.origin, "size": size, "root": root, "note": note.decode()}
         return answer(call, value, head, last=size)
-    headers = {"Cache-Control": "no-cache", "Vary": PRIVATE["Vary"], **head_header(head)}
-    return Response(note, headers=headers, media_type=TEXT)
+    return text_answer(call, note, head, size, {"Cache-Control": "no-cache", "Vary": VARY})
 
 
 def tile(call: Call) -> Response:
@@ -296,7 +293,7 @@ OPERATIONS: Final = (
         parameters=(_EVENT_PATH,),
         media="text/plain",
         twins=("json",),
-        answers={200: "the receipt", 404: "no such entry"},
+        answers={200: "the receipt", 304: "unchanged", 404: "no such entry"},
     ),
     Operation(
         name="event",
@@ -317,7 +314,7 @@ OPERATIONS: Final = (
         handler=checkpoint,
         media="text/plain",
         twins=("json",),
-        answers={200: "the note's bytes", 404: "nothing was published yet"},
+        answers={200: "the note's bytes", 304: "unchanged", 404: "nothing was published yet"},
     ),
     Operation(
         name="entries",

@@ -29,6 +29,7 @@ from projections.reader import Reader
 from projections.reports import REPORTS
 from projections.signed import COLUMNS as SIGNED
 from tests.api.client import bearer, token
+from tests.api.shapes import broken
 from tests.shared import ROOT
 
 READERS = sorted(PERMITTED["event"])
@@ -212,3 +213,24 @@ def test_the_page_of_a_report_is_narrowed_by_a_form(http: TestClient) -> None:
     trail = http.get("audit-trail.html?site=SA-01&actor=&since=&value=", headers=bearer("coordinator"))
     assert trail.status_code == 200
     assert 'name="site"' not in http.get("projections/roles-log.html", headers=bearer("held-auditor")).text
+
+
+def test_what_a_whole_study_holds_of_a_participant_has_its_shape(http: TestClient) -> None:
+    """All parts that a participant can have, and their lines in the trail, are as the document says."""
+    who = bearer("held-unblinded_statistician")
+    listed = http.get("participants?limit=1000", headers=who).json()
+    assert broken("GET /participants", 200, listed) == []
+    for name in [row["participant"] for row in listed["participants"]][::4]:
+        for rest in ("", "/timeline"):
+            value = http.get(f"participants/{name}{rest}", headers=who).json()
+            assert broken(f"GET /participants/{{participant}}{rest}", 200, value) == [], name
+    trail = http.get("audit-trail?limit=300&order=newest", headers=who).json()
+    assert broken("GET /audit-trail", 200, trail) == []
+
+
+@pytest.mark.parametrize("name", ["breaches", *list(REPORTS)[::3]])
+def test_a_report_of_a_whole_study_has_its_shape(http: TestClient, name: str) -> None:
+    """Rows, who signed what they rest on, and what is withheld."""
+    query = "" if name == "breaches" else "?limit=20"
+    value = http.get(f"projections/{name}{query}", headers=bearer("coordinator")).json()
+    assert broken("GET /projections/{name}", 200, value) == []

@@ -7,15 +7,17 @@ import re
 from typing import Any
 
 import orjson
+import pytest
 from fastapi.routing import APIRoute
 
 from api.app import OPERATIONS, create_app
 from api.openapi import document
+from api.operations import CLINICAL
 from api.routes.docs import FILES
 from ledger.actions import all_specs
 from ledger.roles import ROLES
 from ledger.rules.codes import codes
-from tests.api.client import BASE, Site
+from tests.api.client import BASE, Site, bearer
 from tests.shared import ROOT
 
 WEB = ROOT / "api" / "web"
@@ -70,6 +72,21 @@ def test_every_action_has_its_schema() -> None:
     """The document carries the shape of every action's data, derived from its class."""
     schemas = DOCUMENT["components"]["schemas"]
     assert all(f"{spec.type}.v{spec.schema}" in schemas for spec in all_specs())
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2024", "2024-06", "2024-06-03", "2024-06-03T10", "2024-06-03T10:00", "2024-06-03T10:00Z", "2024Z",
+        "2024-06-03T10:00:00", "2024-06-03T10:00:00Z", "2024-06-03T10:00:00.5Z", "2024-06-03T24:00:00Z",
+        "2024-06-03T10:00:00.1234567Z", "2024-06-03T10:00:00+02:00", "2024-06-03T10:00:00-24:00",
+    ],
+)  # fmt: skip
+def test_a_time_is_what_the_document_says(site: Site, text: str) -> None:
+    """The pattern of a parameter takes the times that the service takes, and no others."""
+    documented = re.search(str(CLINICAL["pattern"]), text) is not None
+    answer = site.http.get(f"{BASE}/participants/SA-01-001", params={"true": text}, headers=bearer("auditor"))
+    assert answer.status_code == (200 if documented else 400)
 
 
 def test_the_document_is_the_same_each_time() -> None:

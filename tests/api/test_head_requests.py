@@ -38,6 +38,7 @@ def test_there_is_no_head_of_what_is_recorded_or_has_no_end(own_site: Site, name
     before = own_site.made.ledger.store.head().size
     head = own_site.http.request("HEAD", path, headers=bearer("auditor"))
     assert (head.status_code, head.headers["Allow"]) == (405, "GET")
+    assert head.headers["Ledger-Head"].startswith(f"{before} ") == operation.in_study
     assert own_site.made.ledger.store.head().size == before
 
 

@@ -46,10 +46,12 @@ def test_every_answer_has_its_twins_and_its_head(site: Site, path: str, has_csv:
     assert plain.json() == twin.json()
     head = site.made.ledger.store.head()
     assert plain.headers["Ledger-Head"] == f"{head.size} {encode_base64(head.root)}"
+    assert twin.headers["Ledger-Head"] == plain.headers["Ledger-Head"]
     table = site.get(f"{path}.csv", "auditor")
     if not has_csv:
         assert table.status_code == 404
         return
+    assert int(table.headers["Ledger-Head"].split()[0]) >= head.size
     assert table.headers["content-type"].startswith("text/csv")
     header, *rows = csv.reader(io.StringIO(table.text))
     assert rows
@@ -68,6 +70,29 @@ def test_an_answer_that_did_not_change_is_not_sent_again(site: Site, path: str) 
     assert "private" in first.headers["Cache-Control"]
     other = site.get(path, "auditor", **{"If-None-Match": 'W/"0", "nonsense"'})
     assert other.status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/participants", "/events/5/proof", "/events/5/proof.json", "/checkpoint"])
+def test_whatever_there_is_need_not_be_sent(site: Site, path: str) -> None:
+    """`If-None-Match: *` is of who has any answer (RFC 9110 §13.1.2); receipts and checkpoints have tags."""
+    site.made.publish()
+    first = site.get(path, "auditor")
+    assert first.headers["ETag"].startswith('W/"')
+    for tag in ("*", first.headers["ETag"]):
+        again = site.get(path, "auditor", **{"If-None-Match": tag})
+        assert (again.status_code, again.content) == (304, b"")
+    assert site.get(path, "auditor", **{"If-None-Match": 'W/"999999"'}).content == first.content
+
+
+def test_a_newer_checkpoint_is_sent(own_site: Site) -> None:
+    """Who polls by the tag gets the next one as soon as it is there."""
+    own_site.made.publish()
+    first = own_site.get("/checkpoint", "auditor")
+    own_site.hand_in(own_site.vitals())
+    own_site.made.publish()
+    again = own_site.get("/checkpoint", "auditor", **{"If-None-Match": first.headers["ETag"]})
+    assert again.status_code == 200
+    assert again.headers["ETag"] != first.headers["ETag"]
 
 
 def test_an_etag_changes_with_the_answer_and_not_with_the_log(site: Site) -> None:
@@ -290,8 +315,11 @@ def test_an_event_prints_name_time_and_meaning(site: Site) -> None:
     value = site.get(f"/events/{index}").json()
     assert value == site.get(f"/events/{value['event']}").json()
     (signature,) = value["signatures"]
-    assert signature["name"] == "B. Chan"
+    assert (signature["name"], signature["role"]) == ("B. Chan", "coordinator")
     assert (signature["meaning"], signature["grade"]) == ("authorship", "client")
+    entry = site.made.ledger.store.entry(index)
+    assert entry is not None
+    assert signature["signed_at"] == orjson.loads(entry.statement)["signed_at"]
     assert value["description"]
 
 

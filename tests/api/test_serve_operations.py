@@ -62,6 +62,10 @@ class Running:
         """Return the lines of its log, once it has ended."""
         return [orjson.loads(line) for line in self._errors.read_bytes().splitlines()]
 
+    def said(self) -> list[str]:
+        """Return the lines on standard error as they are, log or not, once it has ended."""
+        return self._errors.read_text(encoding="utf-8").splitlines()
+
     def end(self, how: signal.Signals = signal.SIGTERM) -> int:
         """Tell it to end; return its exit code."""
         self.process.send_signal(how)

@@ -126,8 +126,16 @@ def test_lines_are_of_what_the_reader_sees_and_asked_for(site: Site) -> None:
     assert PARTICIPANT.encode() not in orjson.dumps(found[index])
     _, found = lines(site, f"/stream.jsonl?participant={PARTICIPANT}&types=participant.registered")
     assert [each.get("subject") for each in found if "subject" in each] == [f"participant/{PARTICIPANT}"]
-    _, found = lines(site, f"/stream.jsonl?participant={PARTICIPANT}", who="elsewhere")
-    assert all("control" in each for each in found)
+
+
+@pytest.mark.parametrize("path", ["/stream", "/stream.jsonl"])
+def test_a_participant_who_is_unknown_or_not_yours_is_answered_the_same(site: Site, path: str) -> None:
+    """UNKNOWN_PARTICIPANT: a stream that waits for a misspelt number would wait for ever."""
+    asked = [("NO-SUCH", "auditor"), ("NO-SUCH", "elsewhere"), (PARTICIPANT, "elsewhere")]
+    answers = [site.get(f"{path}?participant={each}", who) for each, who in asked]
+    assert [(each.status_code, each.json()["code"]) for each in answers] == [(404, "UNKNOWN_PARTICIPANT")] * 3
+    problems = [{**each.json(), "instance": None, "request_id": None} for each in answers[1:]]
+    assert problems[0] == problems[1]
 
 
 @pytest.mark.parametrize(
