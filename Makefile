@@ -14,6 +14,8 @@ DEMO ?= demo
 	touch $@
 
 demo: .venv/made
+	@test -z "$$(ls -A '$(DEMO)' 2>/dev/null)" || { \
+	  echo "$(DEMO) is there already: look around in it, remove it, or make another: make demo DEMO=other" >&2; exit 1; }
 	$(BIN)/trial-ledger demo $(DEMO) --seed $(SEED)
 
 test: .venv/made

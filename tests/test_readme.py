@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 from tests.shared import ROOT
 
@@ -44,3 +47,15 @@ def test_links_lead_somewhere() -> None:
     links = re.findall(r"\]\(([^)#:]+)\)", README)
     assert links
     assert [link for link in links if not (ROOT / link).exists()] == []
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed here")
+def test_a_second_demonstration_says_how_another_is_made(tmp_path: Path) -> None:
+    """The directory that is there stays as it is, and the message names what makes another."""
+    (tmp_path / "letter").write_text("mine")
+    command = ["make", "-o", ".venv/made", "demo", f"DEMO={tmp_path}"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    assert f"{tmp_path} is there already" in done.stderr
+    assert "make demo DEMO=other" in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["letter"]

@@ -57,7 +57,8 @@ SEED: Final = 1
 MINUTE_US: Final = 60_000_000
 DAY_US: Final = 1_440 * MINUTE_US
 _HEX: Final = re.compile(r"(?<![0-9A-Za-z])[0-9a-f]{64}(?![0-9A-Za-z])")
-_BASE64: Final = re.compile(r"[A-Za-z0-9+/_-]{43,}={0,2}")
+_BASE64: Final = re.compile(r"(?:(?<=\\n)|(?<![A-Za-z0-9+/_\\-]))[A-Za-z0-9+/_-]{43,}={0,2}")
+"""Base64 in JSON: an n behind a backslash is the end of the line before it."""
 _AROUND: Final = 60
 Shown = dict[str, str]
 
