@@ -27,7 +27,6 @@ from urllib.parse import urlsplit
 import nats
 import orjson
 from nats.aio.client import Client
-from nats.errors import AuthorizationError
 from nats.errors import Error as NatsError
 from nats.js import JetStreamContext
 from nats.js.api import DiscardPolicy, RetentionPolicy, StorageType, StreamConfig
@@ -45,6 +44,12 @@ WINDOW: Final = 256
 WRONG_SEQUENCE: Final = 10_071
 _NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,200}")
 MAPPING: Final = "sequence = index + 1"
+_REFUSAL: Final = re.compile(r"authorization violation|authentication (expired|revoked)", re.IGNORECASE)
+"""The client has no type for what a server says to whom it does not let in, only its words."""
+
+_USER_JWT: Final = re.compile(rb"-BEGIN NATS USER JWT-+\n[\w-]+\.[\w-]+\.[\w-]+\n-")
+_SEED: Final = re.compile(rb"-BEGIN USER NKEY SEED-+\n(SU[A-Z2-7]{56})\n-")
+_CREDENTIALS_BYTES: Final = 65_536
 _METADATA: Final = "trial-ledger-mapping"
 
 
@@ -71,7 +76,8 @@ def check_address(address: Address) -> None:
 
     Raises:
         FormatError: `SERVER`, `SUBJECT`.
-        StoreError: `CREDENTIALS` for a file that cannot be read, `EXTRA_MISSING` without what signs with it.
+        StoreError: `CREDENTIALS` for a file that cannot be read or has another form, `EXTRA_MISSING` without
+            what signs with it.
     """
     _check_server(address.server)
     if _NAME.fullmatch(address.stream) is None:
@@ -79,10 +85,28 @@ def check_address(address: Address) -> None:
     subjects(address.prefix, "study")
     if address.credentials is None:
         return
-    if not address.credentials.is_file() or not os.access(address.credentials, os.R_OK):
-        raise StoreError("CREDENTIALS", "expected a NATS credentials file that can be read")
     if find_spec("nkeys") is None:
         raise StoreError("EXTRA_MISSING", "expected the package nkeys to be installed, which signs with them")
+    _check_credentials(address.credentials)
+
+
+def _check_credentials(file: Path) -> None:
+    """Check that a file has what the client looks for, which searches one without a JWT for ever."""
+    import nkeys  # type: ignore[import-untyped]
+
+    if not file.is_file() or not os.access(file, os.R_OK):
+        raise StoreError("CREDENTIALS", "expected a NATS credentials file that can be read")
+    with file.open("rb") as opened:
+        held = opened.read(_CREDENTIALS_BYTES)
+    seed = _SEED.search(held)
+    try:
+        formed = _USER_JWT.search(held) is not None and seed is not None
+        if seed is not None:
+            nkeys.from_seed(bytearray(seed[1])).wipe()
+    except (nkeys.NkeysError, ValueError):
+        formed = False
+    if not formed:
+        raise StoreError("CREDENTIALS", "expected a NATS credentials file: a user JWT and the user's seed")
 
 
 def _check_server(server: str) -> None:
@@ -260,9 +284,9 @@ async def connect(address: Address) -> Client:
         )
     except (ValueError, TypeError) as error:
         raise FormatError("SERVER", "expected nats://HOST:PORT or tls://HOST:PORT") from error
-    except AuthorizationError as error:
-        raise StoreError("SERVER_REFUSED", "the NATS server does not take these credentials") from error
     except (NatsError, OSError, TimeoutError) as error:
+        if _REFUSAL.search(str(error)) is not None:
+            raise StoreError("SERVER_REFUSED", "the NATS server does not take these credentials") from error
         raise AwayError from error
 
 

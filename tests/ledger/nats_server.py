@@ -24,8 +24,9 @@ needs_nats = pytest.mark.skipif(not BINARY.exists(), reason="nats-server is not 
 class NatsServer:
     """One server, its files, and its port."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, configuration: Path | None = None) -> None:
         self._directory = directory
+        self._more: list[str | Path] = [] if configuration is None else ["-c", configuration]
         self._process: subprocess.Popen[bytes] | None = None
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
@@ -35,7 +36,7 @@ class NatsServer:
     def start(self) -> None:
         """Start it, and return when it greets whoever connects."""
         self._process = subprocess.Popen(
-            [BINARY, "-a", "127.0.0.1", "-p", str(self.port), "-js", "-sd", self._directory],
+            [BINARY, "-a", "127.0.0.1", "-p", str(self.port), "-js", "-sd", self._directory, *self._more],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
@@ -61,9 +62,9 @@ class NatsServer:
 
 
 @contextmanager
-def nats_server(directory: Path) -> Iterator[NatsServer]:
+def nats_server(directory: Path, configuration: Path | None = None) -> Iterator[NatsServer]:
     """Run a server for a while."""
-    server = NatsServer(directory)
+    server = NatsServer(directory, configuration)
     server.start()
     try:
         yield server

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import warnings
-from collections.abc import Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -29,6 +29,7 @@ from ledger.relay.relaying import Relay, Wish
 from ledger.relay.sources import Reading
 from ledger.subscriber.events import FindingError, Verified
 from tests.api.client import STUDY, write_directory
+from tests.ledger.nats_accounts import configuration, credentials
 from tests.ledger.nats_server import NatsServer, nats_server, needs_nats
 from tests.ledger.small_ledger import SITE, SmallLedger
 
@@ -326,6 +327,49 @@ def test_what_never_answers_is_not_waited_for(
     asked = ["relay", "nats", str(directory(small)), "--role", "auditor", *options]
     assert run_command(asked) == exit_code
     assert said in capsys.readouterr().err
+
+
+def test_a_server_with_accounts_takes_a_credentials_file(small: SmallLedger, tmp_path: Path) -> None:
+    """A user's file opens the account; a user of another account is refused, and who has no file, too."""
+    configured = configuration(tmp_path / "nats.conf")
+    with nats_server(tmp_path / "js", configured) as server:
+        known = Address(
+            server=server.url,
+            stream="KNOWN",
+            prefix="known",
+            credentials=credentials(tmp_path / "a", "relay"),
+        )
+        relay(small, known)
+        assert len(consumed(small, known)[1]) == small.ledger.store.head().size
+        for file in (credentials(tmp_path / "b", "relay", "elsewhere"), None):
+            with pytest.raises(StoreError, match="does not take these credentials") as refused:
+                relay(small, replace(known, credentials=file))
+            assert refused.value.code == "SERVER_REFUSED"
+
+
+@pytest.mark.parametrize(
+    "spoiled",
+    [
+        lambda text: "",
+        lambda text: text.partition("-----BEGIN USER")[0],
+        lambda text: text.partition("\n\n")[2],
+        lambda text: text.replace("\nSU", "\nSA"),
+        lambda text: text.replace("\nSU", "\nSU2"),
+    ],
+    ids=["empty", "no seed", "no token", "an account's seed", "too long"],
+)
+def test_a_credentials_file_out_of_form_is_told_and_not_read_for_ever(
+    small: SmallLedger, tmp_path: Path, capsys: pytest.CaptureFixture[str], spoiled: Callable[[str], str]
+) -> None:
+    """The client would search a file without a token for ever; nothing of the file is printed."""
+    file = credentials(tmp_path / "creds", "relay")
+    seed = file.read_text().splitlines()[-2]
+    file.write_text(spoiled(file.read_text()))
+    to = ["--server", "nats://127.0.0.1:1", "--stream", "S", "--credentials", str(file)]
+    assert run_command(["relay", "nats", str(directory(small)), "--role", "auditor", *to]) == 3
+    told = capsys.readouterr().err
+    assert "expected a NATS credentials file" in told
+    assert seed[2:20] not in told
 
 
 def test_a_person_reads_on_the_sites_of_the_role(small: SmallLedger) -> None:
