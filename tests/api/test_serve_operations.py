@@ -12,6 +12,7 @@ import ssl
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -26,7 +27,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 
 from api import serve
-from api.serve import Door, inherited, notify
+from api.serve import LAST_S, Door, inherited, notify
 from ledger.directory import open_ledger
 from ledger.errors import FormatError, StoreError
 from ledger.sources import SystemSources
@@ -144,20 +145,31 @@ def test_a_restart_refuses_nobody_while_the_socket_is_kept(made: SmallLedger, tm
 
 
 def test_who_was_let_in_before_the_end_is_still_answered(made: SmallLedger, tmp_path: Path) -> None:
-    """A connection that was accepted and had not asked yet gets its answer, and is closed after it."""
-    with (
-        running(tmp_path / "ledger") as server,
-        socket.create_connection(("127.0.0.1", server.port)) as let_in,
-    ):
-        assert get(server.port, "/livez").status == 200  # accepted after it, so it was accepted too
-        server.process.send_signal(signal.SIGTERM)
-        with suppress(ConnectionError):
-            while True:  # until nobody else is let in
-                socket.create_connection(("127.0.0.1", server.port)).close()
-        let_in.sendall(b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n")
-        answer = let_in.makefile("rb").read()  # to the end: it is closed
-        assert answer.startswith(b"HTTP/1.1 200 ")
-        assert server.process.wait(TIMEOUT_S) == 0
+    """A connection that was accepted and had not asked yet gets its answer, and is closed after it.
+
+    The service waits a moment for it; where this machine took longer than that to ask, it is tried again.
+    """
+    for _ in range(5):
+        with (
+            running(tmp_path / "ledger") as server,
+            socket.create_connection(("127.0.0.1", server.port)) as let_in,
+        ):
+            assert get(server.port, "/livez").status == 200  # accepted after it, so it was accepted too
+            told = time.monotonic()
+            server.process.send_signal(signal.SIGTERM)
+            with suppress(ConnectionError):
+                while True:  # until nobody else is let in
+                    socket.create_connection(("127.0.0.1", server.port)).close()
+            answer, in_time = b"", False
+            with suppress(ConnectionError):
+                let_in.sendall(b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n")
+                in_time = time.monotonic() - told < LAST_S
+                answer = let_in.makefile("rb").read()  # to the end: it is closed
+            assert server.process.wait(TIMEOUT_S) == 0
+            if answer.startswith(b"HTTP/1.1 200 "):
+                return
+            assert not in_time
+    pytest.fail("this machine never asked in time")
 
 
 def test_a_hangup_ends_it_in_order(made: SmallLedger, tmp_path: Path) -> None:
