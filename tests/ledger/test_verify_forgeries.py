@@ -206,6 +206,14 @@ def test_statement_of_another_log(forged: Forgery, made: SmallLedger, check: Che
     assert at in found(check(forged), "LOG")
 
 
+def test_each_of_several_statements_of_another_log(forged: Forgery, made: SmallLedger, check: Check) -> None:
+    """Who was found in order with the first is not taken for in order with those that follow."""
+    of_another = [
+        forged.append(fact(forged, made, log="ledger.example/other"), [key_of("bchan")]) for _ in range(3)
+    ]
+    assert sorted(set(found(check(forged), "LOG"))) == of_another
+
+
 def test_seen_of_a_fork(forged: Forgery, made: SmallLedger, check: Check) -> None:
     """A signer who had seen another root is evidence of a second history."""
     seen = {"root": base64.b64encode(bytes(32)).decode(), "size": forged.size}
