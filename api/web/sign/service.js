@@ -7,6 +7,9 @@ export class Refused extends Error {
   }
 }
 
+// Nothing was answered: what was sent may have arrived, or not.
+export class Unreached extends Error {}
+
 export class Service {
   #token;
 
@@ -34,9 +37,14 @@ export class Service {
         referrerPolicy: "no-referrer",
       });
     } catch {
-      throw new Error("The service can't be reached from here. Nothing was sent twice; try again.");
+      throw new Unreached("The service can't be reached from here. Try again.");
     }
-    const value = await answer.json();
+    let value;
+    try {
+      value = await answer.json();
+    } catch {
+      throw new Unreached(`What answered is not the ledger (${answer.status}). Try again.`);
+    }
     if (!answer.ok) throw new Refused(value);
     return value;
   }

@@ -4,7 +4,7 @@ import { base64, fromUtf8, hex, unbase64 } from "./encoding.js";
 import * as passkey from "./passkey.js";
 import { Questions } from "./prompts.js";
 import * as scopes from "./scope.js";
-import { Service } from "./service.js";
+import { Service, Unreached } from "./service.js";
 import * as statements from "./statement.js";
 import * as tree from "./tree.js";
 import * as words from "./words.js";
@@ -15,6 +15,7 @@ let service;
 let desk;
 let catalogue;
 let questions;
+let held = null; // what was asked for and is not recorded, for whom: a token can end while it is read
 
 function show(part) {
   for (const name of PARTS) at(name).hidden = name !== part;
@@ -36,11 +37,20 @@ async function attempt(work) {
   try {
     await work();
   } catch (error) {
-    say(error.name === "NotAllowedError" ? "The passkey was not used: nothing was signed." : error.message, true);
+    say(told(error), true);
+    if (ended(error)) show("enter");
   } finally {
     buttons.forEach((button) => (button.disabled = false));
     if (document.activeElement === document.body) pressed.focus();
   }
+}
+
+const ended = (error) => error.code === "UNAUTHENTICATED" && desk !== undefined;
+
+function told(error) {
+  if (error.name === "NotAllowedError") return "The passkey was not used: nothing was signed.";
+  if (ended(error)) return "Your token is not taken any more. Nothing was recorded. With a new one you go on here.";
+  return error.message;
 }
 
 function rows(list, pairs) {
@@ -86,6 +96,8 @@ async function enter(study, token) {
   at("who").hidden = false;
   list();
   show("desk");
+  if (held?.person === desk.person) await again();
+  else held = null;
 }
 
 function list() {
@@ -97,6 +109,7 @@ function list() {
     button.textContent = "Read it";
     button.addEventListener("click", () => attempt(() => {
       questions.open = [];
+      held = null;
       return review(each.submission, {});
     }));
     return row;
@@ -154,13 +167,12 @@ function question(prompt) {
   row.className = "question";
   const told = row.appendChild(document.createElement("p"));
   told.textContent = `${prompt.prompt} You entered ${prompt.entered}.`;
-  const again = async () => ask(questions.asked, questions.opened);
   const confirm = row.appendChild(document.createElement("button"));
   confirm.type = "button";
   confirm.textContent = "It is right";
   confirm.addEventListener("click", () => attempt(async () => {
     await questions.confirm(prompt);
-    await again();
+    await ask(questions.asked, questions.opened);
   }));
   const label = row.appendChild(document.createElement("label"));
   label.textContent = "Right value ";
@@ -171,7 +183,7 @@ function question(prompt) {
   change.textContent = "Change it";
   change.addEventListener("click", () => attempt(async () => {
     await questions.change(prompt, input.value.trim());
-    await again();
+    await ask(questions.asked, questions.opened);
   }));
   return row;
 }
@@ -214,6 +226,7 @@ async function ask(written, opened) {
   await statements.checkAsked(statement, values, asked, opened);
   if (statement.seen.size !== head.size || statement.seen.root !== head.root) throw new Error("The statement names another head.");
   tree.keep(desk.log, head);
+  held = { asked, opened, person: desk.person };
   questions.take(asked, opened, prepared.prompts ?? []);
   await review({ payload: prepared.statement, payloadType: statements.TYPE, signatures: [], disclosures: prepared.disclosures }, values);
 }
@@ -270,6 +283,20 @@ async function review(submission, opened) {
   show("review");
 }
 
+const again = () => ask({ ...held.asked, signed_at: statements.instant() }, held.opened);
+
+// Record it. Sent twice it is recorded once, so that who got no answer may sign again.
+async function record(submission) {
+  try {
+    return await service.post("/statements", submission);
+  } catch (error) {
+    if (error instanceof Unreached) throw new Error(`${error.message} Whether it was recorded is not known here: sign once more to find out, it is recorded once.`);
+    if (error.code !== "STALE" || !held) throw error;
+    await again();
+    throw new Error("Something else was recorded meanwhile, and yours was not. It stands here anew: read it again before you sign.");
+  }
+}
+
 async function sign(submission, statement, event, mine) {
   if (questions.open.length) throw new Error("Answer the open questions before you sign.");
   const made = await passkey.sign(event, mine);
@@ -277,14 +304,24 @@ async function sign(submission, statement, event, mine) {
   given.set(mine.key.id, made);
   const signatures = statements.signers(statement).map((ref) => given.get(ref.id));
   if (signatures.includes(undefined)) throw new Error("Somebody else has to sign this first.");
-  const recorded = await service.post("/statements", { ...submission, signatures });
+  const recorded = await record({ ...submission, signatures });
   if (recorded.event !== hex(event)) throw new Error("The service recorded something else than what you signed.");
+  const waits = recorded.state === "waiting";
+  at("done").querySelector("h2").textContent = waits ? "Kept, not recorded yet" : "Recorded";
+  at("recorded").textContent = `${words.capital(words.verb(statement.type))}, signed by ${desk.name}.`;
+  at("waits").hidden = !waits;
+  at("keep").hidden = waits;
+  held = null;
+  if (waits) {
+    rows("receipt", [["Event", recorded.event, "", true]]);
+    show("done");
+    return;
+  }
   const leaf = JSON.parse(fromUtf8(unbase64(recorded.leaf)));
   if (leaf.statement !== recorded.event || leaf.stream !== statement.tag || leaf.class !== statement.class || leaf.site !== (statement.site ?? "")) {
     throw new Error("The log's labels are not those of what you signed.");
   }
   const [when, here] = words.time(leaf.at);
-  at("recorded").textContent = `${words.capital(words.verb(statement.type))}, signed by ${desk.name}.`;
   rows("receipt", [
     ["Entry", `${recorded.index} of the log`],
     ["Recorded at", when, here],
@@ -304,9 +341,21 @@ function save(name, content) {
 }
 
 async function back() {
+  held = null;
   desk = await service.get("/signing");
   list();
   show("desk");
+}
+
+function written(text) {
+  let value;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    throw new Error(`This can't be read as JSON: ${error.message}`);
+  }
+  if (typeof value !== "object" || value === null || Array.isArray(value)) throw new Error("Expected a JSON object with the members of a statement.");
+  return value;
 }
 
 at("enter").addEventListener("submit", (event) => {
@@ -319,7 +368,7 @@ at("enter").addEventListener("submit", (event) => {
 at("ask").addEventListener("submit", (event) => {
   event.preventDefault();
   attempt(async () => {
-    const { open = {}, ...action } = JSON.parse(at("action").value);
+    const { open = {}, ...action } = written(at("action").value);
     await ask(action, open);
   });
 });
@@ -332,18 +381,28 @@ at("back").addEventListener("click", () => attempt(back));
 
 // The study's address comes in the fragment, which no server sees. The policy of this page lets it reach one
 // service alone, whatever stands there.
-const study = decodeURIComponent(location.hash.slice(1));
-if (study) at("study").value = study;
+function addressed() {
+  try {
+    const address = decodeURIComponent(location.hash.slice(1));
+    return address && { address, workspace: new URL(address).origin };
+  } catch {
+    say("The address of this page names no study: enter its address.", true);
+    return null;
+  }
+}
+
+const study = addressed();
+if (study) at("study").value = study.address;
 
 // A workspace of that service may open this page and hand over the token and what is to be signed.
 if (study && window.opener) {
-  const workspace = new URL(study).origin;
   window.addEventListener("message", (event) => {
-    if (event.origin !== workspace || event.source !== window.opener || typeof event.data?.token !== "string") return;
+    if (event.origin !== study.workspace || event.source !== window.opener || typeof event.data?.token !== "string") return;
     attempt(async () => {
-      await enter(study, event.data.token);
+      held = null;
+      await enter(study.address, event.data.token);
       if (event.data.action) await ask(event.data.action, event.data.open ?? {});
     });
   });
-  window.opener.postMessage("ready", workspace);
+  window.opener.postMessage("ready", study.workspace);
 }
