@@ -20,10 +20,13 @@ from importlib import metadata, resources
 from typing import Any, Final
 
 from ledger.actions import all_specs
+from ledger.actions.declared import ActionSpec
 from ledger.canonical import forbidden_ranges
 from ledger.envelope import PAYLOAD_TYPE
-from ledger.roles import SIGHTS
+from ledger.roles import INCOMPATIBLE, SIGHTS
 from ledger.verify.findings import CODES
+from ledger.verify.hidden import signing_roles
+from ledger.verify.references import reference_members
 
 JUDGE: Final = (
     "encoding", "bytes", "canonical", "container", "note", "keys", "tree", "statement", "people", "chain",
@@ -39,11 +42,11 @@ ENCODING: Final = (
 """What that file has for the signing pages as well, so that both mean the same bytes."""
 
 UNCHECKED: Final = (
-    "The rules of the catalogue: breaches, recorded or not (conduct).",
-    "Which role may sign which type and meaning, verified identities, acknowledged policies, grades by type.",
-    "The form of `data` for each type, references between events, and randomization.",
-    "Whether the role may see each opened value, and whether every salt that it may have is given.",
-    "Consistency proofs, an earlier checkpoint of your own, time stamps, and an outbox.",
+    "Conduct: whether the rules of the catalogue were kept, and each breach recorded.",
+    "The form of what each type of event says (its data), and of values that are opened.",
+    "Randomization: seeds, lists, and whether each arm is its slot's.",
+    "Time stamps, an outbox, an older epoch of the log, and logs that may rival this one.",
+    "Statements since a key was compromised, and persons endorsed by one organisation alone.",
 )
 """What the page leaves to `trial-ledger verify`, in the page's words."""
 
@@ -87,24 +90,54 @@ def _hash(text: str) -> str:
 
 
 def _tables() -> str:
+    rights: list[dict[str, list[str]]] = []
     tables: dict[str, Any] = {
         "findings": {code: [each.verdict.value, each.meaning] for code, each in CODES.items()},
+        "authority": {f"{each.type} {each.schema}": _row(each, rights) for each in all_specs()},
         "forbidden": [list(bounds) for bounds in forbidden_ranges()],
         "payloadType": PAYLOAD_TYPE,
+        "rights": rights,
+        "incompatible": {role: sorted(others) for role, others in INCOMPATIBLE.items()},
         "sights": {
             role: {
                 "access": sight.access == "all",
+                "freetext": sight.freetext,
+                "identity": sight.identity,
+                "others": sight.others,
                 "ownAccess": sight.access == "own",
                 "pharmacy": sight.pharmacy,
                 "safety": sight.safety,
+                "treatment": sight.treatment,
             }
             for role, sight in SIGHTS.items()
         },
-        "types": {each.type: _first_sentence(each.action) for each in all_specs()},
+        "signing": {
+            f"{cls}{' site' if has_site else ''}": sorted(signing_roles(cls, has_site=has_site))
+            for cls in ("open", "restricted")
+            for has_site in (False, True)
+        },
+        "types": {f"{each.type} {each.schema}": _first_sentence(each.action) for each in all_specs()},
         "unchecked": list(UNCHECKED),
     }
     # Inside a script element `</` could end it, wherever it stands.
     return json.dumps(tables, sort_keys=True, separators=(",", ":")).replace("<", "\\u003c")
+
+
+def _row(known: ActionSpec, rights: list[dict[str, list[str]]]) -> dict[str, Any]:
+    """Return what the page asks of a type and schema: a row of the authority table, and what it names.
+
+    `rights` are the meanings by role that rows before it have; a row says which of them are its own.
+    """
+    roles = {role: sorted(meanings) for role, meanings in known.roles.items()}
+    if roles not in rights:
+        rights.append(roles)
+    return {
+        "reason": known.reason_required,
+        "references": [name.rstrip("_") for name, _ in reference_members(known.action)],
+        "rights": rights.index(roles),
+        "sealed": dict(known.sealed),
+        "streams": list(known.streams),
+    }
 
 
 def _first_sentence(cls: type) -> str:

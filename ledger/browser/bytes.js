@@ -22,6 +22,7 @@ function fromHex(text) {
 
 function fromBase64(text, code, what) {
   try {
+    if (typeof text !== "string") throw new Error("expected a text");
     return unbase64(text);
   } catch {
     throw new Refusal(code, `expected ${what} in base64 with padding and zero trailing bits`);
@@ -30,6 +31,7 @@ function fromBase64(text, code, what) {
 
 function fromBase64url(text, code, what) {
   try {
+    if (typeof text !== "string") throw new Error("expected a text");
     return unbase64url(text);
   } catch {
     throw new Refusal(code, `expected ${what} in base64url`);

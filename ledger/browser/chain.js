@@ -8,6 +8,7 @@ class Chain {
     this.heads = new Map(); // tag -> {seq, event, stream, site, hidden}
     this.tags = new Map(); // stream -> tag
     this.seen = new Map(); // key -> size
+    this.restricted = new Set(); // tags of withheld leaves of class `restricted`, whose stream nothing shows yet
   }
 
   head(tag) {
@@ -29,14 +30,23 @@ class Chain {
     if (statement === null && isShown) return found;
     if (statement === null) {
       if (!Chain.takes(head, leaf.site)) bad("LABELS", "withheld, and of a site that is not its stream's");
-      if (head.stream !== null && (leaf.class === "restricted") !== isRestricted(head.stream)) {
+      if (leaf.class === "restricted" && head.stream === null) {
+        this.restricted.add(leaf.stream);
+      } else if (head.stream !== null && (leaf.class === "restricted") !== isRestricted(head.stream)) {
         bad("LABELS", "withheld, and of a class that its stream does not have");
+      }
+      // A participant's statement has a site; any other open one follows a control one in its stream.
+      if (leaf.class === "open" && leaf.site === "" && head.stream === null) {
+        bad("LABELS", "withheld, without a site, and of no stream that can be so");
       }
       return found;
     }
     const labels = [statement.class, statement.site ?? "", statement.tag, TABLES.payloadType];
     if ([leaf.class, leaf.site, leaf.stream, leaf.payload_type].some((label, at) => label !== labels[at])) {
       bad("LABELS", "class, site, stream or payload type of the leaf are not the statement's");
+    }
+    if (this.restricted.has(statement.tag) && !isRestricted(statement.stream)) {
+      bad("LABELS", "withheld leaves have a class that the stream lacks");
     }
     const known = this.tags.get(statement.stream);
     if (known !== undefined && known !== statement.tag) bad("TWO_TAGS", "the stream has another tag");

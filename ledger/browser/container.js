@@ -5,6 +5,16 @@ const MAX_FILES = 1_000_000;
 const ZIP_DATE = 33; // 1980-01-01
 const ZIP_VERSIONS = [10, 20];
 const ZIP_MODES = [0o644, 0o100644];
+const MAX_CENTRAL = 46 + 255;
+
+/* Bytes of a File or a part of one; a browser reads no file that was changed since it was chosen. */
+async function bytesOf(blob, code, detail) {
+  try {
+    return new Uint8Array(await blob.arrayBuffer());
+  } catch {
+    throw new Refusal(code, detail);
+  }
+}
 
 function checkName(name, code) {
   if (name.length > 255 || !FILE_NAME.test(name) || name.split("/").some((part) => part === "." || part === "..")) {
@@ -14,9 +24,10 @@ function checkName(name, code) {
 
 /* Named byte strings; `read` refuses with FILE_MISSING, FILE_SIZE or ZIP_FORM. */
 class Bundle {
-  constructor(files) {
+  constructor(files, { isFolder = false } = {}) {
     this.files = files; // name -> {size, bytes(): Promise<Uint8Array>}
     this.names = [...files.keys()].sort();
+    this.isFolder = isFolder;
   }
 
   async read(name, maxBytes) {
@@ -33,9 +44,13 @@ function openDirectory(entries) {
   const files = new Map();
   for (const [name, file] of entries) {
     checkName(name, "BUNDLE_FORM");
-    files.set(name, { size: file.size, bytes: async () => new Uint8Array(await file.arrayBuffer()) });
+    const unread = "it can't be read; if it was changed just now, choose the folder again";
+    files.set(name, { size: file.size, bytes: () => bytesOf(file, "FILE_MISSING", unread) });
   }
-  return new Bundle(files);
+  if (files.has("ledger.toml") && !files.has("checkpoint")) {
+    throw new Refusal("BUNDLE", "a ledger's directory: `trial-ledger export` makes bundles");
+  }
+  return new Bundle(files, { isFolder: true });
 }
 
 const CRC = Uint32Array.from({ length: 256 }, (_, byte) => {
@@ -51,7 +66,8 @@ function crc32(bytes) {
 }
 
 async function openZip(file) {
-  const slice = async (from, to) => new Uint8Array(await file.slice(from, to).arrayBuffer());
+  const unread = "the zip can't be read; if it was changed just now, choose it again";
+  const slice = (from, to) => bytesOf(file.slice(from, to), "BUNDLE", unread);
   if (file.size < 22) throw new Refusal("BUNDLE", "expected a directory or a zip file");
   const end = new DataView((await slice(file.size - 22, file.size)).buffer);
   if (end.getUint32(0, true) !== 0x06054b50) {
@@ -65,6 +81,7 @@ async function openZip(file) {
   if (offset + length + 22 !== file.size || count === 0xffff) {
     throw new Refusal("ZIP_FORM", "expected the central directory right before the end record");
   }
+  if (length > count * MAX_CENTRAL) throw new Refusal("ZIP_FORM", "bytes that belong to no entry");
   const directory = await slice(offset, offset + length);
   const files = new Map();
   let [at, position, previous] = [0, 0, ""];

@@ -57,7 +57,7 @@ function showList() {
 async function payloadOf({ bundle, tree }, index) {
   const start = index - (index % WIDTH);
   const width = Math.min(WIDTH, tree.size - start);
-  const lines = splitLines(await bundle.read(payloadsPath(start / WIDTH, width), PAYLOADS));
+  const lines = splitLines(await bundle.read(payloadsPath(start / WIDTH, width), PAYLOADS), { isWhole: false });
   const line = lines[index - start];
   return line === undefined || line.length === 0 ? null : line;
 }
@@ -69,28 +69,41 @@ async function showEvent(index) {
   body.replaceChildren();
   at("event").hidden = false;
   try {
-    const leaf = parseLeaf(report.leaves[index]);
+    const { leaf, statement: isJudged } = report.entries[index];
+    if (leaf === null) throw new Refusal("LEAF", "its leaf can't be read");
     const payload = await payloadOf(report, index);
-    const statement = payload === null ? null : JSON.parse(decodeUtf8(payload, "STATEMENT"));
-    body.append(...said(statement, leaf), ...(await signed(report, index, leaf)));
-    if (statement !== null) body.append(...stated(statement));
-    if (statement !== null) body.append(...(await opened(report, index, statement)));
-    body.append(...exact("Statement, as signed", statement), ...exact("Leaf, as committed", leaf));
+    const statement = payload === null || isJudged === null ? null : JSON.parse(decodeUtf8(payload, "STATEMENT"));
+    const parts = [
+      ...said(statement, leaf, payload !== null, isSpokenAgainst(index)), ...(await signed(report, index, leaf)),
+      ...(statement === null ? [] : [...stated(statement), ...(await opened(report, index, statement))]),
+      ...exact("Statement, as signed", statement), ...exact("Leaf, as committed", leaf),
+    ];
+    if (state.report === report) body.replaceChildren(...parts);
   } catch (error) {
-    body.append(element("p", `This event can't be shown: ${refusal(error).message}.`));
+    body.append(...findingsOf(index), element("p", `This event can't be shown: ${refusal(error).message}.`));
   }
   at("event-title").focus();
 }
 
-function said(statement, leaf) {
+const isSpokenAgainst = (index) => (state.byIndex.get(index) ?? []).some((each) => each.verdict !== "note");
+
+function said(statement, leaf, isThere, isAgainst) {
   const list = element("dl");
   if (statement === null) {
-    const why = "The statement is withheld from this export. Its place, time, site and signers are not.";
+    const why = isThere
+      ? "What stands here is not the statement that the leaf commits to, or has not its form: it is not shown."
+      : "The statement is withheld from this export. Its place, time, site and signers are not.";
     return [element("p", why, "said"), describe(list, [["Recorded", plainTime(leaf.at)], ["Site", leaf.site], ["Class", leaf.class]])];
   }
   const { actor } = statement;
-  const meaning = TABLES.types[statement.type] ?? "";
-  const by = `${actor.name} (${actor.role}, ${actor.organisation}) signed ${statement.type} with the meaning: ${statement.meaning}.`;
+  const meaning = TABLES.types[`${statement.type} ${statement.schema}`] ?? "";
+  const by = element("p", "", "said");
+  // A name of another direction of writing turns nothing around it.
+  by.append(
+    element("bdi", actor.name), " (", element("bdi", actor.role), ", ", element("bdi", actor.organisation), ") ",
+    isAgainst ? "is said to have signed " : "signed ", element("bdi", statement.type),
+    ` with the meaning: ${statement.meaning}.`, isAgainst ? " Findings stand against this event." : "",
+  );
   describe(list, [
     ["What it is", meaning], ["Stream", `${statement.stream}, number ${statement.seq}`], ["Site", statement.site],
     ["Happened", statement.occurred_at], ["Signed (signer's clock)", plainTime(statement.signed_at)],
@@ -98,31 +111,36 @@ function said(statement, leaf) {
     ["From", statement.originator === undefined ? "" : `${statement.originator.kind} ${statement.originator.id}`],
     ["Reason", statement.reason?.code], ["Event hash", leaf.statement],
   ]);
-  return [element("p", by, "said"), list];
+  return [by, list];
 }
 
 /* What the statement says, value by value, by the path at which it stands. */
 function stated(statement) {
   const rows = [];
   const walk = (path, value) => {
-    if (value === null || typeof value !== "object") rows.push([path, value === null ? "none" : value]);
+    if (value === null || typeof value !== "object") rows.push([path, value === null ? "(nothing)" : value]);
     else for (const [key, member] of Object.entries(value)) walk(`${path}/${key}`, member);
   };
   walk("", statement.data);
   return rows.length === 0 ? [] : [element("h3", "What it says"), describe(element("dl"), rows)];
 }
 
-async function signed(report, index, leaf) {
+function findingsOf(index) {
   const findings = state.byIndex.get(index) ?? [];
-  const against = findings.filter((each) => each.verdict !== "note");
-  const status = against.length === 0 ? "No finding stands against this event." : "Findings against this event:";
-  const part = [element("h3", "Signatures and place"), element("p", status, against.length === 0 ? "good" : "bad")];
+  const isAgainst = isSpokenAgainst(index);
+  const status = isAgainst ? "Findings against this event:" : "No finding stands against this event.";
+  const part = [element("p", status, isAgainst ? "bad" : "good")];
   if (findings.length > 0) {
     const list = element("ul");
     list.append(...findings.map((each) => element("li", `${each.code}: ${each.detail}`)));
     part.push(list);
   }
-  const { path, root } = await report.tree.inclusion(index);
+  return part;
+}
+
+async function signed(report, index, leaf) {
+  const part = [element("h3", "Signatures and place"), ...findingsOf(index)];
+  const { path, root } = await report.tree.inclusion(index, report.leaves[index]);
   const isThere = base64(root) === report.facts.root;
   part.push(describe(element("dl"), [
     ...leaf.sigs.map((sig, n) => [n === 0 ? "Signed by key" : "and by key", `${sig.key} (${sig.alg})`]),
@@ -137,11 +155,13 @@ async function opened(report, index, statement) {
   const open = report.openings.get(index)?.open ?? {};
   const rows = [];
   for (const path of sealed) {
-    let text = "sealed: not opened in this export";
+    const by = report.erased.get(statement.sealed[path]);
+    let text = by === undefined ? "sealed: not opened in this export" : `erased on approval: event ${by} says so`;
     if (Object.hasOwn(open, path)) {
       try {
         const value = await openDisclosure(open[path], statement, path);
-        text = typeof value === "string" ? value : value === null ? "sealed as holding nothing" : JSON.stringify(value);
+        const shown = typeof value === "string" ? value : value === null ? "(nothing, sealed so)" : JSON.stringify(value);
+        text = by === undefined ? shown : `${shown} (${text}, and it is opened here)`;
       } catch {
         text = "an opening that is not what was signed";
       }
@@ -154,6 +174,8 @@ async function opened(report, index, statement) {
 function exact(title, value) {
   if (value === null) return [];
   const details = element("details");
-  details.append(element("summary", title), element("pre", JSON.stringify(value, null, 1)));
+  const text = element("pre", JSON.stringify(value, null, 1));
+  text.tabIndex = 0;
+  details.append(element("summary", title), text);
   return [details];
 }

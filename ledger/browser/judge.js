@@ -24,7 +24,7 @@ class Report {
     const key = `${error.code} ${index} ${file} ${error.message}`;
     if (this.seen.has(key)) return;
     this.seen.add(key);
-    const verdict = TABLES.findings[error.code]?.[0] ?? "integrity";
+    const verdict = TABLES.findings[error.code]?.[0] ?? (error.code === "POLICY" ? "unusable" : "integrity");
     this.findings.push({ code: error.code, verdict, index, file, detail: error.message });
   }
 
@@ -32,10 +32,18 @@ class Report {
     this.unchecked.set(what, (this.unchecked.get(what) ?? 0) + 1);
   }
 
-  /* `verdict` holds only where everything was gone through and nothing speaks against it. */
-  holds(verdict) {
-    const against = this.findings.some((each) => each.verdict === verdict || each.verdict === "unusable");
-    return this.complete && !against;
+  /* One of the three verdicts, in the words of `trial-ledger verify` but for what it would say "holds" of. */
+  verdict(name) {
+    if (this.findings.some((each) => each.verdict === name)) return "fails";
+    return this.complete ? "no fault found" : "not judged";
+  }
+
+  /* The end of it: what the exit codes 1, 3 and 0 are of `trial-ledger verify`, judged by what is judged here. */
+  get outcome() {
+    const problems = this.findings.filter((each) => each.verdict !== "note");
+    if (problems.some((each) => each.verdict !== "unusable")) return "fails";
+    if (!this.complete || problems.some((each) => each.code !== "UNPINNED")) return "unusable";
+    return problems.length > 0 ? "unpinned" : "no fault found";
   }
 }
 
@@ -55,8 +63,11 @@ class Judge {
     Object.assign(this, { bundle, stated, report, progress });
     this.people = new People();
     this.ids = new Set();
-    this.events = new Set();
-    this.named = new Map();
+    this.events = new Map(); // event -> {index, known, person}, of every entry so far
+    this.named = new Map(); // attachment -> size
+    this.approvals = new Map(); // event of an approval to erase -> {person, statement, digests}
+    this.erased = new Map(); // digest -> index of the statement that says so
+    this.continues = false;
   }
 
   async run() {
@@ -71,16 +82,15 @@ class Judge {
       report.add(new Refusal("FILE_MISSING", "fewer files than entry bundles"), { file: "tile/entries" });
       return;
     }
-    checkNames(bundle, note.size, report.add);
-    const { tree, leaves } = await readTree(bundle, note.size, report.add, this.progress);
-    this.tree = tree;
-    this.leaves = leaves;
-    if (!same(await tree.rootAt(note.size), note.root)) {
-      report.add(new Refusal("ROOT", "the leaves do not hash to the signed root"), { file: "checkpoint" });
-    }
-    if (ledgerId !== null && (note.size === 0 || hex(tree.levels[0][0]) !== ledgerId)) {
+    await checkNames(bundle, note.size, report.add);
+    const { tree, leaves } = await readTree(bundle, note, report.add, this.progress);
+    Object.assign(this, { tree, leaves });
+    if (note.size === 0) report.add(new Refusal("LEDGER_ID", "the log is empty, so it has no leaf 0"));
+    else if (ledgerId !== null && leaves[0] !== null && hex(await leafHash(leaves[0])) !== ledgerId) {
       report.add(new Refusal("LEDGER_ID", "leaf 0 has another hash than the ledger id"), { index: 0 });
     }
+    await this.#previous(policy, note);
+    await checkProofs(bundle, note, tree, report.add);
     await this.#walk(note, policy);
     report.complete = true;
   }
@@ -90,7 +100,8 @@ class Judge {
     const { report } = this;
     const bad = (error) => report.add(error, { file: "checkpoint" });
     try {
-      const note = parseNote(await this.bundle.read("checkpoint", 1_000_000));
+      const bytes = await this.bundle.read("checkpoint", MAX_NOTE);
+      const note = { ...parseNote(bytes), bytes };
       const keys = policy.logs.filter((key) => key.name === note.origin);
       const lines = await checkedLines(note, keys, "LOG_SIGNATURE");
       if (keys.length === 0 || lines.length !== keys.length || !lines.some(([key]) => key.algorithm === ED25519)) {
@@ -109,10 +120,6 @@ class Judge {
   }
 
   async #quorum(policy, note, bad) {
-    if (policy.quorum === "none") {
-      bad(new Refusal("NO_QUORUM", "the policy asks for no witness"));
-      return;
-    }
     try {
       const lines = await checkedLines(note, policy.witnesses.map((each) => each.key), "LOG_SIGNATURE");
       const signed = lines.filter(([, holds]) => holds === true).map(([key]) => key);
@@ -121,6 +128,29 @@ class Judge {
       if (!isQuorum(policy, names)) bad(new Refusal("QUORUM", `expected the quorum ${policy.quorum}`));
     } catch (error) {
       bad(refusal(error));
+    }
+    if (policy.quorum === "none") bad(new Refusal("NO_QUORUM", "the policy asks for no witness"));
+  }
+
+  /* An earlier checkpoint that the auditor holds is of this log's past. */
+  async #previous(policy, note) {
+    if (this.stated.previous === null) return;
+    const bad = (detail) => this.report.add(new Refusal("PREVIOUS", detail));
+    try {
+      const earlier = parseNote(this.stated.previous);
+      const keys = policy.logs.filter((key) => key.name === earlier.origin);
+      const lines = await checkedLines(earlier, keys, "PREVIOUS");
+      for (const [, holds] of lines) if (holds === null) this.report.leave("the earlier checkpoint's post-quantum signature");
+      if (!lines.some(([key]) => key.algorithm === ED25519)) bad("expected an Ed25519 line of the log");
+      else if (earlier.origin !== note.origin || earlier.size > note.size) {
+        bad("the earlier checkpoint is of another log, or of a larger one");
+      } else if (!same(await this.tree.rootAt(earlier.size), earlier.root)) {
+        bad("this log had another root at that size: its past was changed");
+      } else {
+        this.report.facts.previous = `of ${earlier.size.toLocaleString("en")} events, and this log goes on from it`;
+      }
+    } catch (error) {
+      bad(refusal(error).message);
     }
   }
 
@@ -143,35 +173,32 @@ class Judge {
       await Promise.all(checks);
       await this.progress("Checking statements and signatures", start + width, note.size);
     }
-    this.shown.finish();
+    this.shown.finish(this.erased);
     for (const name of bundle.names.filter((each) => each.startsWith("attachments/"))) {
       if (!this.named.has(name)) report.add(new Refusal("FILE_EXTRA", "no statement shown names it"), { file: name });
     }
-    Object.assign(report.facts, this.shown.counts);
-    Object.assign(report, { tree: this.tree, leaves: this.leaves, bundle, openings });
+    Object.assign(report.facts, this.shown.counts, { erased: this.erased.size });
+    Object.assign(report, { tree: this.tree, leaves: this.leaves, bundle, openings, erased: this.erased });
   }
 
   /* Parse the entries of one bundle side by side: leaf, statement, and whether the leaf commits to it. */
   async #chunk(start, width) {
     const file = payloadsPath(start / WIDTH, width);
-    let lines = null;
+    let lines = [];
     try {
-      lines = splitLines(await this.bundle.read(file, PAYLOADS));
-      if (lines.length !== width) throw new Refusal("PAYLOAD_LINES", `expected ${width} lines`);
+      const data = await this.bundle.read(file, PAYLOADS);
+      lines = splitLines(data, { isWhole: false });
+      if (lines.length !== width || (width > 0 && data.at(-1) !== 10)) {
+        throw new Refusal("PAYLOAD_LINES", `expected ${width} lines, each with LF`);
+      }
     } catch (error) {
-      const known = refusal(error);
-      const code = known.code === "FILE_FORM" ? "PAYLOAD_LINES" : known.code;
-      this.report.add(new Refusal(code, known.message), { index: start, file });
-      lines = null;
+      this.report.add(refusal(error), { index: start, file });
     }
-    return Promise.all(
-      Array.from({ length: width }, (_, at) => this.#parse(start + at, lines === null ? null : lines[at])),
-    );
+    return Promise.all(Array.from({ length: width }, (_, at) => this.#parse(start + at, lines[at] ?? null)));
   }
 
   async #parse(index, payload) {
-    const entry = { index, leaf: null, statement: null, pae: null, isShown: payload === null || payload.length > 0 };
-    const bad = (error) => this.report.add(refusal(error), { index });
+    const entry = { index, leaf: null, statement: null, pae: null, isShown: payload === null || payload.length > 0, error: null };
     try {
       if (this.leaves[index] === null) return entry;
       entry.leaf = parseLeaf(this.leaves[index]);
@@ -183,47 +210,121 @@ class Judge {
       entry.statement = parseStatement(payload);
       if (entry.statement.seen.size <= index) await this.tree.rootAt(entry.statement.seen.size);
     } catch (error) {
-      bad(error);
+      entry.error = refusal(error);
     }
     return entry;
   }
 
-  async #entry({ index, leaf, statement, pae, isShown }, note, policy, checks) {
+  async #entry({ index, leaf, statement, pae, isShown, error: unread }, note, policy, checks) {
     const { report } = this;
     const summary = { index, leaf, statement: null };
     report.entries.push(summary);
-    if (leaf === null) return;
     let isClean = true;
     const bad = (error) => {
       isClean = false;
       report.add(refusal(error), { index });
     };
+    if (unread !== null) bad(unread);
+    if (leaf === null) return;
+    const isFresh = !this.events.has(leaf.statement);
     for (const each of await this.chain.check(index, leaf, statement, isShown)) bad(each);
     if (!isShown) this.#withheldKeys(index, leaf, bad);
     this.shown.judge(index, leaf, statement, isShown);
+    if (isFresh) this.events.set(leaf.statement, { index, known: null, person: null });
     if (statement !== null) {
       summary.statement = brief(statement);
-      await this.#form(index, statement, note, policy, bad);
-      const signatures = this.#signatures(index, leaf, statement, pae, bad);
-      checks.push(this.shown.openings(index, statement));
-      // What changes who may sign is folded only once its own signatures hold; others need not be waited for.
-      if (statement.class !== "control") checks.push(signatures);
-      else if ((await signatures) && isClean) await this.people.fold(statement, index).catch(bad);
+      const known = TABLES.authority[`${statement.type} ${statement.schema}`] ?? null;
+      if (isFresh) Object.assign(this.events.get(leaf.statement), { known, person: statement.actor.id });
+      this.#identity(statement, note, isFresh, bad);
+      checks.push(this.shown.openings(index, statement, this.#scopes(statement, known)));
+      const fault = misformed(statement, known);
+      if (fault !== null) bad(fault);
+      else await this.#authority({ index, leaf, statement, pae, known }, { policy, note, bad, checks, isClean: () => isClean });
     }
     this.chain.advance(leaf, statement);
   }
 
-  async #form(index, statement, note, policy, bad) {
+  #identity(statement, note, isFresh, bad) {
     if (statement.log !== note.origin) bad(new Refusal("LOG", "signed for another log"));
     if (this.ids.has(statement.id)) bad(new Refusal("ID_REUSED", "the id stands in an earlier statement"));
+    if (!isFresh) bad(new Refusal("ID_REUSED", "the same statement stands in the log twice"));
     this.ids.add(statement.id);
+  }
+
+  /* The scope of each sealed path; a sealed change's values have their target's. */
+  #scopes(statement, known) {
+    const scopes = new Map();
+    for (const path of Object.keys(statement.sealed ?? {})) {
+      let scope = scopeAt(known, path);
+      if (scope === "target") {
+        const target = this.events.get(statement.data.statement);
+        scope = typeof statement.data.path === "string" ? scopeAt(target?.known, statement.data.path) : null;
+      }
+      if (scope !== null && scope !== "target") scopes.set(path, scope);
+    }
+    return scopes;
+  }
+
+  /* Whether the statement may stand here and is signed by whom it must be, and what it changes then. */
+  async #authority({ index, leaf, statement, pae, known }, { policy, note, bad, checks, isClean }) {
+    this.#references(statement, known, index, bad);
     if (index === 0) this.#genesis(statement, note, policy, bad);
-    for (const each of attachmentsOf(statement.data)) await this.#attachment(each, bad);
+    for (const each of attachmentsOf(statement.data)) await this.#attachment(index, each);
+    try {
+      const brought = BRINGING.has(statement.type) ? await broughtBy(statement) : NOTHING;
+      for (const each of this.people.judge(index, leaf, statement, known, brought)) bad(each);
+      this.#persons(statement, bad);
+      const signatures = this.#signatures(leaf, statement, pae, brought, bad);
+      // What changes who may sign is folded only once its own signatures hold; others need not be waited for.
+      if (statement.class !== "control") checks.push(signatures);
+      else if ((await signatures) && isClean()) this.#fold(leaf.statement, statement, index, brought);
+    } catch (error) {
+      bad(error instanceof TypeError ? new Refusal("DATA", "the data are not of the form of their type") : error);
+    }
+  }
+
+  #fold(event, statement, index, brought) {
+    const { type, data, actor } = statement;
+    this.people.fold(statement, index, brought);
+    if (type === "erasure.approved") {
+      this.approvals.set(event, { person: actor.id, statement: data.statement, digests: new Set(data.digests) });
+    }
+    if (type !== "personal_data.erased") return;
+    for (const digest of data.digests) if (!this.erased.has(digest)) this.erased.set(digest, index);
+    const where = this.events.get(data.statement)?.index;
+    const by = data.approvals.map((each) => this.approvals.get(each).person).join(" and ");
+    const count = data.digests.length === 1 ? "1 sealed value" : `${data.digests.length} sealed values`;
+    const detail = `${count}${where === undefined ? "" : ` of index ${where}`}, approved by ${by}`;
+    this.report.add(new Refusal("ERASED", detail), { index });
+  }
+
+  /* Two people where two are asked for: of an erasure's approvals, and of a record and its co-signature. */
+  #persons({ type, data, actor }, bad) {
+    if (type === "record.cosigned" && this.events.get(data.statement)?.person === actor.id) {
+      bad(new Refusal("SAME_PERSON", "co-signed by who signed it"));
+    }
+    if (type !== "personal_data.erased") return;
+    const named = data.approvals.map((each) => this.approvals.get(each));
+    const covers = (each) => each?.statement === data.statement && data.digests.every((digest) => each.digests.has(digest));
+    const persons = new Set(named.filter(covers).map((each) => each.person));
+    if (named.includes(undefined)) bad(new Refusal("REFERENCE", "/data/approvals does not name approvals"));
+    else if (persons.size < 2) bad(new Refusal("SAME_PERSON", "an erasure without two people's approvals of it"));
+  }
+
+  #references(statement, known, index, bad) {
+    for (const name of known.references) {
+      const value = statement.data[name];
+      for (const event of Array.isArray(value) ? value : [value ?? null]) {
+        if (event === null || (this.events.get(event)?.index ?? index) < index) continue;
+        if (this.continues) this.report.leave("references that may be to an event of the older log");
+        else bad(new Refusal("REFERENCE", `/data/${name} does not name an earlier statement`));
+      }
+    }
   }
 
   #genesis(statement, note, policy, bad) {
-    const { type, data } = statement;
-    if (type !== "ledger.opened" || data.origin !== note.origin) bad(new Refusal("GENESIS", "not how a log begins"));
+    const { data } = statement;
+    if (data.origin !== note.origin) bad(new Refusal("LOG", "the opening names another origin than its statement"));
     const listed = policy.logs.filter((key) => key.name === note.origin).map((key) => key.vkey);
     const named = Array.isArray(data.log_keys) ? data.log_keys : [];
     if (listed.length !== named.length || !listed.every((key) => named.includes(key))) {
@@ -231,27 +332,35 @@ class Judge {
     }
     // A page has one bundle: what an older epoch holds is judged by `trial-ledger verify --continues`.
     if (data.continues) {
+      this.continues = true;
       const missing = `${data.continues.size} entries of an older log are not given`;
       this.report.add(new Refusal("EPOCH_MISSING", missing), { index: 0 });
     }
   }
 
-  async #attachment({ sha256: digest, size }, bad) {
+  /* What is wrong with an attachment is said of it, and takes nothing from the statement that names it. */
+  async #attachment(index, { sha256: digest, size }) {
     const name = `attachments/${digest}`;
-    if (this.named.has(name)) return;
-    this.named.set(name, size);
-    try {
-      const bytes = await this.bundle.read(name, MAX_ATTACHMENT);
-      if (bytes.length !== size || hex(await sha256(bytes)) !== digest) {
-        throw new Refusal("ATTACHMENT", "not the bytes of this hash and size");
+    const bad = (code, detail) => this.report.add(new Refusal(code, detail), { index, file: name });
+    const known = this.named.get(name) ?? size;
+    const isNew = !this.named.has(name);
+    this.named.set(name, known);
+    if (known !== size || size > MAX_ATTACHMENT) bad("ATTACHMENT", "a size that the attachment can't have");
+    else if (!this.bundle.files.has(name)) bad("ATTACHMENT_MISSING", "the bytes are not in the bundle");
+    else if (isNew) {
+      try {
+        const bytes = await this.bundle.read(name, MAX_ATTACHMENT);
+        const isRight = bytes.length === size && hex(await sha256(bytes)) === digest;
+        if (!isRight) bad("ATTACHMENT", "not the bytes of this hash and size");
+      } catch (error) {
+        const { code, message } = refusal(error);
+        bad(code, message);
       }
-    } catch (error) {
-      const known = refusal(error);
-      bad(known.code === "FILE_MISSING" ? new Refusal("ATTACHMENT_MISSING", "the bytes are not in the bundle") : known);
     }
   }
 
   #withheldKeys(index, leaf, bad) {
+    if (this.people.isStranger(leaf)) bad(new Refusal("ROLE_NOT_ALLOWED", "withheld, by somebody who signs nothing of its class"));
     for (const sig of leaf.sigs) {
       const key = this.people.keys.get(sig.key);
       if (key === undefined) bad(new Refusal("KEY_UNKNOWN", "withheld, signed by a key that the log does not know"));
@@ -261,18 +370,15 @@ class Judge {
   }
 
   /* Check the signature set; resolve to whether all of it holds. */
-  async #signatures(index, leaf, statement, pae, bad) {
+  async #signatures(leaf, statement, pae, brought, bad) {
     try {
-      const wanted = [statement.key, ...(statement.with ?? [])];
+      const wanted = refsOf(statement);
       const isSet =
         leaf.sigs.length === wanted.length &&
         leaf.sigs.every((sig, at) => sig.alg === wanted[at].alg && sig.key === wanted[at].id);
       if (!isSet) throw new Refusal("SIGNATURE_SET", `expected ${wanted.length} signatures, in order`);
-      // Both read the fold now, before a later entry changes it.
-      const signing = this.people.signers(statement, index);
-      const fault = this.people.actorFault(statement);
-      const keys = await signing;
-      if (fault !== null) throw fault;
+      // The fold is read now, before a later entry changes it.
+      const keys = this.people.signers(statement, brought);
       const grade = keys[0].grade ?? "unknown";
       for (const [at, key] of keys.entries()) {
         const holds = await checkSignature(key, pae, leaf.statement, leaf.sigs[at]);
@@ -285,6 +391,25 @@ class Judge {
       return false;
     }
   }
+}
+
+const BRINGING = new Set(["ledger.opened", "policy.changed", "key.enrolled", "key.rotated"]);
+const NOTHING = new Map();
+
+/* What is wrong with a statement for its type, as far as the table of types tells; null where nothing is. */
+function misformed(statement, known) {
+  if (known === null) return new Refusal("UNKNOWN_TYPE", "a type or schema that the authority table does not have");
+  if (!known.streams.includes(statement.stream.split("/")[0])) {
+    return new Refusal("STREAM", "expected a stream that this type stands in");
+  }
+  const expected = new Set(Object.keys(known.sealed));
+  if (statement.reason !== undefined) expected.add("/reason/text");
+  const sealed = Object.keys(statement.sealed ?? {});
+  if (sealed.length !== expected.size || !sealed.every((path) => expected.has(path))) {
+    return new Refusal("SEALED_PATHS", "expected exactly the sealed paths of this type");
+  }
+  if (known.reason && statement.reason === undefined) return new Refusal("DATA", "expected a reason, which this type must have");
+  return null;
 }
 
 function brief(statement) {

@@ -58,14 +58,16 @@ async function verifyMlDsa(name, bytes, message, signature) {
 /* Read KEY of §11. */
 async function loadKey(given) {
   const passkey = given?.alg === "webauthn-es256";
-  const [header, size] = Object.hasOwn(SPKI, given?.alg) ? SPKI[given.alg] : ["", -1];
-  const spki = fromBase64(String(given?.spki), "KEY_ENCODING", "a public key");
+  const [header, size] = isAlgorithm(given?.alg) ? SPKI[given.alg] : ["", -1];
+  const spki = fromBase64(given?.spki, "KEY_ENCODING", "a public key");
   const point = spki.subarray(header.length / 2);
   if (hex(spki.subarray(0, header.length / 2)) !== header || point.length !== size) {
     throw new Refusal("KEY_ENCODING", "expected the DER encoding of one key of a known algorithm");
   }
   if (given.alg === "ed25519" && !isGoodPoint(point)) throw new Refusal("WEAK_KEY", "a point that may not be used");
-  if (passkey !== (Array.isArray(given.origins) && typeof given.rp_id === "string")) {
+  const { origins = [], rp_id: rpId = "" } = given;
+  const isForm = Array.isArray(origins) && origins.every((each) => typeof each === "string") && typeof rpId === "string";
+  if (!isForm || passkey !== (origins.length > 0) || passkey !== (rpId !== "")) {
     throw new Refusal("KEY_ENCODING", "expected origins and rp id exactly for a passkey");
   }
   if (`sha256:${hex(await sha256(spki))}` !== given.id) throw new Refusal("KEY_ID", "not the id of this key");
@@ -118,17 +120,35 @@ function fromDer(der) {
   return whole;
 }
 
+/* Whether an object in well-formed JSON has a member twice: parsers differ in which one they keep. */
+function hasTwice(text) {
+  const open = []; // names seen so far of each object that is open; null for an array
+  let name = null;
+  for (const [token] of text.matchAll(/"(?:[^"\\]|\\.)*"|[{}[\],:]/g)) {
+    if (token === "{") open.push(new Set());
+    else if (token === "[") open.push(null);
+    else if (token === "}" || token === "]") open.pop();
+    else if (token === ":" && open.at(-1)?.has(name)) return true;
+    else if (token === ":") open.at(-1).add(name);
+    else if (token !== ",") name = JSON.parse(token);
+  }
+  return false;
+}
+
 /* What an assertion's signature covers, once both its documents are about this event (WebAuthn L3 §7.2). */
 async function asserted(key, event, sig) {
   const fail = (detail) => new Refusal("SIGNATURE", detail);
-  const ad = fromBase64(String(sig.ad), "SIGNATURE", "authenticator data");
-  const cd = fromBase64(String(sig.cd), "SIGNATURE", "client data");
+  const ad = fromBase64(sig.ad, "SIGNATURE", "authenticator data");
+  const cd = fromBase64(sig.cd, "SIGNATURE", "client data");
   let client;
   try {
-    client = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(cd));
+    const text = new TextDecoder("utf-8", { fatal: true }).decode(cd);
+    client = JSON.parse(text);
+    if (hasTwice(text)) throw new Error("a member twice");
   } catch {
-    throw fail("expected client data in JSON");
+    throw fail("expected client data in JSON, no member of it twice");
   }
+  if (Array.isArray(client)) throw fail("expected a JSON object");
   if (client?.type !== "webauthn.get") throw fail("expected an assertion, of type webauthn.get");
   if (client.challenge !== base64url(fromHex(event))) throw fail("expected the event hash as challenge");
   if (!key.origins.includes(client.origin)) throw fail("expected an origin that the key was enrolled with");

@@ -80,10 +80,10 @@ class Tree {
     return root;
   }
 
-  /* An inclusion proof of a leaf in the whole tree, and whether it leads to the root: recomputed, not read. */
-  async inclusion(index) {
+  /* An inclusion proof of a leaf in the whole tree, and the root that the leaf's own bytes lead to by it. */
+  async inclusion(index, leaf) {
     const path = await this.#path(index, 0, this.size);
-    let value = this.levels[0][index];
+    let value = await leafHash(leaf);
     for (const { hash, left } of path) value = left ? await nodeHash(hash, value) : await nodeHash(value, hash);
     return { path: path.map((each) => each.hash), root: value };
   }
@@ -96,6 +96,19 @@ class Tree {
       : [...(await this.#path(index, middle, stop)), { hash: await this.#rangeRoot(start, middle), left: true }];
   }
 
+  /* The proof that the first `size` leaves are of this tree (RFC 6962 §2.1.2): there is only one. */
+  consistency(size) {
+    return this.#since(size, 0, this.size, true);
+  }
+
+  async #since(size, start, stop, isWhole) {
+    if (size === stop - start) return isWhole ? [] : [await this.#rangeRoot(start, stop)];
+    const width = 2 ** Math.ceil(Math.log2(stop - start) - 1);
+    return size <= width
+      ? [...(await this.#since(size, start, start + width, isWhole)), await this.#rangeRoot(start + width, stop)]
+      : [...(await this.#since(size - width, start + width, stop, false)), await this.#rangeRoot(start, start + width)];
+  }
+
   async #rangeRoot(start, stop) {
     const level = Math.log2(stop - start);
     if (Number.isInteger(level) && start % (stop - start) === 0) return this.levels[level][start / (stop - start)];
@@ -104,48 +117,66 @@ class Tree {
   }
 }
 
-/* Read every entry bundle, hash the leaves, compare each tile; return the tree and the leaves' bytes. */
-async function readTree(bundle, size, report, progress) {
+/* Read every entry bundle, hash the leaves, compare each tile; return the tree, the leaves' bytes, whether they fit.
+
+   Where the leaves do not lead to the root and the tiles do, the tree is that of the tiles: one altered byte is then
+   reported where it is, and not again in every later statement. */
+async function readTree(bundle, note, report, progress) {
+  const { size, root } = note;
   const leaves = [];
-  const hashes = [];
+  const [hashes, tiles] = [[], []];
   for (let start = 0; start < size; start += WIDTH) {
     const width = Math.min(WIDTH, size - start);
-    const path = entriesPath(start / WIDTH, width);
-    let part = null;
-    try {
-      part = splitEntries(await bundle.read(path, WIDTH * (MAX_LEAF + 2)), width);
-    } catch (error) {
-      report(refusal(error), { index: start, file: path });
-    }
+    const tile = await readTile(bundle, [0, start / WIDTH, width], report);
+    const part = await readEntries(bundle, start, width, report);
     leaves.push(...(part ?? Array(width).fill(null)));
-    hashes.push(...(part === null ? Array(width).fill(new Uint8Array(32)) : await Promise.all(part.map(leafHash))));
+    const unread = tile ?? Array(width).fill(new Uint8Array(32));
+    const own = part === null ? unread : await Promise.all(part.map(leafHash));
+    hashes.push(...own);
+    tiles.push(...(tile ?? own));
+    compareTile([0, start / WIDTH, width], own, tile, report);
     await progress("Hashing leaves", start + width, size);
   }
   const tree = new Tree(hashes);
   await tree.build();
-  for (const [level, n, width] of tilesFor(size)) await compareTile(bundle, tree, [level, n, width], report);
-  return { tree, leaves };
+  for (const [level, n, width] of tilesFor(size)) {
+    if (level === 0) continue;
+    const row = tree.levels[8 * level].slice(n * WIDTH, n * WIDTH + width);
+    compareTile([level, n, width], row, await readTile(bundle, [level, n, width], report), report);
+  }
+  if (same(await tree.rootAt(size), root)) return { tree, leaves };
+  report(new Refusal("ROOT", "the leaves do not hash to the signed root"), { file: "checkpoint" });
+  const other = new Tree(tiles);
+  await other.build();
+  return { tree: same(await other.rootAt(size), root) ? other : tree, leaves };
 }
 
-async function compareTile(bundle, tree, [level, n, width], report) {
-  const path = tilePath(level, n, width);
-  const start = n * WIDTH ** (level + 1);
-  let data;
+async function readEntries(bundle, start, width, report) {
+  const path = entriesPath(start / WIDTH, width);
   try {
-    data = await bundle.read(path, WIDTH * 32);
+    return splitEntries(await bundle.read(path, WIDTH * (MAX_LEAF + 2)), width);
   } catch (error) {
     report(refusal(error), { index: start, file: path });
-    return;
+    return null;
   }
-  if (data.length !== width * 32) {
-    report(new Refusal("TILE", "expected 32 bytes for each hash"), { index: start, file: path });
-    return;
+}
+
+async function readTile(bundle, [level, n, width], report) {
+  const path = tilePath(level, n, width);
+  const where = { index: n * WIDTH ** (level + 1), file: path };
+  try {
+    const data = await bundle.read(path, WIDTH * 32);
+    if (data.length !== width * 32) throw new Refusal("TILE", "expected 32 bytes for each hash");
+    return Array.from({ length: width }, (_, at) => data.subarray(32 * at, 32 * at + 32));
+  } catch (error) {
+    report(refusal(error), where);
+    return null;
   }
-  const row = tree.levels[8 * level];
-  for (let at = 0; at < width; at += 1) {
-    if (same(data.subarray(32 * at, 32 * at + 32), row[n * WIDTH + at])) continue;
-    const index = (n * WIDTH + at) * WIDTH ** level;
-    report(new Refusal("TILE", "a hash differs from that of the leaves"), { index, file: path });
-    return;
-  }
+}
+
+function compareTile([level, n, width], hashes, tile, report) {
+  const first = tile === null ? -1 : tile.findIndex((hash, at) => !same(hash, hashes[at]));
+  if (first < 0) return;
+  const where = { index: (n * WIDTH + first) * WIDTH ** level, file: tilePath(level, n, width) };
+  report(new Refusal("TILE", "a hash differs from that of the leaves"), where);
 }

@@ -8,6 +8,7 @@ import json
 import zipfile
 from collections.abc import Callable
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,13 +18,15 @@ from ledger import canonical
 from ledger.browser import verify_html
 from ledger.canonical import Keys
 from ledger.checkpoint import Checkpoint, publish, sign_head
+from ledger.export import export_bundle
 from ledger.policy import format_policy
 from ledger.verify.files import CONVENIENCES
+from ledger.verify.options import Scope
 from tests.browser.verifying import Result, open_page, run
 from tests.ledger.epoch_story import go_on, make_old
 from tests.ledger.forgery import Forgery, key_of
 from tests.ledger.small_ledger import ORIGIN, SmallLedger, make
-from tests.ledger.verifying import MINIMAL, MINIMAL_POLICY
+from tests.ledger.verifying import MINIMAL, MINIMAL_POLICY, judge, problems
 
 VITALS = "vitals SA-01-002"
 Verify = Callable[..., Result]
@@ -65,8 +68,8 @@ def test_good_bundle_holds(verify: Verify, forged: Forgery, tmp_path: Path) -> N
     """Integrity and completeness hold, conduct is not judged, and nothing was asked of a network."""
     result = verify(forged.write(tmp_path / "b"))
     assert result.said["verdicts"] == {
-        "integrity": True,
-        "completeness": True,
+        "integrity": "no fault found",
+        "completeness": "no fault found",
         "conduct": "not judged here",
     }
     assert result.codes == set()
@@ -152,9 +155,11 @@ def test_tail_cut(verify: Verify, forged: Forgery, tmp_path: Path) -> None:
     assert "FILE_MISSING" in verify(place).codes
 
 
-def test_another_ledger(verify: Verify, forged: Forgery, tmp_path: Path) -> None:
+def test_another_ledger(verify: Verify, forged: Forgery, made: SmallLedger, tmp_path: Path) -> None:
     """A ledger id that leaf 0 does not have is found."""
-    assert "LEDGER_ID" in verify(forged.write(tmp_path / "b"), ledger_id="ab" * 32).codes
+    unpinned = format_policy(replace(made.policy, ledger_id=None)).decode()
+    result = verify(forged.write(tmp_path / "b"), ledger_id="ab" * 32, policy=unpinned)
+    assert "LEDGER_ID" in result.codes
 
 
 def test_signature_of_another_event(
@@ -371,3 +376,187 @@ def test_a_second_epoch_is_not_complete_by_itself(verify: Verify, tmp_path: Path
     result = verify(bundle, policy=policy)
     assert result.codes == {"EPOCH_MISSING"}, result.said["findings"]
     assert (result.holds("integrity"), result.holds("completeness")) == (True, False)
+
+
+Forge = Callable[[Forgery, SmallLedger], object]
+
+
+def bedside(forged: Forgery, made: SmallLedger, *signers: str, **members: object) -> int:
+    """Append a bedside statement with changes, signed by the coordinator or whom else it says."""
+    draft = forged.draft(made.at[VITALS], **members)
+    return forged.append(draft, [key_of(each) for each in signers or ("bchan",)])
+
+
+def as_person(forged: Forgery, person: str, role: str) -> dict[str, object]:
+    """Return the members of a statement by somebody else."""
+    known = next(
+        value["actor"]
+        for value in map(forged.statement, range(forged.size))
+        if value["actor"]["id"] == person
+    )
+    return {"actor": {**known, "role": role}, "key": {"alg": "ed25519", "id": key_of(person).id}}
+
+
+def hidden_twice(forged: Forgery, made: SmallLedger) -> None:
+    """Withhold the first two statements of a participant as of restricted streams."""
+    for label in ("registered SA-01-002", VITALS):
+        at = made.at[label]
+        forged.payloads[at] = b""
+        forged.set_leaf(at, **{"class": "restricted"})
+
+
+def in_role(forged: Forgery, made: SmallLedger, role: str) -> int:
+    """Append a bedside statement by the coordinator in another role."""
+    return bedside(forged, made, actor={**forged.statement(made.at[VITALS])["actor"], "role": role})
+
+
+def trained(forged: Forgery, made: SmallLedger, **members: object) -> int:
+    """Append a statement by root, like a training but for the changes."""
+    return forged.append(forged.draft(made.at["training bchan"], **members), [key_of("root")])
+
+
+def of_nobody(forged: Forgery, made: SmallLedger) -> None:
+    """Record the training of a person whom the log does not know."""
+    data = {**forged.statement(made.at["training bchan"])["data"], "person": "nobody"}
+    trained(forged, made, data=data, stream="person/nobody")
+
+
+def to_oneself(forged: Forgery, made: SmallLedger) -> None:
+    """Grant a role to oneself."""
+    granted = forged.draft(made.at["role admin"], **as_person(forged, "admin", "sponsor_administrator"))
+    forged.append(granted, [key_of("admin")])
+
+
+def of_what_is_not(forged: Forgery, made: SmallLedger) -> None:
+    """Accept a delegation that there is not."""
+    forged.append({**forged.draft(made.at["accepted"]), "data": {"delegation": "ab" * 32}}, [key_of("bchan")])
+
+
+FORGED: dict[str, Forge] = {
+    "ROLE_NOT_HELD": lambda forged, made: in_role(forged, made, "investigator"),
+    "ROLE_UNKNOWN": lambda forged, made: in_role(forged, made, "king"),
+    "ROLE_NOT_ALLOWED": lambda forged, made: bedside(
+        forged, made, "admin", **as_person(forged, "admin", "sponsor_administrator")
+    ),
+    "MEANING_NOT_ALLOWED": lambda forged, made: bedside(forged, made, meaning="approval"),
+    "ATTESTATION": lambda forged, made: bedside(forged, made, meaning="attestation"),
+    "UNKNOWN_TYPE": lambda forged, made: bedside(forged, made, schema=9),
+    "STREAM": lambda forged, made: bedside(forged, made, stream="site/SA-01"),
+    "SEALED_PATHS": lambda forged, made: bedside(
+        forged, made, type="participant.registered", data={"participant": "x"}
+    ),
+    "SIGNATURE_SET": lambda forged, made: bedside(
+        forged, made, "bchan", "bchan", **{"with": [{"alg": "ed25519", "id": key_of("bchan").id}]}
+    ),
+    "STATEMENT": lambda forged, made: bedside(forged, made, protocol=["1.0"]),
+    "SALT_MISSING": lambda forged, _: forged.files.update({"streams.json": b"{}"}),
+    "FILE_FORM": lambda forged, _: forged.files.update({"streams.json": b"[]"}),
+    "LABELS": hidden_twice,
+    "REFERENCE": of_what_is_not,
+    "PERSON_UNKNOWN": of_nobody,
+    "SELF_GRANT": to_oneself,
+    "THRESHOLD": lambda forged, made: trained(
+        forged, made, type="policy.changed", stream="study", meaning="approval", data={"threshold": 2}
+    ),
+    "GENESIS": lambda forged, _: forged.append(forged.draft(0), [key_of("root")]),
+}
+
+
+@pytest.mark.parametrize("code", FORGED)
+def test_forged_by_who_holds_the_keys_of_the_log(
+    verify: Verify, forged: Forgery, made: SmallLedger, tmp_path: Path, code: str
+) -> None:
+    """What the verifier finds in a log that its operator signed, the page finds under the same code."""
+    FORGED[code](forged, made)
+    place = forged.write(tmp_path / "b")
+    report = judge(place, made.policy)
+    assert code in problems(report)
+    result = verify(place)
+    assert code in result.codes, result.said["findings"]
+    assert result.said["outcome"] == "fails"
+
+
+def test_second_signature_of_the_log_on_its_checkpoint(
+    verify: Verify, forged: Forgery, made: SmallLedger, tmp_path: Path
+) -> None:
+    """A log signs a checkpoint once: a line that stands twice is none."""
+    place = forged.write(tmp_path / "b")
+    note = (place / "checkpoint").read_text(encoding="utf-8")
+    (place / "checkpoint").write_text(f"{note}{note.splitlines()[4]}\n", encoding="utf-8")
+    assert "LOG_SIGNATURE" in problems(judge(place, made.policy))
+    assert verify(place).codes == {"LOG_SIGNATURE"}
+
+
+def test_checksum_of_what_is_not_judged(
+    verify: Verify, forged: Forgery, made: SmallLedger, tmp_path: Path
+) -> None:
+    """A convenience in a zip whose checksum is wrong is found, though nobody goes by what it says."""
+    packed = zipped(forged.write(tmp_path / "b"), tmp_path / "b.zip")
+    data = bytearray(packed.read_bytes())
+    data[data.find(b"# ", data.find(b"VERIFY.md"))] ^= 1
+    packed.write_bytes(data)
+    assert problems(judge(packed, made.policy)) == {"ZIP_FORM"}
+    assert verify(packed).codes == {"ZIP_FORM"}
+
+
+def test_a_consistency_proof_bent(verify: Verify, made: SmallLedger, tmp_path: Path) -> None:
+    """A proof in the bundle is the one that there is, or it is found."""
+    note = made.publish()
+    bundle = tmp_path / "b"
+    export_bundle(
+        made.ledger.store, made.ledger.data_keys, note, bundle, scope=Scope(kind="study"), role="auditor",
+        old_sizes=(7,),
+    )  # fmt: skip
+    assert verify(bundle).codes == set()
+    flip(bundle / "consistency" / "7", 12)
+    assert "CONSISTENCY" in problems(judge(bundle, made.policy))
+    assert verify(bundle).codes == {"CONSISTENCY"}
+
+
+def test_a_schema_is_described_by_its_own_words(
+    verify: Verify, forged: Forgery, made: SmallLedger, tmp_path: Path
+) -> None:
+    """A type of which a later schema says something else is not described by that one."""
+    at = made.at["correction SA-01-002"]
+    page = verify(forged.write(tmp_path / "b")).page
+    page.fill("#search", str(at))
+    page.click(f"#list button[aria-label='Event {at}']")
+    page.wait_for_selector("#event-body h3")
+    text = page.text_content("#event-body") or ""
+    assert "A value of a statement, old and new" in text
+    assert "sealed value" not in text
+
+
+def test_an_altered_statement_is_not_shown_as_signed(
+    verify: Verify, forged: Forgery, made: SmallLedger, tmp_path: Path
+) -> None:
+    """What the leaf does not commit to is nobody's, whatever name it bears."""
+    at = made.at[VITALS]
+    place = forged.write(tmp_path / "b")
+    file = next(place.glob("payloads/000*/*"))
+    file.write_bytes(file.read_bytes().replace(b'"72"', b'"27"'))
+    page = verify(place).page
+    page.fill("#search", str(at))
+    page.click(f"#list button[aria-label='Event {at}']")
+    page.wait_for_selector("#event-body h3")
+    assert "not the statement that the leaf commits to" in (page.text_content("#event-body .said") or "")
+    assert "B. Chan" not in (page.text_content("#event-body") or "")
+
+
+def test_an_altered_leaf_is_not_in_the_tree(
+    verify: Verify, forged: Forgery, made: SmallLedger, tmp_path: Path
+) -> None:
+    """One altered byte is found where it is, not in every later event; the leaf leads to no signed root."""
+    place = forged.write(tmp_path / "b")
+    file = next(place.glob("tile/entries/000*/*"))
+    at = made.at[VITALS]
+    data = file.read_bytes()
+    leaf = forged.leaves[at]
+    file.write_bytes(data.replace(leaf, leaf.replace(b'"at":"2024', b'"at":"2023')))
+    result = verify(place)
+    assert {"ROOT", "TILE"} <= result.codes
+    assert "SEEN_ROOT" not in result.codes
+    result.page.fill("#search", str(at))
+    result.page.click(f"#list button[aria-label='Event {at}']")
+    result.page.wait_for_selector("#event-body h3")
+    assert "no: its leaf does not lead to the signed root" in (result.page.text_content("#event-body") or "")

@@ -32,8 +32,8 @@ class Result:
         return [each["index"] for each in self.said["findings"] if each["code"] == code]
 
     def holds(self, verdict: str) -> bool:
-        """Tell whether a verdict holds."""
-        return bool(self.said["verdicts"][verdict])
+        """Tell whether nothing was found against a verdict, and all that is judged here was judged."""
+        return bool(self.said["verdicts"][verdict] == "no fault found")
 
 
 def open_page(browser: Browser, place: Path) -> tuple[Page, list[str]]:
@@ -58,8 +58,32 @@ def run(page: Page, asked: list[str], bundle: Path, policy: str, **stated: str) 
         page.fill("#scope-id", stated["id"])
     page.select_option("#role", stated.get("role", "auditor"))
     page.fill("#ledger-id", stated.get("ledger_id", ""))
+    page.set_input_files("#previous", stated.get("previous", []))
     page.set_input_files("#folder" if bundle.is_dir() else "#zip", str(bundle))
     page.click("#verify")
     page.wait_for_selector("#result:not([hidden])", timeout=TIMEOUT_MS)
     said = json.loads(page.text_content("#json") or "")
     return Result(said=said, page=page, requests=list(asked))
+
+
+def drop(page: Page, *paths: Path, onto: str = "#drop") -> None:
+    """Drop files or folders of the disk onto a part of the page, as a hand does."""
+    target = page.locator(onto)
+    target.scroll_into_view_if_needed()
+    box = target.bounding_box()
+    assert box is not None
+    data = {"items": [], "files": [str(path) for path in paths], "dragOperationsMask": 1}
+    session = page.context.new_cdp_session(page)
+    for step in ("dragEnter", "dragOver", "drop"):
+        session.send(
+            "Input.dispatchDragEvent", {"type": step, "x": box["x"] + 20, "y": box["y"] + 10, "data": data}
+        )
+    session.detach()
+
+
+def verified(page: Page) -> dict[str, Any]:
+    """Press Verify and return what the page says then."""
+    page.click("#verify")
+    page.wait_for_selector("#result:not([hidden])", timeout=TIMEOUT_MS)
+    said: dict[str, Any] = json.loads(page.text_content("#json") or "")
+    return said
