@@ -61,11 +61,9 @@ class Spool:
                 return
             weakref.finalize(self, self._file.close)
             self._limit = WRITTEN_BYTES
-        self._file.seek(self._written)
-        view = memoryview(self._tail)
-        while view:
-            count = self._file.write(view)
-            view = view[count:]
+        if not _put(self._file, self._written, self._tail):  # no room is left there
+            self._limit *= 2
+            return
         self._written += len(self._tail)
         self._tail = bytearray()
 
@@ -124,7 +122,7 @@ class KeyTable:
             raise ValueError(f"expected a key of {self._width} bytes, got {len(key)}")
         wanted = hash(key) & _HASH
         if self._file is not None:
-            return self._find_in(self._file, key, wanted)
+            return self._find_in(self._file, self._mask, key, wanted)
         slots, mask = self._slots, self._mask
         slot = wanted & mask
         while (kept := slots[slot]) != _FREE:
@@ -133,51 +131,57 @@ class KeyTable:
             slot = (slot + 1) & mask
         return slot, kept
 
-    def _find_in(self, file: IO[bytes], key: bytes | None, wanted: int) -> tuple[int, int]:
+    def _find_in(self, file: IO[bytes], mask: int, key: bytes | None, wanted: int) -> tuple[int, int]:
         """Find in a file; without a key, the free slot where one of that hash belongs."""
-        slot = wanted & self._mask
+        slot = wanted & mask
         while True:
             file.seek(slot * _SLOT_BYTES)
-            for kept in array("Q", file.read(min(_NEXT_SLOTS, self._mask + 1 - slot) * _SLOT_BYTES)):
+            for kept in array("Q", file.read(min(_NEXT_SLOTS, mask + 1 - slot) * _SLOT_BYTES)):
                 if kept == _FREE or (
                     key is not None and kept & _HASH == wanted and self._key(kept >> 32) == key
                 ):
                     return slot, kept
                 slot += 1
-            slot &= self._mask
+            slot &= mask
 
     def _set(self, slot: int, kept: int) -> None:
-        if self._file is None:
-            self._slots[slot] = kept
-        else:
-            self._file.seek(slot * _SLOT_BYTES)
-            self._file.write(kept.to_bytes(_SLOT_BYTES, sys.byteorder))
+        if self._file is not None:
+            if _put_slot(self._file, slot, kept):
+                return
+            self._slots = array("Q", _read_all(self._file))  # no room is left there
+            self._file.close()
+            self._file = None
+        self._slots[slot] = kept
 
     def _key(self, place: int) -> bytes:
         return self._records.read((place - 1) * self._size, self._width)
 
     def _grow(self) -> None:
         """Make room for twice as many; in a file for all that are expected, so that it is done once."""
-        kept, before, room = self._all(), self._file, 2 * (self._mask + 1)
-        file = nameless() if room > SLOTS_IN_MEMORY else None
-        if file is None:
-            self._slots, self._file = _in_memory(kept, room), None
+        before, room = self._file, 2 * (self._mask + 1)
+        if room <= SLOTS_IN_MEMORY or not self._to_file(room):
+            self._slots, self._file = _in_memory(self._all(), room), None
             self._mask = room - 1
-        else:
-            self._to_file(file, kept, room)
         if before is not None:
             before.close()
 
-    def _to_file(self, file: IO[bytes], kept: Iterator[int], room: int) -> None:
-        """Lay the slots down in a file."""
+    def _to_file(self, room: int) -> bool:
+        """Lay the slots down in another file; False, and nothing is changed, where it finds no room."""
+        file = nameless()
+        if file is None:
+            return False
         weakref.finalize(self, file.close)
         while 2 * room <= 3 * self._most:
             room *= 2
-        file.truncate(room * _SLOT_BYTES)
-        self._file, self._mask = file, room - 1
-        for each in kept:
-            self._set(self._find_in(file, None, each & _HASH)[0], each)
-        self._slots = array("Q")
+        if not _make_room(file, room):
+            return False
+        for each in self._all():
+            slot, _ = self._find_in(file, room - 1, None, each & _HASH)
+            if not _put_slot(file, slot, each):
+                file.close()
+                return False
+        self._slots, self._file, self._mask = array("Q"), file, room - 1
+        return True
 
     def _all(self) -> Iterator[int]:
         """Return what the slots hold, one after the other."""
@@ -193,6 +197,33 @@ def nameless() -> IO[bytes] | None:
         return tempfile.TemporaryFile(buffering=0)
     except OSError:
         return None
+
+
+def _make_room(file: IO[bytes], room: int) -> bool:
+    """Let a file have so many free slots; where it can't it is closed."""
+    try:
+        file.truncate(room * _SLOT_BYTES)
+    except OSError:
+        file.close()
+        return False
+    return True
+
+
+def _put_slot(file: IO[bytes], slot: int, kept: int) -> bool:
+    return _put(file, slot * _SLOT_BYTES, kept.to_bytes(_SLOT_BYTES, sys.byteorder))
+
+
+def _put(file: IO[bytes], at: int, data: bytes | bytearray) -> bool:
+    """Write bytes at a place; False where there is no room for all of them."""
+    try:
+        file.seek(at)
+        with memoryview(data) as view:
+            done = 0
+            while done < len(view):
+                done += file.write(view[done:])
+    except OSError:
+        return False
+    return True
 
 
 def _in_memory(kept: Iterator[int], room: int) -> array[int]:

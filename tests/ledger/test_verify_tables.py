@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
 import tempfile
 import tracemalloc
+from pathlib import Path
 from typing import IO, Any
 
 import pytest
@@ -13,7 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger.verify import tables
+from ledger.verify.judge import verify
 from ledger.verify.tables import IN_MEMORY_BYTES, KeyTable, Spool
+from tests.full_disk import no_room
+from tests.ledger.verifying import MINIMAL, minimal
 
 
 @given(st.lists(st.integers(0, 400), max_size=600))
@@ -133,3 +138,61 @@ def test_without_a_file_memory_is_all_there_is(monkeypatch: pytest.MonkeyPatch) 
         spool.append(part)
     assert asked == [IN_MEMORY_BYTES, 2 * IN_MEMORY_BYTES, 4 * IN_MEMORY_BYTES]
     assert len(spool.read(0, held + 1)) == held
+
+
+@pytest.mark.parametrize("most", [0, 500])
+@pytest.mark.parametrize("room", [0, 700, 2_000, 5_000, 8_192, 20_001])
+def test_a_place_for_files_that_fills_up_leaves_the_rest_in_memory(
+    monkeypatch: pytest.MonkeyPatch, room: int, most: int
+) -> None:
+    """Wherever it fills up, also within a number: nothing that was kept is lost, and all that follows is."""
+    monkeypatch.setattr(tables, "SLOTS_IN_MEMORY", 128)
+    monkeypatch.setattr(tables, "IN_MEMORY_BYTES", 512)
+    monkeypatch.setattr(tables, "WRITTEN_BYTES", 128)
+    keys = [hashlib.sha256(number.to_bytes(4, "big")).digest() for number in range(501)]
+    with no_room(room):
+        table = KeyTable(32, most)
+        for number, key in enumerate(keys[:500]):
+            assert table.add(key, number)
+            assert not table.add(keys[number // 2], 0)
+        assert [table.get(key) for key in keys] == [*range(500), None]
+    assert [table.get(key) for key in keys] == [*range(500), None]
+
+
+def test_a_full_place_for_files_is_no_fault_of_the_bundle(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The verdict is the one that it has where there is room."""
+    for name in ("SLOTS_IN_MEMORY", "IN_MEMORY_BYTES", "WRITTEN_BYTES"):
+        monkeypatch.setattr(tables, name, 64)
+    with no_room(100):
+        report = verify(MINIMAL, minimal())
+    assert report == verify(MINIMAL, minimal())
+    assert report.exit_code == 0
+
+
+class Filling(io.FileIO):
+    """A file on a disk that takes so many writes more: what was laid out may still find no room."""
+
+    room = 0
+
+    def write(self, data: Any) -> int:
+        """Take all of it, or nothing."""
+        Filling.room -= 1
+        if Filling.room < 0:
+            raise OSError(errno.ENOSPC, "no space left")
+        return super().write(data)
+
+
+@pytest.mark.parametrize("most", [0, 500])
+@pytest.mark.parametrize("room", [0, 50, 86, 87, 120, 300, 600, 900])
+def test_slots_that_find_no_room_in_their_file_go_back_to_memory(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, room: int, most: int
+) -> None:
+    """Whether it fills up while they are laid down, or later at one of them."""
+    names = iter(range(10))
+    monkeypatch.setattr(tables, "SLOTS_IN_MEMORY", 128)
+    monkeypatch.setattr(tables, "nameless", lambda: Filling(tmp_path / str(next(names)), "w+"))
+    monkeypatch.setattr(Filling, "room", room)
+    table = KeyTable(8, most)
+    for number in range(500):
+        assert table.add(number.to_bytes(8, "big"), number)
+    assert [table.get(number.to_bytes(8, "big")) for number in range(501)] == [*range(500), None]
