@@ -17,10 +17,10 @@ import re
 import shutil
 import stat
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Final
 
 from ledger.backup.copying import copy_log, open_log
@@ -45,6 +45,8 @@ ROLE: Final = "auditor"
 DATE: Final = (1980, 1, 1, 0, 0, 0)
 
 _BLOCK: Final = 1 << 20
+_UNREADABLE: Final = (OSError, EOFError, RuntimeError, ValueError, zipfile.BadZipFile)
+"""What `zipfile` raises of damage: a file that ends early, an unknown version, a name that is no text."""
 _NAME: Final = re.compile(r"(?:README\.md|policy|(?:bundle|ledger)(?:/[A-Za-z0-9][A-Za-z0-9._-]*)+)")
 
 
@@ -99,18 +101,15 @@ def unpack(archive: Path, place: Path) -> None:
             compressed one.
         StoreError: `STORE_IO` where the place takes no more, which says nothing of the archive.
     """
-    names: set[str] = set()
     try:
         with zipfile.ZipFile(archive) as packed:
-            for member in packed.infolist():
-                _check_member(member, names)
+            members = packed.infolist()
+            _check_members(members)
+            for member in members:
                 _unpack_member(packed, member, place / member.filename)
-    except (OSError, zipfile.BadZipFile) as error:
-        raise FormatError(
-            "ARCHIVE", "expected an archive that can be read to its end: it is cut off"
-        ) from error
-    if not {README, POLICY, f"{LEDGER}/{CONFIG}", f"{LEDGER}/{DATABASE}"} <= names:
-        raise FormatError("ARCHIVE", "expected policy, bundle and ledger in it")
+    except _UNREADABLE as error:
+        message = "expected an archive that can be read to its end: it is cut off or damaged"
+        raise FormatError("ARCHIVE", message) from error
 
 
 def _unpack_member(packed: zipfile.ZipFile, member: zipfile.ZipInfo, target: Path) -> None:
@@ -128,16 +127,22 @@ def _blocks(packed: zipfile.ZipFile, member: zipfile.ZipInfo) -> Iterator[bytes]
         with packed.open(member) as source:
             while block := source.read(_BLOCK):
                 yield block
-    except (OSError, zipfile.BadZipFile, RuntimeError) as error:  # RuntimeError: it says that it is encrypted
+    except _UNREADABLE as error:
         raise FormatError("ARCHIVE", f"{member.filename} in it is damaged") from error
 
 
-def _check_member(member: zipfile.ZipInfo, names: set[str]) -> None:
-    mode = member.external_attr >> 16
-    plain = member.compress_type == zipfile.ZIP_STORED and (mode == 0 or stat.S_ISREG(mode))
-    if not plain or _NAME.fullmatch(member.filename) is None or member.filename in names:
-        raise FormatError("ARCHIVE", "expected plain files of an archive, each once")
-    names.add(member.filename)
+def _check_members(members: Sequence[zipfile.ZipInfo]) -> None:
+    names: set[str] = set()
+    for member in members:
+        mode = member.external_attr >> 16
+        plain = member.compress_type == zipfile.ZIP_STORED and (mode == 0 or stat.S_ISREG(mode))
+        if not plain or _NAME.fullmatch(member.filename) is None or member.filename in names:
+            raise FormatError("ARCHIVE", "expected plain files of an archive, each once")
+        names.add(member.filename)
+    if any(above.as_posix() in names for name in names for above in PurePosixPath(name).parents):
+        raise FormatError("ARCHIVE", "expected plain files of an archive, none of them below another")
+    if not {README, POLICY, f"{LEDGER}/{CONFIG}", f"{LEDGER}/{DATABASE}"} <= names:
+        raise FormatError("ARCHIVE", "expected policy, bundle and ledger in it")
 
 
 def _pack(work: Path, out: Path) -> None:

@@ -5,11 +5,16 @@ from __future__ import annotations
 import re
 import shlex
 import shutil
+import stat
+import tempfile
 import zipfile
+from contextlib import suppress
 from pathlib import Path
 
 import orjson
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ledger.archive import unpack
 from ledger.cli.app import run
@@ -106,17 +111,85 @@ def test_reading_back_is_recorded(sealed: Path, tmp_path: Path) -> None:
     assert told["rule"] == "ARCHIVE_DIFFERS"
 
 
+MEMBERS = {"README.md": b"r", "policy": b"p", "ledger/ledger.toml": b"c", "ledger/ledger.db": b"d"}
+
+
+def archive(place: Path, **members: bytes) -> Path:
+    """Write an archive in form, with more members."""
+    with zipfile.ZipFile(place, "w") as packed:
+        for name, data in {**MEMBERS, **members}.items():
+            packed.writestr(plain(name), data)
+    return place
+
+
+def plain(name: str) -> zipfile.ZipInfo:
+    """Describe a member as an archive has them."""
+    member = zipfile.ZipInfo(name)
+    member.external_attr = (stat.S_IFREG | 0o644) << 16
+    return member
+
+
+def test_an_archive_in_form_is_unpacked(tmp_path: Path) -> None:
+    """What the others are changed from."""
+    unpack(archive(tmp_path / "a.zip"), tmp_path / "place")
+    assert (tmp_path / "place" / "ledger" / "ledger.db").read_bytes() == b"d"
+
+
+@pytest.mark.parametrize("name", ["../out", "bundle/../../out", "/out", "other", "bundle", "LEDGER/x"])
+def test_what_is_no_archive_is_not_unpacked(tmp_path: Path, name: str) -> None:
+    """Members elsewhere and unknown ones: nothing is unpacked, not even those before them."""
+    with refused("ARCHIVE", FormatError):
+        unpack(archive(tmp_path / "a.zip", **{name: b"x"}), tmp_path / "place")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.zip"]
+
+
+def test_members_are_stored_as_they_are(tmp_path: Path) -> None:
+    """Nobody knows before how large a compressed one is; a link leads elsewhere."""
+    packs, links = archive(tmp_path / "packs.zip"), archive(tmp_path / "links.zip")
+    with zipfile.ZipFile(packs, "a") as packed:
+        packed.writestr(plain("bundle/x"), b"x", zipfile.ZIP_DEFLATED)
+    link = plain("bundle/x")
+    link.external_attr = (stat.S_IFLNK | 0o777) << 16
+    with zipfile.ZipFile(links, "a") as packed:
+        packed.writestr(link, b"/etc/passwd")
+    for each in (packs, links):
+        with refused("ARCHIVE", FormatError):
+            unpack(each, tmp_path / "place")
+
+
+def test_a_member_that_lies_below_another_is_the_archives_fault(tmp_path: Path) -> None:
+    """No place could hold both; it is no place that takes no more."""
+    with refused("ARCHIVE", FormatError):
+        unpack(archive(tmp_path / "a.zip", **{"bundle/x": b"x", "bundle/x/y": b"y"}), tmp_path / "place")
+
+
 @pytest.mark.parametrize(
-    ("name", "compressed"),
-    [("../out", False), ("bundle/../../out", False), ("/out", False), ("other", False), ("policy", True)],
+    "changes",
+    [{6: 0xFF}, {22: 0x01, 26: 0x01}, {9: 0x08, 46: 0xFF}, {28: 0xFF}],
+    ids=["a version that nobody reads", "more bytes than there are", "a name that is no text", "a long name"],
 )
-def test_what_is_no_archive_is_not_unpacked(tmp_path: Path, name: str, compressed: bool) -> None:
-    """Members elsewhere, unknown ones, and compressed ones, whose size nobody knows before."""
-    with zipfile.ZipFile(tmp_path / "a.zip", "w") as packed:
-        packed.writestr(name, b"x", zipfile.ZIP_DEFLATED if compressed else zipfile.ZIP_STORED)
+def test_a_directory_of_members_that_is_damaged_is_told(tmp_path: Path, changes: dict[int, int]) -> None:
+    """Whatever the library for zip files makes of it: no outcome of a check is lost by it."""
+    data = bytearray(archive(tmp_path / "a.zip").read_bytes())
+    begins = data.index(b"PK\x01\x02")
+    for at, value in changes.items():
+        data[begins + at] = value
+    (tmp_path / "a.zip").write_bytes(data)
     with refused("ARCHIVE", FormatError):
         unpack(tmp_path / "a.zip", tmp_path / "place")
-    assert not (tmp_path / "out").exists()
+
+
+@given(damage=st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255)), max_size=3))
+def test_an_archive_that_is_damaged_anywhere_is_told(damage: list[tuple[float, int]]) -> None:
+    """In no other way than as one that cannot be read."""
+    with tempfile.TemporaryDirectory() as place:
+        file = archive(Path(place) / "a.zip")
+        data = bytearray(file.read_bytes())
+        for where, value in damage:
+            data[int(where * len(data))] = value
+        file.write_bytes(data)
+        with suppress(FormatError):
+            unpack(file, Path(place) / "out")
 
 
 def test_a_damaged_member_is_named(sealed: Path, tmp_path: Path) -> None:
