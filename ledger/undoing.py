@@ -15,8 +15,6 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Final
 
-from ledger.errors import LedgerError
-
 Made = list[tuple[str, Callable[[], None]]]
 
 _made: Final[ContextVar[Made | None]] = ContextVar("made", default=None)
@@ -33,14 +31,26 @@ def undone_on_failure() -> Iterator[None]:
     try:
         yield
     except BaseException as error:
-        for what, undo in reversed(here):
-            try:
-                undo()
-            except LedgerError as left:
-                error.add_note(f"left behind: {what}; it could not be removed ({left.code})")
+        _undo(here, error)
         raise
     finally:
         _made.reset(token)
+
+
+def _undo(here: Made, error: BaseException) -> None:
+    """Take away what was made last first; whatever hinders one, the others go, or are named as well."""
+    interrupted = False
+    for what, undo in reversed(here):
+        why = "removing it was interrupted"
+        try:
+            if not interrupted:
+                undo()
+                continue
+        except Exception as left:
+            why = f"it could not be removed ({getattr(left, 'code', type(left).__name__)})"
+        except KeyboardInterrupt:
+            interrupted = True
+        error.add_note(f"left behind: {what}; {why}")
 
 
 def made(what: str, undo: Callable[[], None]) -> None:

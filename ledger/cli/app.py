@@ -14,7 +14,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.metadata import entry_points, version
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -37,7 +37,7 @@ from ledger.cli import (
     unblinding,
     webhooks,
 )
-from ledger.cli.help import list_by_sections
+from ledger.cli.help import Commands, list_by_sections
 from ledger.cli.terminal import settings
 from ledger.errors import ConflictError, LedgerError, ProofError, RefusedError, SignatureError
 
@@ -91,7 +91,23 @@ def build() -> typer.Typer:
         point.load()(app)
     app.command("verify", help="Judge an export bundle offline.", add_help_option=False)(_verify)
     list_by_sections(app)
+    app.info.cls = _Commands
     return app
+
+
+class _InterruptedError(Exception):
+    """What interrupted a command, as its cause: of a KeyboardInterrupt typer leaves an exit code alone."""
+
+
+class _Commands(Commands):
+    """The commands of the application."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run a command."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as error:
+            raise _InterruptedError from error
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -103,24 +119,24 @@ def run(arguments: Sequence[str]) -> int:
         with _ending_in_order():
             code = app(args=list(arguments), standalone_mode=False)
         # Outside of its standalone mode typer answers with the code of an `Exit` instead of raising it, and
-        # makes such an `Exit` of a KeyboardInterrupt.
+        # makes such an `Exit` of a KeyboardInterrupt, as while arguments are read.
         if code == INTERRUPTED:
             raise KeyboardInterrupt
         return code if isinstance(code, int) else DONE
     except typer.Abort:
         return _say("interrupted", INTERRUPTED)
-    except KeyboardInterrupt as error:
-        told = "interrupted: what was acknowledged is recorded, nothing is half-written"
-        return _say("\n".join((told, *getattr(error, "__notes__", ()))), INTERRUPTED)
+    except (KeyboardInterrupt, _InterruptedError) as error:
+        left = _notes(error.__cause__ or error)
+        whole = "" if left else ", nothing is half-written"
+        return _say(f"interrupted: what was acknowledged is recorded{whole}{left}", INTERRUPTED)
     except LedgerError as error:
-        notes = getattr(error, "__notes__", ())
-        return _say("\n".join((f"error: {error}", *notes)), exit_code(error))
+        return _say(f"error: {error}{_notes(error)}", exit_code(error))
     except BrokenPipeError:
         sys.stderr.close()
         return DONE
     except OSError as error:
         where = "" if error.filename is None else f": {error.filename}"
-        return _say(f"error: {error.strerror or 'the system refused'}{where}", UNUSABLE)
+        return _say(f"error: {error.strerror or 'the system refused'}{where}{_notes(error)}", UNUSABLE)
     except Exception as error:
         if isinstance(error, typer.BadParameter) or hasattr(error, "format_message"):
             message = error.format_message()
@@ -157,6 +173,11 @@ def exit_code(error: LedgerError) -> int:
     if isinstance(error, RefusedError | ConflictError | SignatureError | ProofError):
         return REFUSED
     return USAGE if error.code in USAGE_CODES else UNUSABLE
+
+
+def _notes(error: BaseException) -> str:
+    """Return what is told beside an error, each on a line of its own."""
+    return "".join(f"\n{note}" for note in getattr(error, "__notes__", ()))
 
 
 def _say(text: str, code: int) -> int:

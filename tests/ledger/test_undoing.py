@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from ledger.cli.app import run
 from ledger.errors import LedgerError, StoreError
 from ledger.new_directory import new_directory
 from ledger.undoing import made, undone_on_failure
+from tests.ledger.test_cli import ROOT, STUDY
 
 
 def test_what_was_made_last_goes_first() -> None:
@@ -42,13 +44,66 @@ def test_what_cannot_be_removed_is_named(tmp_path: Path) -> None:
     assert not (tmp_path / "new").exists()
 
 
+@pytest.mark.parametrize(
+    ("stopped_by", "code"),
+    [
+        (StoreError("STORE_FULL", "no room is left"), 3),
+        (OSError("no room is left"), 3),
+        (KeyboardInterrupt(), 130),
+    ],
+    ids=["refused", "the system", "Ctrl-C"],
+)
 def test_a_command_tells_what_is_left(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    stopped_by: BaseException,
+    code: int,
 ) -> None:
-    """Beside the error, on standard error."""
-    monkeypatch.setattr("ledger.cli.app.build", lambda: lambda **_: _fill(tmp_path / "new", []))
-    assert run([]) == 3
-    assert "\nleft behind: schema two;" in capsys.readouterr().err
+    """Beside the error, on standard error: nobody looks for a schema that nobody named."""
+
+    def create(*_: object, **__: object) -> None:
+        made("schema one", _gone)
+        raise stopped_by
+
+    monkeypatch.setattr("ledger.cli.opening.create", create)
+    assert run(["init", str(tmp_path / "new"), *STUDY, *ROOT, "--plain-keys"]) == code
+    told = capsys.readouterr().err
+    assert told.endswith("\nleft behind: schema one; it could not be removed (STORE_IO)\n")
+    assert "nothing is half-written" not in told
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize(
+    ("broken_by", "why"), [(OSError("the network"), "OSError"), (ValueError("what else"), "ValueError")]
+)
+def test_the_others_go_whatever_hinders_one(broken_by: Exception, why: str) -> None:
+    """And the error stays the one that it all began with."""
+    undone: list[str] = []
+    with pytest.raises(StoreError, match="no room is left") as caught:
+        _three_and_fail(undone, broken_by)
+    assert undone == ["three", "one"]
+    assert caught.value.__notes__ == [f"left behind: two; it could not be removed ({why})"]
+
+
+def test_who_is_interrupted_meanwhile_is_told_of_all_that_is_left() -> None:
+    """Removing may wait for a server: a second Ctrl-C ends that, and names what it was waiting for."""
+    undone: list[str] = []
+    with pytest.raises(StoreError, match="no room is left") as caught:
+        _three_and_fail(undone, KeyboardInterrupt())
+    assert undone == ["three"]
+    assert caught.value.__notes__ == [
+        "left behind: two; removing it was interrupted",
+        "left behind: one; removing it was interrupted",
+    ]
+
+
+def _three_and_fail(undone: list[str], broken_by: BaseException) -> None:
+    with undone_on_failure():
+        made("one", lambda: undone.append("one"))
+        made("two", partial(_fail, broken_by))
+        made("three", lambda: undone.append("three"))
+        raise StoreError("STORE_FULL", "no room is left")
 
 
 def _two_and_fail(undone: list[str]) -> None:
@@ -70,3 +125,7 @@ def _fill(place: Path, undone: list[str]) -> None:
 
 def _gone() -> None:
     raise StoreError("STORE_IO", "the server is gone")
+
+
+def _fail(error: BaseException) -> None:
+    raise error
