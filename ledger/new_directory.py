@@ -9,9 +9,12 @@ made meanwhile, which lie elsewhere, go with it (`ledger.undoing`).
 
 from __future__ import annotations
 
+import fcntl
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Final
 
@@ -20,6 +23,7 @@ from ledger.new_file import unwritable
 from ledger.undoing import undone_on_failure
 
 _OF_THE_MEDIUM: Final = frozenset({"STORE_FULL", "STORE_IO"})
+_held: Final[ContextVar[frozenset[Path]]] = ContextVar("held", default=frozenset())
 
 
 @contextmanager
@@ -32,13 +36,55 @@ def new_directory(directory: Path, *, what: str = "a ledger", code: str = "LEDGE
     missing = _missing(directory)
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        occupied = any(directory.iterdir())
     except (FileExistsError, NotADirectoryError) as error:
         raise StoreError(code, "a file stands where the directory should be") from error
     except OSError as error:
         raise unwritable(directory, error) from error
-    if occupied:
-        raise StoreError(code, f"{directory.resolve().name} is not empty; {what} is made in a new directory")
+    with alone_in(directory, code):
+        if any(directory.iterdir()):
+            name = directory.resolve().name
+            raise StoreError(code, f"{name} is not empty; {what} is made in a new directory")
+        with _undone(directory, missing):
+            yield
+
+
+@contextmanager
+def alone_in(directory: Path, code: str) -> Iterator[None]:
+    """Keep other commands from filling the same directory: one that fails would take away what is another's.
+
+    Raises:
+        StoreError: `code` where another command fills it, `STORE_IO` where it can't be read.
+    """
+    place, held = directory.resolve(), _held.get()
+    if place in held:
+        yield
+        return
+    try:
+        handle = os.open(place, os.O_RDONLY)
+    except OSError as error:
+        raise unwritable(directory, error) from error
+    try:
+        with suppress(OSError):  # there are file systems without locks
+            _lock(handle, StoreError(code, f"another command is filling {place.name}"))
+        token = _held.set(held | {place})
+        try:
+            yield
+        finally:
+            _held.reset(token)
+    finally:
+        os.close(handle)
+
+
+def _lock(handle: int, taken: StoreError) -> None:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise taken from None
+
+
+@contextmanager
+def _undone(directory: Path, missing: list[Path]) -> Iterator[None]:
+    """Take away what was made in the block, where the block fails, and say so in one line."""
     try:
         with undone_on_failure():
             yield

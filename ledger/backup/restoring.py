@@ -14,6 +14,7 @@ from __future__ import annotations
 import shutil
 from contextlib import closing
 from dataclasses import dataclass, replace
+from os.path import samestat
 from pathlib import Path
 from typing import Final
 
@@ -32,6 +33,7 @@ from ledger.directory import (
 )
 from ledger.errors import StoreError
 from ledger.identity.database import AccountsDatabase
+from ledger.new_directory import alone_in
 from ledger.places import NOBODY, Owners, check_apart, fill_data_keys, open_checkpoints
 from ledger.store.checkpoints import CheckpointFile
 from ledger.store.moving import move_log
@@ -100,13 +102,19 @@ def restore(
     check_empty(directory)
     check_empty(partial)
     check_apart(into.store, (into.checkpoints, into.data_keys))
-    try:
-        with undone_on_failure():
-            _put_back(backup, partial, manifest, data_keys, checkpoints, into)
-            partial.rename(directory)  # an empty directory gives way (rename(2))
-    except BaseException:
-        shutil.rmtree(partial, ignore_errors=True)
-        raise
+    partial.mkdir(exist_ok=True)
+    with alone_in(partial, "LEDGER_EXISTS"):
+        check_empty(partial)
+        ours = partial.stat()
+        try:
+            with undone_on_failure():
+                _put_back(backup, partial, manifest, data_keys, checkpoints, into)
+                partial.rename(directory)  # an empty directory gives way (rename(2))
+        except BaseException:
+            for each in (partial, directory):  # who interrupts may do so when it just got its name
+                if each.exists() and samestat(each.stat(), ours):
+                    shutil.rmtree(each, ignore_errors=True)
+            raise
     sync_directory(directory.parent)
     return manifest
 

@@ -47,6 +47,8 @@ GRANTS: Final = {
 _DIRECTORY: Final = "migrations"
 _FILE: Final = re.compile(r"(?:(?P<kind>[a-z]+)_)?(?P<number>\d{4})_[a-z_]+\.sql")
 _PATIENCE_S: Final = 30.0
+_NAMES: Final = "pg_namespace_nspname_index"
+"""What another command violates that makes the same schema at the same time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +99,9 @@ def create_schema(
                 _apply(connection, migrations(kind))
                 fill(connection)
                 _grant(connection, owner.schema, writer, kind)
-        except psycopg.errors.DuplicateSchema:
+        except (psycopg.errors.DuplicateSchema, psycopg.errors.UniqueViolation) as error:
+            if isinstance(error, psycopg.errors.UniqueViolation) and error.diag.constraint_name != _NAMES:
+                raise translate(error) from None
             raise StoreError("STORE_EXISTS", f"expected no schema {owner.schema}, found one") from None
         except psycopg.errors.UndefinedObject:
             raise StoreError("STORE_MISSING", "expected the role that writes, found none") from None

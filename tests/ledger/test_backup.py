@@ -13,14 +13,18 @@ import signal
 import sqlite3
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
+from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Any
 
 import orjson
 import pytest
 
 from ledger.archive import seal
+from ledger.backup import restoring
 from ledger.backup.manifest import FILE, differences, read
 from ledger.backup.restoring import restore
 from ledger.backup.taking import PARTIAL, Taken, data_keys_beside, take
@@ -33,6 +37,7 @@ from ledger.errors import FormatError, LedgerError, StoreError
 from ledger.keyfile import Cost, load_key, write_key
 from ledger.sources import SystemSources
 from ledger.statement import parse_statement
+from ledger.undoing import made
 from projections.check import checker
 from projections.runner import FILE as PROJECTIONS
 from projections.runner import opened as opened_projections
@@ -317,6 +322,46 @@ def test_another_file_is_not_taken_for_checkpoints(directory: Path, tmp_path: Pa
             checkpoints=directory / DATABASE,
         )
     assert not (tmp_path / "r").exists()
+
+
+def test_a_restore_that_is_interrupted_at_its_last_step_leaves_nothing(
+    directory: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ctrl-C as the directory gets its name: what was made elsewhere goes, and so does what leads there."""
+    taken(directory, tmp_path / "b")
+    rename, undone = Path.rename, list[str]()
+
+    def interrupted(self: Path, target: Path) -> Path:
+        made("schema", lambda: undone.append("schema"))
+        rename(self, target)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Path, "rename", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        restore(tmp_path / "b", tmp_path / "r", data_keys=data_keys_beside(tmp_path / "b"), checkpoints=None)
+    assert undone == ["schema"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["b", "b.datakeys.db", "ledger"]
+
+
+def test_two_restores_to_one_place(directory: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second is refused while the first has written nothing yet."""
+    taken(directory, tmp_path / "b")
+    keys = data_keys_beside(tmp_path / "b")
+    asked = partial(restore, tmp_path / "b", tmp_path / "r", data_keys=keys, checkpoints=None)
+    put_back, told = restoring._put_back, list[str]()
+
+    def meanwhile(*what: Any) -> None:
+        monkeypatch.setattr(restoring, "_put_back", put_back)
+        with pytest.raises(StoreError, match="LEDGER_EXISTS") as caught, ThreadPoolExecutor(1) as another:
+            another.submit(asked).result()
+        told.append(caught.value.message)
+        put_back(*what)
+
+    monkeypatch.setattr(restoring, "_put_back", meanwhile)
+    asked()
+    assert told == ["another command is filling r.partial"]
+    with opened(tmp_path / "r") as ledger:
+        assert not ledger.startup.frozen
 
 
 @pytest.mark.parametrize(

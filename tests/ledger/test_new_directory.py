@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,11 @@ def _interrupted(directory: Path) -> None:
         raise KeyboardInterrupt
 
 
+def _refused(directory: Path) -> None:
+    with new_directory(directory):
+        raise StoreError("STORE_EXISTS", "expected no schema, found one")
+
+
 @pytest.mark.parametrize("place", ["file", "full"])
 def test_what_is_there_stays(tmp_path: Path, place: str) -> None:
     """A file, or a directory with something in it, is never taken."""
@@ -46,6 +52,21 @@ def test_what_is_there_stays(tmp_path: Path, place: str) -> None:
     with pytest.raises(StoreError, match="LEDGER_EXISTS"), new_directory(tmp_path / place):
         pass
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["file", "file", "full"]
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_two_commands_do_not_fill_one_directory(tmp_path: Path, there: bool) -> None:
+    """The second one is refused while the first has written nothing yet, and takes nothing of it away."""
+    place = tmp_path / "new"
+    if there:
+        place.mkdir()
+    with new_directory(place), ThreadPoolExecutor(1) as another:
+        with pytest.raises(StoreError, match="LEDGER_EXISTS: another command is filling new"):
+            another.submit(_refused, place).result()
+        (place / "file").write_bytes(b"whole")
+    assert [path.name for path in place.iterdir()] == ["file"]
+    with pytest.raises(StoreError, match="LEDGER_EXISTS: new is not empty"), new_directory(place):
+        pass
 
 
 @pytest.mark.parametrize(

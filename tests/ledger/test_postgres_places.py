@@ -7,6 +7,7 @@ import os
 import socket
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -23,7 +24,9 @@ from ledger.sources import SystemSources
 from ledger.store.checkpoints import CheckpointStore
 from ledger.store.postgres_connections import connect
 from ledger.store.postgres_keys import KeySchema
+from ledger.store.postgres_migrations import create_schema
 from ledger.store.urls import parse_schema_url
+from ledger.undoing import undone_on_failure
 from tests.checkpoint_contract import CheckpointContract
 from tests.ledger.small_ledger import DEFINITION
 from tests.ledger.test_cli import run
@@ -244,6 +247,27 @@ def test_a_ledger_that_is_made_by_half_leaves_no_schema(
     assert (schemas(postgres, "half_"), schemas(apart, "half_")) == (set(), {"half_taken"})
     again = [each.replace("half_taken", "half_keys") for each in options]
     assert run("init", tmp_path / "ledger", *INIT, "--plain-keys", *again).code == 0
+
+
+def test_two_commands_do_not_make_one_schema(postgres: PostgresServer) -> None:
+    """Who comes second while the first has not committed learns that it is there, and takes nothing away."""
+    with (
+        closing(connect(parse_schema_url(postgres.url("any", OWNER)))) as first,
+        ThreadPoolExecutor(1) as other,
+    ):
+        with first.transaction():
+            first.execute("CREATE SCHEMA half_at_once")
+            second = other.submit(_make_and_fail, postgres, "half_at_once")
+            while not first.execute("SELECT count(*) FROM pg_locks WHERE NOT granted").fetchall()[0][0]:
+                assert not second.done()
+        with pytest.raises(StoreError, match="STORE_EXISTS: expected no schema half_at_once"):
+            second.result(PATIENCE_S)
+        first.execute("DROP SCHEMA half_at_once")
+
+
+def _make_and_fail(server: PostgresServer, name: str) -> None:
+    with undone_on_failure():
+        create_schema(parse_schema_url(server.url(name)), parse_schema_url(server.url(name, OWNER)))
 
 
 def test_a_restore_that_fails_leaves_no_schema(
