@@ -65,6 +65,7 @@ async function payloadOf({ bundle, tree }, index) {
 async function showEvent(index) {
   const { report } = state;
   const body = at("event-body");
+  state.shown = index;
   at("event-title").textContent = `Event ${index}`;
   body.replaceChildren();
   at("event").hidden = false;
@@ -78,7 +79,8 @@ async function showEvent(index) {
       ...(statement === null ? [] : [...stated(statement), ...(await opened(report, index, statement))]),
       ...exact("Statement, as signed", statement), ...exact("Leaf, as committed", leaf),
     ];
-    if (state.report === report) body.replaceChildren(...parts);
+    if (state.report !== report || state.shown !== index) return; // another one was asked for since
+    body.replaceChildren(...parts);
   } catch (error) {
     body.append(...findingsOf(index), element("p", `This event can't be shown: ${refusal(error).message}.`));
   }

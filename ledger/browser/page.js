@@ -27,7 +27,7 @@ function describe(list, pairs) {
 }
 
 const state = {
-  open: null, name: "", previous: null, report: null, rows: [], first: 0, byIndex: new Map(), isBusy: false, choice: 0,
+  open: null, name: "", previous: null, report: null, rows: [], first: 0, byIndex: new Map(), isBusy: false, choice: 0, shown: null,
 };
 
 function complain(text) {

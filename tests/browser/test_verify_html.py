@@ -560,3 +560,23 @@ def test_an_altered_leaf_is_not_in_the_tree(
     result.page.click(f"#list button[aria-label='Event {at}']")
     result.page.wait_for_selector("#event-body h3")
     assert "no: its leaf does not lead to the signed root" in (result.page.text_content("#event-body") or "")
+
+
+def test_the_event_that_was_asked_for_last_is_shown(verify: Verify, forged: Forgery, tmp_path: Path) -> None:
+    """One that takes longer to be read does not come up under the title of a later one."""
+    page = verify(forged.write(tmp_path / "b")).page
+    page.evaluate("""() => {
+        const own = payloadOf;
+        payloadOf = async (report, index) => {
+            if (index === 3) await new Promise((resolve) => { window.goOn = resolve; });
+            return own(report, index);
+        };
+    }""")
+    page.click("#list button[aria-label='Event 3']")
+    page.wait_for_function("() => window.goOn !== undefined")
+    page.click("#list button[aria-label='Event 4']")
+    page.wait_for_selector("#event-body h3")
+    shown = page.text_content("#event-body")
+    page.evaluate("() => window.goOn()")
+    page.wait_for_timeout(300)
+    assert (page.text_content("#event-title"), page.text_content("#event-body")) == ("Event 4", shown)
