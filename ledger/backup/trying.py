@@ -43,6 +43,8 @@ LEDGER: Final = "ledger"
 BUNDLE: Final = "bundle"
 ROLE: Final = "auditor"
 SHOWN: Final = 20
+_NOT_OF_THE_BACKUP: Final = frozenset({PASSPHRASE, "STORE_FULL", "STORE_IO"})
+"""Codes of who tries, and of the place where it is tried: the files were compared with the manifest."""
 
 Checkers = Callable[[Path], Sequence[Checker]]
 """Returns further checks of what lies in a directory, such as projections against the log."""
@@ -80,14 +82,15 @@ def try_restore(
     live: Ledger | None,
 ) -> Tried:
     """Restore a backup below `work`, which is empty or made, judge it, and record the outcome in the live
-    ledger. A passphrase that does not open it, or data keys that are not there, say nothing of the backup:
-    then nothing is tried, and nothing recorded.
+    ledger. A passphrase that does not open it, data keys that are not there, or a place without room say
+    nothing of the backup: then nothing is recorded.
 
     Raises:
         LedgerError: `KEY_PASSPHRASE` where the backup is whole, and the passphrase does not open its keys.
         StoreError: `BACKUP_MISSING` without a manifest or the data keys, `BACKUP_CONTINUES` for a log that
             goes on from an older epoch, `BACKUP_OTHER` for a backup of another ledger or one that the live
-            ledger does not know, `LEDGER_EXISTS` where `work` is not empty.
+            ledger does not know, `LEDGER_EXISTS` where `work` is not empty, `STORE_FULL` or `STORE_IO` where
+            it takes no more.
         FormatError: `BACKUP`. What is wrong with the copy itself is a problem of the outcome.
     """
     manifest, sha256 = read(backup)
@@ -99,14 +102,17 @@ def try_restore(
     check_empty(work)
     if not problems:
         check_alone(backup)
-        restore(backup, work / LEDGER, data_keys=data_keys, checkpoints=None)
         try:
-            head, found = _judge(backup, work, manifest, passphrase, checkers, live)
-            problems += found
+            kek = load_key(backup / KEYS / KEK, passphrase).secret
         except LedgerError as error:
-            if error.code == PASSPHRASE:
-                raise
-            problems.append(f"{error.code}: {error.message}")
+            problems.append(_problem(error))
+        else:
+            restore(backup, work / LEDGER, data_keys=data_keys, checkpoints=None)
+            try:
+                head, found = _judge(backup, work, manifest, kek, checkers, live)
+                problems += found
+            except LedgerError as error:
+                problems.append(_problem(error))
     recorded = None
     if live is not None and event is not None and not live.startup.frozen:
         recorded = _record(live, event, head, passed=not problems)
@@ -141,6 +147,13 @@ def _event(live: Ledger, manifest: Manifest, sha256: str) -> str:
     raise StoreError("BACKUP_OTHER", "the ledger has no record of a backup with this manifest")
 
 
+def _problem(error: LedgerError) -> str:
+    """Say in one sentence what an error tells of the backup; one that tells nothing of it goes on."""
+    if error.code in _NOT_OF_THE_BACKUP:
+        raise error
+    return f"{error.code}: {error.message}"
+
+
 def _record(live: Ledger, event: str, head: Head, *, passed: bool) -> int:
     data = {
         "outcome": "passed" if passed else "failed",
@@ -155,12 +168,11 @@ def _judge(
     backup: Path,
     work: Path,
     manifest: Manifest,
-    passphrase: str | None,
+    kek: bytes,
     checkers: Checkers,
     live: Ledger | None,
 ) -> tuple[Head, list[str]]:
     place = work / LEDGER
-    kek = load_key(place / KEYS / KEK, passphrase).secret
     with ExitStack() as opened:
         store = opened.enter_context(closing(open_log(place / DATABASE)))
         checkpoints = opened.enter_context(closing(CheckpointFile(place / CHECKPOINTS)))

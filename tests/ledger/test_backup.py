@@ -24,7 +24,7 @@ import orjson
 import pytest
 
 from ledger.archive import seal
-from ledger.backup import restoring
+from ledger.backup import restoring, trying
 from ledger.backup.manifest import FILE, differences, read
 from ledger.backup.restoring import restore
 from ledger.backup.taking import PARTIAL, Taken, data_keys_beside, take
@@ -34,6 +34,7 @@ from ledger.committer import Ledger
 from ledger.directory import CHECKPOINTS, CONFIG, DATA_KEYS, DATABASE, KEK, KEYS, open_ledger
 from ledger.epochs import MARKER
 from ledger.errors import FormatError, LedgerError, StoreError
+from ledger.export import export_bundle
 from ledger.keyfile import Cost, load_key, write_key
 from ledger.sources import SystemSources
 from ledger.statement import parse_statement
@@ -43,6 +44,7 @@ from projections.runner import FILE as PROJECTIONS
 from projections.runner import opened as opened_projections
 from tests.api.client import write_directory
 from tests.behind import altering, reading
+from tests.full_disk import no_room
 from tests.ledger.test_crash import kill, start
 from tests.ledger.write_path import refused
 from tests.shared import ROOT
@@ -304,9 +306,27 @@ def test_a_passphrase_that_does_not_open_is_no_failed_try(tmp_path: Path) -> Non
         size = ledger.store.head().size
         for passphrase in (None, "another"):
             with refused("KEY_PASSPHRASE", LedgerError):
-                tried(tmp_path / "b", tmp_path / str(passphrase), ledger, passphrase=passphrase)
+                tried(tmp_path / "b", tmp_path / "work", ledger, passphrase=passphrase)
         assert ledger.store.head().size == size
         assert tried(tmp_path / "b", tmp_path / "work", ledger, passphrase="the right one").passed
+
+
+def test_a_place_that_is_full_is_no_failed_try(
+    directory: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The place of the try, not the backup, has no room for the export: told, and no breach for good."""
+    taken(directory, tmp_path / "b")
+
+    def full(*what: Any, **wanted: Any) -> None:
+        with no_room(2_000):
+            export_bundle(*what, **wanted)
+
+    monkeypatch.setattr(trying, "export_bundle", full)
+    with opened(directory) as ledger:
+        size = ledger.store.head().size
+        with refused("STORE_IO", StoreError):
+            tried(tmp_path / "b", tmp_path / "work", ledger)
+        assert ledger.store.head().size == size
 
 
 def test_another_file_is_not_taken_for_checkpoints(directory: Path, tmp_path: Path) -> None:

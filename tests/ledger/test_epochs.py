@@ -22,7 +22,8 @@ from ledger.keys import Ed25519SigningKey
 from ledger.verify.options import Scope
 from tests.ledger.epoch_story import Epochs, go_on, make_old, reopened
 from tests.ledger.small_ledger import ORIGIN, SITE, SmallLedger, seed
-from tests.ledger.write_path import VITALS, refused
+from tests.ledger.verifying import judge, problems
+from tests.ledger.write_path import SOURCE, VITALS, refused
 
 PARTICIPANT = f"participant/{SITE}-001"
 
@@ -131,6 +132,35 @@ def test_participants_go_on(epochs: Epochs) -> None:
     first = next(entry.statement for entry in entries if entry.index >= 0)
     assert first is not None
     assert first.seq == 1
+
+
+def test_results_of_both_epochs_are_reviewed_in_the_next(old: SmallLedger, tmp_path: Path) -> None:
+    """Also when a correction has the participant folded again; what is no result is flagged in either."""
+    bedside = ("bchan", "coordinator", "authorship")
+
+    def vitals(made: SmallLedger) -> str:
+        at = made.now()
+        return made.say("vitals", *bedside, "vital_signs.recorded", PARTICIPANT, VITALS, occurred_at=at).event
+
+    def review(event: str) -> tuple[str, ...]:
+        data = {"statement": event, "significance": "not_significant", "code": "none", "source": SOURCE}
+        told = ("aruiz", "investigator", "review", "result.reviewed", PARTICIPANT, data)
+        return two.new.say("review", *told, opened={"/data/note": None}).breaches
+
+    before = [vitals(old), vitals(old)]
+    registered = old.ledger.store.stream_entries(PARTICIPANT, 1)[0].event
+    two = go_on(old, tmp_path)
+    after = [vitals(two.new), vitals(two.new)]
+    assert [review(event) for event in (before[0], after[0], registered)] == [(), (), ("RESULT_UNKNOWN",)]
+    path = "/data/measurements/0/quantity/value"
+    change = {"statement": before[1], "path": path, "old": "72", "new": "27"}
+    said = ("correction.made", PARTICIPANT, change)
+    two.new.say("change", *bedside, *said, reason={"code": "entry_error"}, opened={"/reason/text": None})
+    assert [review(event) for event in (*before, *after)] == [(), (), (), ()]
+    assert review(registered) == ("RESULT_UNKNOWN",)
+    new, older = two.export("reviewed")
+    assert problems(judge(new, two.policy, continues=(older,))) == set()
+    two.close()
 
 
 def test_a_participant_is_registered_once_in_all_epochs(epochs: Epochs) -> None:
