@@ -212,7 +212,7 @@ Count = Annotated[int, Between(0)]
 Positive = Annotated[int, Between(1)]
 LogIndex = Annotated[int, Between(0)]
 Decimal = Annotated[
-    str, Matches(r"(?!-0(?:\.0+)?\Z)-?(?:0|[1-9][0-9]{0,17})(?:\.[0-9]{1,18})?", "a decimal string")
+    str, Matches(r"(?!-0(?:\.0+)?$)-?(?:0|[1-9][0-9]{0,17})(?:\.[0-9]{1,18})?", "a decimal string")
 ]
 Amount = Annotated[
     str, Matches(r"(?:0|[1-9][0-9]{0,17})(?:\.[0-9]{1,18})?", "a decimal string that is not negative")

@@ -17,7 +17,7 @@ from ledger.errors import FormatError
 from ledger.roles import BEDSIDE_STAFF
 from ledger.times import check_clinical
 
-_CODE_OR_DECIMAL = r"[a-z][a-z0-9_]{0,63}|(?!-0(?:\.0+)?\Z)-?(?:0|[1-9][0-9]{0,17})(?:\.[0-9]{1,18})?"
+_CODE_OR_DECIMAL = r"[a-z][a-z0-9_]{0,63}|(?!-0(?:\.0+)?$)-?(?:0|[1-9][0-9]{0,17})(?:\.[0-9]{1,18})?"
 _WHAT = "a code, a decimal string or a clinical time"
 
 
