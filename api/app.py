@@ -46,6 +46,7 @@ from api.routes import (
     health,
     pages,
     participants,
+    places,
     prompting,
     questions,
     recording,
@@ -74,6 +75,7 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
     *prompting.OPERATIONS,
     *actions.OPERATIONS,
     *signing_pages.OPERATIONS,
+    *places.OPERATIONS,
     *regimen.OPERATIONS,
     *copies.OPERATIONS,  # before a participant, whose id may have a dot
     *scopes.OPERATIONS,

@@ -136,6 +136,7 @@ TABLE: Final[Mapping[str, Row]] = MappingProxyType(
         "sign-waiting": Row(roles=_SIGNERS, reach="own", frozen=False),
         "leave-signature": Row(roles=_SIGNERS, reach="own", frozen=False),
         "signing": Row(roles=_SIGNERS, reach="own", frozen=False),
+        "signing-places": Row(roles=STAFF - {INSPECTOR}, reach="participants"),
         "passkey-begin": Row(roles=_SIGNERS, reach="own", frozen=False),
         "passkey": Row(roles=_SIGNERS, reach="own", frozen=False),
         "custodial-key": Row(roles=_SIGNERS, reach="own", frozen=False),

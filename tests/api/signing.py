@@ -122,3 +122,9 @@ def browser_page(viewport: tuple[int, int] = (900, 1300)) -> Iterator[Any]:
             yield page
         finally:
             browser.close()
+
+
+def paste(page: Any, written: str) -> None:
+    """Put JSON where what another system made is pasted."""
+    page.eval_on_selector("#asjson", "each => { each.open = true; }")
+    page.fill("#action", written)

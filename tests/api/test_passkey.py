@@ -17,7 +17,7 @@ from ledger.envelope import PAYLOAD_TYPE, pae
 from ledger.exports import export_ledger
 from ledger.verify.options import Scope
 from tests.api.client import STREAM, VITALS
-from tests.api.signing import Served, browser_page, served_study
+from tests.api.signing import Served, browser_page, paste, served_study
 from tests.ledger.small_ledger import seed
 
 COMMAND: Final = str(Path(sys.executable).with_name("trial-ledger"))
@@ -72,7 +72,7 @@ def test_a_record_signed_with_a_passkey_is_verified_offline(served: Served, tmp_
         page.wait_for_selector("text=not enrolled yet")
         page.screenshot(path=shots / "2-made.png", full_page=True)
         key = endorse(served)
-        page.fill("#action", "{}")
+        paste(page, "{}")
         page.reload()
         page.fill("#token", "coordinator")
         page.click("text=Continue")
@@ -93,7 +93,7 @@ def test_a_record_signed_with_a_passkey_is_verified_offline(served: Served, tmp_
             "reason": {"code": "late_entry"},
             "open": {"/reason/text": "The monitor's cable was loose."},
         }
-        page.fill("#action", json.dumps(asked))
+        paste(page, json.dumps(asked))
         page.click("text=Show it to me")
         page.wait_for_selector("#review:not([hidden])")
         shown = page.inner_text("#review")
@@ -144,7 +144,7 @@ def test_the_page_shows_what_it_is_handed_and_nothing_else(served: Served) -> No
         pages.wait_for_selector("#desk:not([hidden])")
         assert "B. Chan" in pages.inner_text("#who")
         pages.route("**/statements:prepare", lambda route: _lie(route))
-        pages.fill("#action", json.dumps(asked))
+        paste(pages, json.dumps(asked))
         pages.click("text=Show it to me")
         pages.wait_for_selector("#said.bad")
         assert pages.inner_text("#said") == "the statement differs from what was asked for: data"
@@ -169,13 +169,13 @@ def test_the_keyboard_goes_where_the_page_goes(served: Served) -> None:
         page.press("#token", "Enter")
         page.wait_for_selector("#desk:not([hidden])")
         assert page.inner_text(":focus") == "Waiting for your signature"
-        page.fill("#action", json.dumps(asked))
+        paste(page, json.dumps(asked))
         page.focus("text=Show it to me")
         page.keyboard.press("Enter")
         page.wait_for_selector("#said.bad")
         assert "/open/reason/text" in page.inner_text("#said")
         assert page.inner_text(":focus") == "Show it to me"
-        page.fill("#action", json.dumps(asked | {"open": {"/reason/text": "The cable was loose."}}))
+        paste(page, json.dumps(asked | {"open": {"/reason/text": "The cable was loose."}}))
         page.focus("text=Show it to me")
         page.keyboard.press("Enter")
         page.wait_for_selector("#review:not([hidden])")

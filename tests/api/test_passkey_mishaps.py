@@ -12,7 +12,7 @@ import pytest
 
 from ledger.envelope import event_hash
 from tests.api.client import STREAM, VITALS
-from tests.api.signing import Served, browser_page, served_study
+from tests.api.signing import Served, browser_page, paste, served_study
 from tests.api.test_passkey import endorse
 
 ASKED: Final = {
@@ -54,7 +54,7 @@ def page(ready: Any, served: Served) -> Iterator[Any]:
     """The page anew, as the coordinator reads what is to be signed."""
     ready.goto("about:blank")
     enter(ready, served)
-    ready.fill("#action", json.dumps(ASKED))
+    paste(ready, json.dumps(ASKED))
     ready.click("text=Show it to me")
     ready.wait_for_selector("#review:not([hidden])")
     yield ready
@@ -172,7 +172,7 @@ def test_what_waits_to_be_recorded_is_said_to_wait(served: Served, page: Any) ->
     assert "recorded before anything else" in page.inner_text("#waits")
     assert not page.is_visible("#keep")
     page.click("#back")
-    page.fill("#action", json.dumps(ASKED))
+    paste(page, json.dumps(ASKED))
     page.unroute_all()
     page.click("text=Show it to me")
     page.click("#sign")
@@ -187,7 +187,7 @@ def test_what_is_no_statement_is_said_plainly(served: Served, ready: Any, writte
     ready.goto("about:blank")
     enter(ready, served)
     ready.eval_on_selector("#action", "each => { each.required = false; }")
-    ready.fill("#action", written)
+    paste(ready, written)
     ready.click("text=Show it to me")
     ready.wait_for_selector("#said.bad")
     said = ready.inner_text("#said")

@@ -13,7 +13,7 @@ import pytest
 
 from tests.api.client import PARTICIPANT, STREAM
 from tests.api.prompting import PULSE, with_checks
-from tests.api.signing import Served, browser_page, served_study
+from tests.api.signing import Served, browser_page, paste, served_study
 from tests.api.test_edit_checks import vitals
 from tests.api.test_passkey import _with_a_key
 from tests.ledger import small_ledger
@@ -50,7 +50,7 @@ def test_a_question_is_answered_before_a_record_is_signed(served: Served, tmp_pa
     """Nothing is signed over an open question; a changed value is asked about again, and then confirmed."""
     with browser_page() as page:
         enter(page, served)
-        page.fill("#action", json.dumps({**MEMBERS, "type": "vital_signs.recorded", "data": vitals("640")}))
+        paste(page, json.dumps({**MEMBERS, "type": "vital_signs.recorded", "data": vitals("640")}))
         page.click("text=Show it to me")
         page.wait_for_selector("#promptpart:not([hidden])")
         assert page.inner_text(".question p") == "Is this pulse right? You entered 640."
@@ -76,7 +76,7 @@ def test_who_does_not_sign_abandons_the_question(served: Served) -> None:
     """That it was asked and left stays in the log."""
     with browser_page() as page:
         enter(page, served)
-        page.fill("#action", json.dumps({**MEMBERS, "type": "vital_signs.recorded", "data": vitals("640")}))
+        paste(page, json.dumps({**MEMBERS, "type": "vital_signs.recorded", "data": vitals("640")}))
         page.click("text=Show it to me")
         page.wait_for_selector("#promptpart:not([hidden])")
         page.click("#leave")
@@ -97,7 +97,7 @@ def test_what_a_signature_covers_is_shown_before_it_is_signed(served: Served, tm
     asked = {**MEMBERS, "type": "record.signed", "meaning": "review", "data": data}
     with browser_page() as page:
         enter(page, served)
-        page.fill("#action", json.dumps(asked))
+        paste(page, json.dumps(asked))
         page.click("text=Show it to me")
         page.wait_for_selector("#scopepart:not([hidden])")
         assert page.locator("#scope > li").count() == scope["statements"]
@@ -107,7 +107,7 @@ def test_what_a_signature_covers_is_shown_before_it_is_signed(served: Served, tm
         page.screenshot(path=tmp_path / "scope.png", full_page=True)
         page.click("#leave")
         page.wait_for_selector("#desk:not([hidden])")
-        page.fill("#action", json.dumps({**asked, "data": {**data, "sha256": "ab" * 32}}))
+        paste(page, json.dumps({**asked, "data": {**data, "sha256": "ab" * 32}}))
         page.click("text=Show it to me")
         page.wait_for_selector("#said.bad")
         assert "digest is another" in page.inner_text("#said")

@@ -4,6 +4,7 @@ export class Refused extends Error {
   constructor(problem) {
     super(problem.field ? `${problem.title} (${problem.code}, ${problem.field})` : `${problem.title} (${problem.code})`);
     this.code = problem.code;
+    this.status = problem.status;
   }
 }
 
@@ -12,10 +13,13 @@ export class Unreached extends Error {}
 
 export class Service {
   #token;
+  #role;
 
-  constructor(study, token) {
+  // `role` is named by who holds several.
+  constructor(study, token, role = "") {
     this.study = study.replace(/\/+$/, "");
     this.#token = token;
+    this.#role = role;
   }
 
   get = (path) => this.#send("GET", path);
@@ -24,6 +28,7 @@ export class Service {
 
   async #send(method, path, body) {
     const headers = { Authorization: `Bearer ${this.#token}` };
+    if (this.#role) headers["Ledger-Role"] = this.#role;
     if (body !== undefined) headers["Content-Type"] = "application/json";
     let answer;
     try {

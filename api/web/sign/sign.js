@@ -1,6 +1,7 @@
 // The page: enter, choose, read, sign, keep the receipt. Everything that is shown comes from the bytes to be signed.
 
 import { base64, fromUtf8, hex, unbase64 } from "./encoding.js";
+import { Entry } from "./entry.js";
 import * as passkey from "./passkey.js";
 import { Questions } from "./prompts.js";
 import * as scopes from "./scope.js";
@@ -15,6 +16,7 @@ let service;
 let desk;
 let catalogue;
 let questions;
+let entry = null;
 let held = null; // what was asked for and is not recorded, for whom: a token can end while it is read
 
 function show(part) {
@@ -39,13 +41,14 @@ async function attempt(work) {
   } catch (error) {
     say(told(error), true);
     if (ended(error)) show("enter");
+    if (error.code === "ROLE_NEEDED") at("rolepart").hidden = false;
   } finally {
     buttons.forEach((button) => (button.disabled = false));
     if (document.activeElement === document.body) pressed.focus();
   }
 }
 
-const ended = (error) => error.code === "UNAUTHENTICATED" && desk !== undefined;
+const ended = (error) => error.status === 401 && desk !== undefined;
 
 function told(error) {
   if (error.name === "NotAllowedError") return "The passkey was not used: nothing was signed.";
@@ -87,17 +90,31 @@ function item(title, aside, state, live) {
 }
 
 async function enter(study, token) {
-  service = new Service(study, token);
+  service = new Service(study, token, at("role").value.trim());
   questions = new Questions(service);
   desk = await service.get("/signing");
   if (!desk.origins.includes(location.origin)) throw new Error("This study signs at another address than this one.");
   catalogue ??= await service.get("/catalogue");
   at("who").textContent = `${desk.name}, ${desk.organisation} · study ${desk.study}`;
   at("who").hidden = false;
+  await openForm();
   list();
   show("desk");
   if (held?.person === desk.person) await again();
   else held = null;
+}
+
+// The form is for who records at the study's sites; others sign what waits for them, or is pasted.
+async function openForm() {
+  entry = null;
+  try {
+    const found = new Entry(service, catalogue, await service.get("/signing/places"));
+    if (!found.empty) entry = found;
+  } catch (error) {
+    if (error.status !== 403 && error.status !== 404) throw error;
+  }
+  at("form").hidden = entry === null;
+  at("asjson").open = entry === null;
 }
 
 function list() {
@@ -251,7 +268,7 @@ async function review(submission, opened) {
   showQuestions();
   const own = statement.key.id === mine.key.id;
   at("sentence").textContent = `${words.capital(words.verb(statement.type))}${name ? `, ${kind.toLowerCase()} ${name}` : ""}`;
-  at("about").textContent = (known?.data.description ?? "").split("\n")[0].replace(/ \([^()]*\)\.$/, ".");
+  at("about").textContent = (known?.data.description ?? "").split("\n")[0].replace(/ \((?:[^()]|\([^()]*\))*\)\.$/, ".");
   const [occurred, occurredHere] = words.time(statement.occurred_at);
   const [signed, signedHere] = words.time(statement.signed_at);
   rows("members", [
@@ -363,6 +380,13 @@ at("enter").addEventListener("submit", (event) => {
   attempt(async () => {
     await enter(at("study").value, at("token").value);
     at("token").value = "";
+  });
+});
+at("form").addEventListener("submit", (event) => {
+  event.preventDefault();
+  attempt(async () => {
+    const { open, ...action } = await entry.read();
+    await ask(action, open);
   });
 });
 at("ask").addEventListener("submit", (event) => {

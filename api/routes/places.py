@@ -1,0 +1,94 @@
+"""Where who asks may record: streams of their sites with the protocol in force, and the study's own names.
+
+A form for a record is filled from it and from the catalogue. Nothing here decides anything: what is handed in
+is judged as any other statement.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from starlette.responses import Response
+
+from api.answers import answer
+from api.call import Call
+from api.operations import Operation
+from ledger.rules.protocols import version_for
+from ledger.study.definition import StudyDefinition
+from ledger.studystate import Protocol, StudyState
+from ledger.times import Interval
+from projections.authorization import Site, allowed
+from projections.enrolment import participants
+
+NO_NAMES: Final[dict[str, list[dict[str, str]]]] = {}
+
+
+def places(call: Call) -> Response:
+    """Answer the streams that the asker's role writes to on its sites, and what the study names."""
+    now_us = call.study.ledger.sources.now_us()
+    with call.study.reading.folded() as folded:
+        conduct, size, head = folded.conduct, folded.reads.size, folded.reads.head()
+        rows = participants(folded.reads, reader=call.reader, states=folded.participants)
+        found = [_of_site(conduct.study, site, size) for site in sorted(_sites(call, conduct.study, size))]
+        now = Interval(earliest_us=now_us, latest_us=now_us)
+        for row in rows:
+            state = conduct.state(row["participant"])
+            if state is None:
+                continue
+            protocol = version_for(state, conduct.study, now, size)
+            stream = f"participant/{row['participant']}"
+            found.append(_place(conduct.study, stream, row["site"], protocol))
+        newest = conduct.study.protocol(size)
+    definition = None if newest is None else newest.definition
+    value = {
+        "role": call.reader.role,
+        "places": found,
+        "names": NO_NAMES if definition is None else _names(definition),
+    }
+    return answer(call, value, head)
+
+
+def _sites(call: Call, study: StudyState, size: int) -> Iterator[str]:
+    known = {
+        site
+        for protocol in study.protocols
+        if protocol.index < size and protocol.definition is not None
+        for site in protocol.definition.sites
+    }
+    yield from (site for site in known if allowed(call.reader, None, Site(site=site)))
+
+
+def _of_site(study: StudyState, site: str, size: int) -> dict[str, Any]:
+    protocol = study.protocol_for(site, size)
+    return _place(study, f"site/{site}", site, protocol)
+
+
+def _place(study: StudyState, stream: str, site: str, protocol: Protocol | None) -> dict[str, Any]:
+    version = None if protocol is None else protocol.version
+    return {"stream": stream, "site": site, "protocol": version, "zone": study.zone(site)}
+
+
+def _names(definition: StudyDefinition) -> dict[str, list[dict[str, str]]]:
+    """Return what the definition names, by the member that holds such a name."""
+    return {
+        "visit": [{"id": each.id, "name": each.name} for each in definition.visits],
+        "instrument": [{"id": id_, "name": each.name} for id_, each in definition.instruments.items()],
+        "product": [{"id": id_, "name": each.name} for id_, each in definition.products.items()],
+        "scale": [{"id": definition.adverse_event_scale.name, "name": ""}],
+        "scale_version": [{"id": definition.adverse_event_scale.version, "name": ""}],
+        "criterion": [{"id": each.id, "name": each.text} for each in definition.criteria],
+    }
+
+
+OPERATIONS: Final = (
+    Operation(
+        name="signing-places",
+        method="GET",
+        path="/signing/places",
+        summary="Where the asker may record: streams with site, protocol and zone, and the study's names",
+        handler=places,
+        twins=("json",),
+        answers={200: "role, places and names"},
+    ),
+)

@@ -1,0 +1,225 @@
+// A record to be made, entered in a form: where, what, when it happened, and the values that its type has.
+
+import { clinical, clock, fields, labelled } from "./form.js";
+import { capital, lines, place, plain, verb } from "./words.js";
+
+const at = (id) => document.getElementById(id);
+const NEW = "participant/";
+const KINDS = { site: "Site", pharmacy: "Pharmacy of site", study: "The study", safety: "Safety of the study" };
+const CORRECTING = new Set(["correction.made", "correction.proposed"]);
+
+function option(value, text) {
+  return Object.assign(document.createElement("option"), { value, textContent: text });
+}
+
+const key = (spec) => `${spec.type} ${spec.schema}`;
+const described = (spec) => (spec.data.description ?? "").split("\n")[0].replace(/ \((?:[^()]|\([^()]*\))*\)\.$/, ".");
+
+// A type by its words; where it has several forms, those beside the first say what they are for.
+function named(spec, among) {
+  const words = capital(verb(spec.type));
+  const first = Math.min(...among.filter((each) => each.type === spec.type).map((each) => each.schema));
+  return spec.schema === first ? words : `${words} – ${described(spec).replace(/\.$/, "")}`;
+}
+
+function group(label, options) {
+  const node = Object.assign(document.createElement("optgroup"), { label });
+  node.append(...options);
+  return node;
+}
+
+export class Entry {
+  #service;
+  #types;
+  #places;
+  #names;
+  #role;
+  #form = null;
+  #place = null;
+  #spec = null;
+  #settled = null;
+
+  constructor(service, catalogue, found) {
+    this.#service = service;
+    this.#role = found.role;
+    this.#names = found.names;
+    this.#types = catalogue.types.filter((each) => found.role in each.roles);
+    this.#places = this.#streams(found.places);
+    this.sections = catalogue.sections;
+    at("place").replaceChildren(option("", "choose"), ...this.#grouped());
+    at("place").onchange = () => this.#choosePlace();
+    at("type").onchange = () => this.#chooseType();
+    this.#choosePlace();
+  }
+
+  get empty() {
+    return this.#places.length === 0;
+  }
+
+  // Of the kinds of streams that the role writes to: those of participants and sites, and the study's own.
+  #streams(known) {
+    const kinds = new Set(this.#types.flatMap((each) => each.streams));
+    const sites = known.filter((each) => each.stream.startsWith("site/"));
+    const whole = { site: null, protocol: sites[0]?.protocol ?? null, zone: "UTC" };
+    return [
+      ...known.filter((each) => kinds.has(each.stream.split("/")[0])),
+      ...(kinds.has("pharmacy") ? sites.map((each) => ({ ...each, stream: `pharmacy/${each.site}` })) : []),
+      ...["study", "safety"].filter((kind) => kinds.has(kind)).map((kind) => ({ ...whole, stream: kind })),
+      ...(this.#types.some((each) => each.type === "participant.registered") ? sites.map((each) => ({ ...each, stream: NEW })) : []),
+    ];
+  }
+
+  #grouped() {
+    const named = this.#places.map((each, n) => [each, option(String(n), this.#label(each))]);
+    const of = (kind) => named.filter(([each]) => kind(each)).map(([, node]) => node);
+    const groups = [
+      ["Participants", of((each) => each.stream.startsWith(NEW) && each.stream !== NEW)],
+      ["Somebody new", of((each) => each.stream === NEW)],
+      ["Elsewhere", of((each) => !each.stream.startsWith(NEW))],
+    ];
+    return groups.filter(([, options]) => options.length).map(([label, options]) => group(label, options));
+  }
+
+  #label({ stream, site }) {
+    const [kind, name] = stream.split("/");
+    if (stream === NEW) return `A new participant of ${site}`;
+    return kind === "participant" ? `${name} (${site})` : `${KINDS[kind]}${name ? ` ${name}` : ""}`;
+  }
+
+  #choosePlace() {
+    this.#place = this.#places[Number(at("place").value || NaN)] ?? null;
+    const kind = this.#place?.stream.split("/")[0];
+    const isNew = this.#place?.stream === NEW;
+    const fitting = this.#types.filter((each) => (isNew ? each.type === "participant.registered" : each.streams.includes(kind) && each.type !== "participant.registered"));
+    const sections = [...new Set(fitting.map((each) => each.section))].sort();
+    const groups = sections.map((section) => group(
+      this.sections[section] ?? section,
+      fitting.filter((each) => each.section === section).map((each) => option(key(each), named(each, fitting))),
+    ));
+    const before = at("type").value;
+    at("type").replaceChildren(option("", "choose"), ...groups);
+    at("type").value = fitting.some((each) => key(each) === before) ? before : isNew ? key(fitting[0]) : "";
+    at("occurred").value = this.#place ? clock(this.#place.zone) : "";
+    at("zone").textContent = this.#place ? `on the clocks of ${this.#place.zone}` : "";
+    this.#chooseType();
+  }
+
+  async #chooseType() {
+    this.#spec = this.#types.find((each) => key(each) === at("type").value && this.#place) ?? null;
+    this.#form = null;
+    at("fields").replaceChildren();
+    at("formrest").hidden = this.#spec === null;
+    at("typesaid").textContent = this.#spec ? described(this.#spec) : "";
+    if (this.#spec === null) return;
+    const [spec, place] = [this.#spec, this.#place];
+    const meanings = spec.roles[this.#role];
+    at("meaning").replaceChildren(...meanings.map((each) => option(each, plain(each))));
+    at("meaning").value = meanings.includes("authorship") ? "authorship" : meanings[0];
+    at("meaningpart").hidden = meanings.length < 2;
+    at("reasonpart").open = spec.reason_required;
+    const events = await this.#events(place);
+    if (spec !== this.#spec || place !== this.#place) return; // another was chosen meanwhile
+    this.#form = fields(spec.data, { zone: place.zone, names: this.#names, events, path: (label) => label });
+    at("fields").replaceChildren(...this.#form.nodes);
+    if (CORRECTING.has(spec.type) && "old" in this.#form.data) this.#correcting(place, events);
+  }
+
+  // What was recorded of the participant, newest first, for members that name a statement.
+  async #events({ stream }) {
+    const name = stream.startsWith(NEW) && stream !== NEW ? stream.slice(NEW.length) : null;
+    if (name === null) return [];
+    const found = await this.#service.get(`/participants/${encodeURIComponent(name)}/timeline.json`).catch(() => ({ timeline: [] }));
+    return found.timeline.filter((each) => each.index >= 0 && !each.administrative).reverse().map((each) => ({
+      id: each.event,
+      corrected: (each.corrected_by ?? []).length > 0,
+      name: `${verb(each.type)}, entry ${each.index}, ${(each.occurred.local ?? each.occurred.text).slice(0, 16).replace("T", " ")}`,
+    }));
+  }
+
+  // The values of the statement that is corrected, each with its place; the old one is what it reads now.
+  #correcting({ stream }, events) {
+    const { statement, path, old, new: changed } = this.#form.data;
+    const chooser = document.createElement("select");
+    statement.node.after(labelled("Which value", chooser), changed.node);
+    path.node.hidden = old.node.hidden = true;
+    let [values, reads] = [[], null];
+    const refuse = () => {
+      [values, reads] = [[], null];
+      chooser.replaceChildren(option("", "no such statement is shown to you"));
+    };
+    const fill = async () => {
+      const event = statement.control.value.trim();
+      const found = await this.#service.get(`/events/${encodeURIComponent(event)}.json`);
+      values = leaves(found.statement).map(([where, value]) => ({ where, value, type: found.statement.type, event }));
+      chooser.replaceChildren(option("", "choose"), ...values.map(({ where, value }, n) => option(String(n), `${spoken(where)}: ${lines(value).map(([, each]) => each).join()}`)));
+    };
+    // Who corrects a value again starts from what it was corrected to.
+    const look = async () => {
+      reads = null;
+      const chosen = values[Number(chooser.value || NaN)];
+      if (!chosen) return;
+      const known = events.find((each) => each.id === chosen.event);
+      if (known?.corrected && chosen.where.startsWith("/data/")) {
+        const { history } = await this.#service.get(`/participants/${encodeURIComponent(stream.slice(NEW.length))}/history/${chosen.type}${chosen.where}`);
+        chosen.value = history.find((each) => each.of.event === chosen.event && each.current)?.value ?? chosen.value;
+      }
+      reads = chosen;
+      entered.placeholder = `now ${lines(chosen.value).map(([, each]) => each).join()}`;
+    };
+    const entered = changed.node.querySelector("textarea");
+    entered.rows = 1;
+    statement.control.addEventListener("change", () => (this.#settled = fill().catch(refuse)));
+    chooser.addEventListener("change", () => (this.#settled = look().catch(refuse)));
+    chooser.replaceChildren(option("", "choose the statement first"));
+    path.read = () => {
+      if (reads === null) throw new Error("Which value: choose one");
+      return reads.where;
+    };
+    old.read = () => reads.value;
+    changed.node.firstChild.textContent = "Right value";
+    changed.node.querySelector(".aside").textContent = "empty where there is none";
+    changed.read = () => {
+      const text = entered.value.trim();
+      if (text === "") return null;
+      if (typeof reads.value === "number" && /^-?\d+$/.test(text)) return Number(text);
+      if (typeof reads.value === "boolean" && /^(yes|no)$/i.test(text)) return /^yes$/i.test(text);
+      return text;
+    };
+  }
+
+  // What is asked to be prepared, in the form that is pasted else: the action, and what is sealed of it.
+  async read() {
+    await this.#settled;
+    if (this.#form === null) throw new Error(this.#place ? "What: choose one" : "Where: choose one");
+    const { stream, site, protocol, zone } = this.#place;
+    const { data, open } = this.#form.read();
+    const code = at("reason").value.trim().toLowerCase().replace(/[\s-]+/g, "_");
+    const why = at("why").value.trim();
+    if (code === "" && (why !== "" || this.#spec.reason_required)) throw new Error("Reason: expected a word for it, such as transcription");
+    const [kind] = stream.split("/");
+    return {
+      type: this.#spec.type,
+      schema: this.#spec.schema,
+      stream: stream === NEW ? NEW + data.participant : stream,
+      ...(site === null ? {} : { site }),
+      ...(protocol !== null && kind === "participant" ? { protocol } : {}),
+      role: this.#role,
+      meaning: at("meaning").value,
+      occurred_at: clinical("When it happened", at("occurred").value, zone),
+      data,
+      ...(code ? { reason: { code } } : {}),
+      open: { ...open, ...(code ? { "/reason/text": why || null } : {}) },
+    };
+  }
+}
+
+const spoken = (where) => (where === "/occurred_at" ? "When it happened" : place(where.split("/").slice(2).map((step) => (/^\d+$/.test(step) ? String(Number(step) + 1) : plain(step)))));
+
+// Every value that a correction can name, with its place.
+function leaves(statement) {
+  const walk = (value, path) => {
+    if (value !== null && typeof value === "object") return Object.entries(value).flatMap(([name, each]) => walk(each, `${path}/${name}`));
+    return [[path, value]];
+  };
+  return [["/occurred_at", statement.occurred_at], ...walk(statement.data, "/data")];
+}

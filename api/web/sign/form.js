@@ -1,0 +1,292 @@
+// Fields for a value of a JSON Schema, as the catalogue has it: what is entered in them is read back as that value.
+//
+//   field("grade", schema, place)  ->  {node, filled(), read()}
+//
+// `filled` tells whether anything was entered; `read` returns the value, undefined where it is left out, and throws
+// an error that names the field. `place` has the zone of the site and the names that the study gives.
+
+import { hex, sha256 } from "./encoding.js";
+import { capital, plain } from "./words.js";
+
+const HASH = "^(?:[0-9a-f]{64})$";
+const CODE = "^(?:[a-z][a-z0-9_]{0,63})$";
+const CLINICAL = /^(\d{4})(-\d\d)?(-\d\d)?(?:[T ](\d\d:\d\d)(:\d\d(?:\.\d{1,6})?)?(Z|[+-]\d\d:\d\d)?)?$/;
+let count = 0;
+
+function make(name, members = {}, ...children) {
+  const node = Object.assign(document.createElement(name), members);
+  node.append(...children);
+  return node;
+}
+
+const isTime = (schema) => (schema.description ?? "").startsWith("a clinical time");
+const wrong = (label, words) => new Error(`${label}: ${words}`);
+
+// Minutes east of UTC on the clocks of a zone, at an instant.
+function offsetAt(zone, instant) {
+  const written = new Intl.DateTimeFormat("en-US", {
+    timeZone: zone, hourCycle: "h23", year: "numeric", month: "2-digit", day: "2-digit", hour: "2-digit", minute: "2-digit", second: "2-digit",
+  });
+  const part = Object.fromEntries(written.formatToParts(instant).map((each) => [each.type, Number(each.value)]));
+  return Math.round((Date.UTC(part.year, part.month - 1, part.day, part.hour, part.minute, part.second) - instant) / 60000);
+}
+
+function offsetOf(zone, wall) {
+  const minutes = offsetAt(zone, wall - offsetAt(zone, wall) * 60000);
+  const [hours, rest] = [Math.floor(Math.abs(minutes) / 60), Math.abs(minutes) % 60].map((each) => String(each).padStart(2, "0"));
+  return `${minutes < 0 ? "-" : "+"}${hours}:${rest}`;
+}
+
+// The clocks of a zone now, as a person writes it.
+export function clock(zone, now = Date.now()) {
+  return new Date(now + offsetAt(zone, now) * 60000).toISOString().slice(0, 16).replace("T", " ");
+}
+
+// A clinical time as it stands in a statement: with the offset of the site where none was written (record-format §2).
+export function clinical(label, text, zone) {
+  const found = CLINICAL.exec(text.trim());
+  if (!found || (found[4] && !found[3])) throw wrong(label, "expected 2024-06-03 10:00, or a date, a month or a year");
+  const [, year, month = "", day = "", minutes, seconds = ":00", offset] = found;
+  if (!minutes) return `${year}${month}${day}`;
+  const wall = Date.parse(`${year}${month}${day}T${minutes}${seconds}Z`);
+  if (Number.isNaN(wall)) throw wrong(label, "expected a date and time that the calendar has");
+  return `${year}${month}${day}T${minutes}${seconds}${offset ?? offsetOf(zone, wall)}`;
+}
+
+export function labelled(label, control, hint = "") {
+  control.id = `field-${(count += 1)}`;
+  const node = make("div", { className: "field" }, make("label", { htmlFor: control.id, textContent: label }));
+  if (hint) {
+    node.append(make("span", { className: "aside", id: `${control.id}-hint`, textContent: hint }));
+    control.setAttribute("aria-describedby", `${control.id}-hint`);
+  }
+  node.append(control);
+  return node;
+}
+
+function listed(control, options) {
+  if (!options?.length) return [];
+  const list = make("datalist", { id: `names-${(count += 1)}` });
+  list.append(...options.map(({ id, name }) => make("option", { value: id, textContent: name })));
+  control.setAttribute("list", list.id);
+  return [list];
+}
+
+function choice(label, values, { required, place }, named = (value) => plain(String(value))) {
+  const control = make("select", {}, make("option", { value: "", textContent: required ? "choose" : "not said" }));
+  control.append(...values.map((value, n) => make("option", { value: String(n), textContent: named(value) })));
+  return {
+    node: labelled(label, control),
+    filled: () => control.value !== "",
+    read() {
+      if (control.value === "" && required) throw wrong(place.path(label), "choose one");
+      return control.value === "" ? undefined : values[Number(control.value)];
+    },
+  };
+}
+
+function text(label, schema, options) {
+  const { name, required, place } = options;
+  const long = (schema.maxLength ?? 0) > 400;
+  const control = make(long ? "textarea" : "input", { autocomplete: "off", spellcheck: long });
+  if (long) control.rows = 3;
+  if (schema.format === "date") control.type = "date";
+  const hints = [];
+  if (isTime(schema)) hints.push("2024-06-03 10:00 on the clocks of the site, a date, or a month");
+  if (schema.pattern === HASH && name.endsWith("sha256")) hints.push("of a file, which stays with you: its SHA-256 is recorded");
+  const isEvent = schema.pattern === HASH && !name.endsWith("sha256");
+  if (isEvent && place.events.length) return statement(label, place.events, options);
+  const known = isEvent ? [] : place.names[name];
+  const lists = listed(control, known);
+  const given = !isEvent && required && known?.length === 1 ? known[0].id : "";
+  control.value = given;
+  const node = make("div", {}, labelled(label, control, hints.join()), ...lists);
+  if (schema.pattern === HASH && !isEvent) node.append(fileFor(control));
+  return {
+    node,
+    control,
+    filled: () => ![given, ""].includes(control.value.trim()),
+    read() {
+      const entered = control.value.trim();
+      if (entered === "") {
+        if (required) throw wrong(place.path(label), "expected a value");
+        return undefined;
+      }
+      if (isTime(schema)) return clinical(place.path(label), entered, place.zone);
+      const value = schema.pattern === CODE ? entered.toLowerCase().replace(/[\s-]+/g, "_") : entered;
+      if (schema.pattern && !new RegExp(schema.pattern, "u").test(value)) throw wrong(place.path(label), "is not in the form that is expected");
+      if (value.length > (schema.maxLength ?? Infinity)) throw wrong(place.path(label), `expected at most ${schema.maxLength} characters`);
+      return value;
+    },
+  };
+}
+
+// The hash of a file that stays where it is: of a signed form, of a tracing.
+function fileFor(control) {
+  const file = make("input", { type: "file" });
+  file.setAttribute("aria-label", "The file whose hash it is");
+  file.addEventListener("change", async () => {
+    if (file.files.length) control.value = hex(await sha256(new Uint8Array(await file.files[0].arrayBuffer())));
+  });
+  return file;
+}
+
+// A statement of this participant, by what it says.
+function statement(label, events, { required, place }) {
+  const control = make("select", {}, make("option", { value: "", textContent: required ? "choose" : "none" }));
+  control.append(...events.map((each) => make("option", { value: each.id, textContent: each.name })));
+  return {
+    node: labelled(label, control),
+    control,
+    filled: () => control.value !== "",
+    read() {
+      if (control.value === "" && required) throw wrong(place.path(label), "choose one");
+      return control.value || undefined;
+    },
+  };
+}
+
+function number(label, schema, { required, place }) {
+  const control = make("input", { inputMode: "numeric", autocomplete: "off" });
+  return {
+    node: labelled(label, control),
+    filled: () => control.value.trim() !== "",
+    read() {
+      const entered = control.value.trim();
+      if (entered === "" && !required) return undefined;
+      const value = Number(entered);
+      if (!/^-?\d+$/.test(entered) || value < (schema.minimum ?? -Infinity) || value > (schema.maximum ?? Infinity)) {
+        throw wrong(place.path(label), `expected a whole number${"maximum" in schema ? ` from ${schema.minimum} to ${schema.maximum}` : ""}`);
+      }
+      return value;
+    },
+  };
+}
+
+function several(label, values, options) {
+  const boxes = values.map((value) => [value, make("input", { type: "checkbox" })]);
+  const node = make("fieldset", {}, make("legend", { textContent: label }));
+  node.append(...boxes.map(([value, box]) => make("label", { className: "check" }, box, plain(String(value)))));
+  const chosen = () => boxes.filter(([, box]) => box.checked).map(([value]) => value);
+  return { node, filled: () => chosen().length > 0, read: () => (chosen().length || options.required ? chosen() : undefined) };
+}
+
+function list(label, schema, options) {
+  const { name, required, place } = options;
+  const rows = make("div");
+  const held = [];
+  const add = make("button", { type: "button", className: "second small", textContent: `Add ${held.length ? "another" : "one"}` });
+  const one = label.endsWith("s") ? label.slice(0, -1) : label;
+  function another() {
+    const part = field(name, schema.items, { ...options, required: true, label: one });
+    const remove = make("button", { type: "button", className: "second small", textContent: "Take away" });
+    remove.setAttribute("aria-label", `Take away this ${one.toLowerCase()}`);
+    const row = make("div", { className: "item" }, part.node, remove);
+    remove.addEventListener("click", () => {
+      held.splice(held.indexOf(part), 1);
+      row.remove();
+      add.focus();
+    });
+    held.push(part);
+    rows.append(row);
+    return row;
+  }
+  add.addEventListener("click", () => another().querySelector("input, select, textarea")?.focus());
+  if (required && schema.minItems > 0) for (let n = 0; n < schema.minItems; n += 1) another();
+  return {
+    node: make("fieldset", {}, make("legend", { textContent: label }), rows, add),
+    filled: () => held.length > 0,
+    read() {
+      if (!held.length && !required) return undefined;
+      if (held.length < (schema.minItems ?? 0)) throw wrong(place.path(label), `expected at least ${schema.minItems}`);
+      return held.map((each) => each.read());
+    },
+  };
+}
+
+// In the order in which the type needs them; where it was taken from comes last.
+function ordered(schema) {
+  const needed = (schema.required ?? []).filter((name) => name !== "source");
+  const all = Object.keys(schema.properties ?? {});
+  return [...needed, ...all.filter((name) => !needed.includes(name))];
+}
+
+function object(label, schema, options) {
+  const { required, place } = options;
+  const needed = new Set(schema.required ?? []);
+  const names = ordered(schema);
+  const within = { ...place, path: (each) => place.path(`${label} › ${each}`) };
+  const parts = names.map((name) => [name, field(name, schema.properties[name], { place: within, required: needed.has(name) })]);
+  const compact = names.length === 2 && needed.has("value") && needed.has("unit");
+  const node = make("fieldset", { className: compact ? "pair" : "" }, make("legend", { textContent: label }));
+  node.append(...arranged(parts, needed, compact));
+  const filled = () => parts.some(([, part]) => part.filled());
+  return {
+    node,
+    filled,
+    read() {
+      if (!required && !filled()) return undefined;
+      return collected(parts);
+    },
+  };
+}
+
+// What has to be entered first, what may be left out behind a line that opens.
+function arranged(parts, needed, all = false) {
+  const shown = parts.filter(([name]) => all || needed.has(name));
+  const rest = parts.filter(([name]) => !all && !needed.has(name));
+  const nodes = shown.map(([, part]) => part.node);
+  if (rest.length) nodes.push(make("details", { className: "more" }, make("summary", { textContent: "More, where there is any" }), ...rest.map(([, part]) => part.node)));
+  return nodes;
+}
+
+export function collected(parts) {
+  const read = parts.map(([name, part]) => [name, part.read()]).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(read);
+}
+
+function json(label, { required, place }) {
+  const control = make("textarea", { rows: 3, spellcheck: false });
+  return {
+    node: labelled(label, control, "as JSON"),
+    filled: () => control.value.trim() !== "",
+    read() {
+      if (control.value.trim() === "" && !required) return undefined;
+      try {
+        return JSON.parse(control.value);
+      } catch {
+        throw wrong(place.path(label), "can't be read as JSON");
+      }
+    },
+  };
+}
+
+export function field(name, schema, options) {
+  const label = options.label ?? (name.length < 4 ? plain(name).toUpperCase() : capital(plain(name)));
+  const given = { ...options, name };
+  if (schema.enum) return choice(label, schema.enum, given);
+  if (schema.type === "boolean") return choice(label, [true, false], given, (value) => (value ? "yes" : "no"));
+  if (schema.type === "integer") return number(label, schema, given);
+  if (schema.type === "string") return text(label, schema, given);
+  if (schema.type === "object" && schema.properties) return object(label, schema, given);
+  if (schema.type === "array" && schema.items?.enum) return several(label, schema.items.enum, given);
+  if (schema.type === "array" && schema.items?.type) return list(label, schema, given);
+  return json(label, given);
+}
+
+// The fields of `data` and of what is sealed beside it.
+export function fields(schema, place) {
+  const needed = new Set(schema.required ?? []);
+  const names = ordered(schema);
+  const data = names.map((name) => [name, field(name, schema.properties[name], { place, required: needed.has(name) })]);
+  const sealed = Object.entries(schema["x-sealed"] ?? {}).map(([path, each]) => {
+    const name = path.split("/").at(-1);
+    return [path, field(name, each.schema, { place, required: !each.nullable, label: `${capital(plain(name))} (kept sealed)` })];
+  });
+  const sealedNeeded = new Set(Object.entries(schema["x-sealed"] ?? {}).filter(([, each]) => !each.nullable).map(([path]) => path));
+  return {
+    nodes: arranged([...data, ...sealed], new Set([...needed, ...sealedNeeded])),
+    data: Object.fromEntries(data),
+    read: () => ({ data: collected(data), open: Object.fromEntries(sealed.map(([path, part]) => [path, part.read() ?? null])) }),
+  };
+}

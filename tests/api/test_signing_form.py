@@ -1,0 +1,301 @@
+"""Site staff record in a form: what is entered is what is asked for, and what is missing is named."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any, Final
+from urllib.parse import quote
+
+import orjson
+import pytest
+
+from ledger.actions import all_specs
+from tests.api.client import PARTICIPANT
+from tests.api.signing import Served, browser_page, served_study
+from tests.api.test_passkey import _with_a_key, endorse
+
+WHERE: Final = f"{PARTICIPANT} (SA-01)"
+EMPTY: Final = """async () => {
+    const { fields } = await import("./form.js");
+    const study = document.querySelector("#study").value;
+    const { types } = await (await fetch(`${study}/catalogue`)).json();
+    const chosen = document.querySelector("#type").value;
+    const { data } = types.find((each) => `${each.type} ${each.schema}` === chosen);
+    const form = fields(data, { zone: "UTC", names: {}, events: [], path: (each) => each });
+    try { return JSON.stringify(form.read()); } catch (error) { return `${error.name} ${error.message}`; }
+}"""
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """A served study with signing pages."""
+    with served_study(tmp_path_factory.mktemp("form") / "ledger") as served:
+        yield served
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """A browser with a virtual authenticator."""
+    with browser_page() as page:
+        page.errors = []
+        page.on("pageerror", lambda error: page.errors.append(str(error)))
+        yield page
+
+
+@pytest.fixture
+def page(browser: Any, served: Served) -> Iterator[Any]:
+    """The desk of the coordinator, with a passkey that may sign."""
+    browser.context.route("**/signing", lambda route: _with_a_key(route))
+    enter(browser, served)
+    browser.errors.clear()
+    yield browser
+    browser.context.unroute_all()
+    assert browser.errors == []
+
+
+def enter(page: Any, served: Served, token: str = "coordinator") -> None:  # noqa: S107  the label of a test token
+    """Open the desk."""
+    page.goto("about:blank")
+    page.goto(f"{served.pages}/#{quote(served.url, safe='')}")
+    page.fill("#token", token)
+    page.click("text=Continue")
+    page.wait_for_selector("#desk:not([hidden])")
+
+
+def choose(page: Any, type_: str, schema: int = 1, where: str = WHERE) -> None:
+    """Choose where and what, and wait for the fields."""
+    page.select_option("#place", label=where)
+    page.select_option("#type", f"{type_} {schema}")
+    page.wait_for_selector("#fields > *", state="attached")
+
+
+def fill(page: Any, label: str, value: str, nth: int = 0) -> None:
+    """Enter a value in the field of a label."""
+    field = page.locator("#form").get_by_label(label, exact=True).nth(nth)
+    if field.evaluate("each => each.tagName") == "SELECT":
+        field.select_option(label=value)
+    else:
+        field.fill(value)
+
+
+def submit(page: Any) -> str:
+    """Have it shown; return what is said where it is not."""
+    page.click("text=Review before signing")
+    page.wait_for_selector("#review:not([hidden]), #said.bad")
+    return "" if page.is_visible("#review") else str(page.inner_text("#said"))
+
+
+def shown(page: Any) -> dict[str, Any]:
+    """Return the statement whose bytes are to be signed."""
+    found: dict[str, Any] = json.loads(page.text_content("#bytes"))
+    return found
+
+
+def vitals(page: Any) -> None:
+    """Enter two measurements, one of them in an added row."""
+    choose(page, "vital_signs.recorded")
+    fill(page, "When it happened", "2024-06-03 10:15")
+    fill(page, "Name", "Heart rate")
+    fill(page, "Value", "64")
+    fill(page, "Unit", "/min")
+    page.click("text=Add one")
+    fill(page, "Name", "weight", nth=1)
+    fill(page, "Value", "71.5", nth=1)
+    fill(page, "Unit", "kg", nth=1)
+    fill(page, "Kind", "esource")
+
+
+def test_what_is_entered_is_what_is_asked_for(page: Any) -> None:
+    """Names as codes, a time with the offset of the site, what is left out left out."""
+    vitals(page)
+    assert submit(page) == ""
+    said = shown(page)
+    assert said["data"] == {
+        "measurements": [
+            {"name": "heart_rate", "quantity": {"unit": "/min", "value": "64"}},
+            {"name": "weight", "quantity": {"unit": "kg", "value": "71.5"}},
+        ],
+        "source": {"kind": "esource"},
+    }
+    assert said["occurred_at"] == "2024-06-03T10:15:00-05:00"
+    assert (said["site"], said["protocol"], said["stream"]) == ("SA-01", "1.0", f"participant/{PARTICIPANT}")
+    assert (said["actor"]["role"], said["meaning"], said.get("reason")) == ("coordinator", "authorship", None)
+
+
+def test_rows_are_added_and_taken_away(page: Any) -> None:
+    """The keyboard stays where the row was; one that the type needs is missed when it is gone."""
+    vitals(page)
+    page.get_by_label("Take away this measurement").first.click()
+    assert page.inner_text(":focus") == "Add one"
+    assert submit(page) == ""
+    assert [each["name"] for each in shown(page)["data"]["measurements"]] == ["weight"]
+    page.click("#leave")
+    page.wait_for_selector("#desk:not([hidden])")
+    page.get_by_label("Take away this measurement").first.click()
+    assert submit(page) == "Measurements: expected at least 1"
+
+
+def test_a_record_is_made_in_the_form_and_signed(served: Served, browser: Any) -> None:
+    """The whole way, with a passkey of one's own."""
+    enter(browser, served)
+    browser.click("#make")
+    browser.wait_for_selector("text=not enrolled yet")
+    endorse(served)
+    enter(browser, served)
+    browser.click("text=Read it >> nth=0")
+    browser.wait_for_selector("#review:not([hidden])")
+    browser.click("#sign")
+    browser.wait_for_selector("#done:not([hidden])")
+    browser.click("#back")
+    browser.wait_for_selector("#desk:not([hidden])")
+    vitals(browser)
+    assert submit(browser) == ""
+    browser.click("#sign")
+    browser.wait_for_selector("#done:not([hidden])")
+    event = browser.inner_text("#receipt code")
+    store = served.made.ledger.store
+    index = store.index_of_event(event)
+    assert index is not None
+    entry = store.entry(index)
+    assert entry is not None
+    assert orjson.loads(entry.statement)["data"]["measurements"][1]["quantity"]["value"] == "71.5"
+
+
+def test_an_adverse_event_with_what_is_sealed(page: Any) -> None:
+    """The study's scale is filled in; numbers have bounds; free text is sealed, and shown before signing."""
+    choose(page, "adverse_event.reported")
+    fill(page, "AE", "AE-7")
+    fill(page, "Onset", "2024-06-02")
+    fill(page, "Awareness", "2024-06")
+    fill(page, "Grade", "6")
+    fill(page, "Serious", "no")
+    fill(page, "Action", "none")
+    fill(page, "Outcome", "recovering")
+    fill(page, "Kind", "participant")
+    page.click("#fields > details > summary")
+    fill(page, "Verbatim (kept sealed)", "A headache since Sunday.")
+    assert submit(page) == "Grade: expected a whole number from 1 to 5"
+    fill(page, "Grade", "2")
+    assert submit(page) == ""
+    data = shown(page)["data"]
+    assert (data["scale"], data["grade"], data["serious"], data["criteria"]) == ("CTCAE", 2, False, [])
+    assert (data["onset"], data["awareness"]) == ("2024-06-02", "2024-06")
+    assert "headache" not in json.dumps(shown(page))
+    assert "A headache since Sunday." in page.inner_text("#sealed")
+
+
+def test_a_correction_starts_from_what_a_value_reads_now(page: Any) -> None:
+    """The statement by what it says, the value by its place, and the old one from the newest correction."""
+    choose(page, "correction.made")
+    options = page.get_by_label("Statement", exact=True).locator("option").all_inner_texts()
+    entry = next(each for each in options if each.startswith("vital signs recorded, entry 35"))
+    page.get_by_label("Statement", exact=True).select_option(label=entry)
+    values = page.get_by_label("Which value")
+    page.wait_for_selector("#fields select >> nth=1 >> option:has-text('quantity')", state="attached")
+    place = next(
+        each for each in values.locator("option").all_inner_texts() if "quantity › value" in each.lower()
+    )
+    assert place.endswith(": 72")
+    values.select_option(label=place)
+    page.wait_for_selector("textarea[placeholder='now 73']")
+    fill(page, "Right value", "74")
+    assert submit(page) == "Reason: expected a word for it, such as transcription"
+    fill(page, "Reason in a word", "transcription")
+    fill(page, "Why", "Misread twice.")
+    assert submit(page) == ""
+    data = shown(page)["data"]
+    assert (data["old"], data["new"], data["path"]) == ("73", "74", "/data/measurements/0/quantity/value")
+    assert "Misread twice." in page.inner_text("#sealed")
+
+
+def test_somebody_new_is_registered(page: Any) -> None:
+    """A stream that is not there yet gets its name from the id that is entered."""
+    page.select_option("#place", label="A new participant of SA-01")
+    page.wait_for_selector("#fields > *", state="attached")
+    assert page.eval_on_selector("#type", "each => each.value") == "participant.registered 1"
+    assert submit(page) == "Participant: expected a value"
+    fill(page, "Participant", "SA-01-077")
+    for field in page.locator("#fields > .field > select").all():
+        field.select_option(index=1)
+    said = submit(page)
+    assert said == "", said
+    assert shown(page)["stream"] == "participant/SA-01-077"
+
+
+def test_every_type_of_a_role_has_its_form(page: Any) -> None:
+    """Each field of each type can be shown, and what is not entered is said in words that name a field."""
+    places = page.locator("#place option").all_inner_texts()
+    seen = set()
+    for place in places[1:]:
+        page.select_option("#place", label=place)
+        for value in page.eval_on_selector_all("#type option", "all => all.map((each) => each.value)"):
+            if not value or value in seen:
+                continue
+            seen.add(value)
+            page.select_option("#type", value)
+            page.wait_for_selector("#fields > *", state="attached")
+            said = page.evaluate(EMPTY)
+            assert said.startswith(("{", "Error ")), (value, said)
+    known = {
+        f"{s.type} {s.schema}" for s in all_specs() if "coordinator" in s.roles and "participant" in s.streams
+    }
+    assert known <= seen
+
+
+@pytest.mark.parametrize(
+    ("zone", "entered", "expected"),
+    [
+        ("America/Chicago", "2024-06-03 10:00", "2024-06-03T10:00:00-05:00"),
+        ("America/Chicago", "2024-12-03 10:00", "2024-12-03T10:00:00-06:00"),
+        ("America/Chicago", "2024-03-10 01:59", "2024-03-10T01:59:00-06:00"),
+        ("America/Chicago", "2024-03-10 03:00", "2024-03-10T03:00:00-05:00"),
+        ("Asia/Kathmandu", "2024-06-03T10:00:05.25", "2024-06-03T10:00:05.25+05:45"),
+        ("Europe/Berlin", "2024-06-03 10:00Z", "2024-06-03T10:00:00Z"),
+        ("UTC", " 2024-06-03 ", "2024-06-03"),
+        ("UTC", "2024-06", "2024-06"),
+        ("UTC", "2024", "2024"),
+        ("UTC", "2024-06 10:00", None),
+        ("UTC", "yesterday", None),
+        ("UTC", "2024-06-03 25:00", None),
+        ("UTC", "2024-13-03 10:00", None),
+    ],
+)
+def test_times_are_those_of_the_site(page: Any, zone: str, entered: str, expected: str | None) -> None:
+    """A time without an offset is on the site's clocks of that day; what is no time is said to be none."""
+    said = page.evaluate(
+        """async ([zone, entered]) => {
+            const { clinical } = await import("./form.js");
+            try { return clinical("Onset", entered, zone); } catch (error) { return error.message; }
+        }""",
+        [zone, entered],
+    )
+    if expected is None:
+        assert said.startswith("Onset: expected ")
+    else:
+        assert said == expected
+
+
+def test_who_records_nothing_at_a_site_has_no_form(served: Served, browser: Any) -> None:
+    """Who may not ask where to record finds what waits, and the place for what another system made."""
+    refused = {"title": "not open to this role", "code": "FORBIDDEN", "status": 403}
+    browser.context.route("**/signing/places", lambda route: route.fulfill(status=403, json=refused))
+    enter(browser, served)
+    browser.context.unroute_all()
+    assert not browser.is_visible("#form")
+    assert browser.is_visible("#action")
+
+
+def test_places_are_those_of_the_role_and_its_sites(served: Served) -> None:
+    """Streams with site, protocol in force and zone; nobody without a token is answered."""
+    found = served.get("/signing/places", "coordinator")
+    assert found["role"] == "coordinator"
+    assert found["places"][0] == {
+        "stream": "site/SA-01", "site": "SA-01", "protocol": "1.0", "zone": "America/Chicago"
+    }  # fmt: skip
+    assert {each["stream"] for each in found["places"][1:]} == {
+        "participant/SA-01-001",
+        "participant/SA-01-002",
+    }
+    assert {"id": "screening", "name": "Screening visit"} in found["names"]["visit"]
+    assert served.http.get(f"{served.url}/signing/places").status_code == 401
