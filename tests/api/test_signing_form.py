@@ -11,6 +11,8 @@ import orjson
 import pytest
 
 from ledger.actions import all_specs
+from ledger.demo.report import DemoReport
+from ledger.directory import open_store
 from tests.api.client import PARTICIPANT
 from tests.api.signing import Served, browser_page, served_study
 from tests.api.test_passkey import _with_a_key, endorse
@@ -25,6 +27,42 @@ EMPTY: Final = """async () => {
     const form = fields(data, { zone: "UTC", names: {}, events: [], path: (each) => each });
     try { return JSON.stringify(form.read()); } catch (error) { return `${error.name} ${error.message}`; }
 }"""
+
+FILLED: Final = """async ([type, schema, value]) => {
+    const { fields } = await import("./form.js");
+    const study = document.querySelector("#study").value;
+    globalThis.types ??= (await (await fetch(`${study}/catalogue`)).json()).types;
+    const spec = globalThis.types.find((each) => each.type === type && each.schema === schema);
+    const data = { ...spec.data, "x-sealed": {} };
+    const form = fields(data, { zone: "UTC", names: {}, events: [], path: (each) => each });
+    const root = document.createElement("div");
+    root.append(...form.nodes);
+    const outer = (each) => each.parentElement.closest("[data-name]");
+    const own = (node, name) => [...node.querySelectorAll(`[data-name="${name}"]`)].find(
+        (each) => outer(each) === (node.dataset.name ? node : null),
+    );
+    const put = (node, schema, value) => {
+        if (schema.enum || schema.type === "boolean") {
+            node.querySelector("select").value = String((schema.enum ?? [true, false]).indexOf(value));
+        } else if (schema.type === "object" && schema.properties) {
+            for (const name in value) put(own(node, name), schema.properties[name], value[name]);
+        } else if (schema.type === "array" && schema.items?.enum) {
+            const boxes = node.querySelectorAll("input");
+            schema.items.enum.forEach((each, n) => (boxes[n].checked = value.includes(each)));
+        } else if (schema.type === "array" && schema.items?.type) {
+            const [rows, add] = [node.children[1], node.lastChild];
+            while (rows.children.length < value.length) add.click();
+            value.forEach((each, n) => put(rows.children[n].firstChild, schema.items, each));
+        } else if (["string", "integer"].includes(schema.type)) {
+            node.querySelector("input, textarea").value = String(value);
+        } else {
+            node.querySelector("textarea").value = JSON.stringify(value);
+        }
+    };
+    for (const [name, each] of Object.entries(value)) put(own(root, name), data.properties[name], each);
+    try { return form.read().data; } catch (error) { return `${error.name} ${error.message}`; }
+}"""
+"""Enters a value of a type in its form, field by field, and reads it back."""
 
 
 @pytest.fixture(scope="module")
@@ -241,6 +279,24 @@ def test_every_type_of_a_role_has_its_form(page: Any) -> None:
         f"{s.type} {s.schema}" for s in all_specs() if "coordinator" in s.roles and "participant" in s.streams
     }
     assert known <= seen
+
+
+def test_whatever_was_ever_recorded_can_be_entered(page: Any, demo: DemoReport) -> None:
+    """One statement of each form of each type in the demonstration, field by field, reads the same."""
+    store = open_store(demo.directory)
+    first: dict[tuple[str, int], dict[str, Any]] = {}
+    for start in range(0, store.head().size, 1_000):
+        for stored in store.entries(start, start + 1_000):
+            said = orjson.loads(stored.statement)
+            first.setdefault((said["type"], said["schema"]), said["data"])
+    store.close()
+    assert len(first) > 150
+    wrong = {}
+    for (type_, schema), data in sorted(first.items()):
+        read = page.evaluate(FILLED, [type_, schema, data])
+        if read != data:
+            wrong[f"{type_} {schema}"] = (data, read)
+    assert wrong == {}
 
 
 @pytest.mark.parametrize(

@@ -167,7 +167,7 @@ function several(label, values, options) {
   const boxes = values.map((value) => [value, make("input", { type: "checkbox" })]);
   const node = make("fieldset", {}, make("legend", { textContent: label }));
   node.append(...boxes.map(([value, box]) => make("label", { className: "check" }, box, plain(String(value)))));
-  const chosen = () => boxes.filter(([, box]) => box.checked).map(([value]) => value);
+  const chosen = () => boxes.filter(([, box]) => box.checked).map(([value]) => value).sort();
   return { node, filled: () => chosen().length > 0, read: () => (chosen().length || options.required ? chosen() : undefined) };
 }
 
@@ -262,6 +262,12 @@ function json(label, { required, place }) {
 }
 
 export function field(name, schema, options) {
+  const part = kindOf(name, schema, options);
+  part.node.dataset.name = name;
+  return part;
+}
+
+function kindOf(name, schema, options) {
   const label = options.label ?? (name.length < 4 ? plain(name).toUpperCase() : capital(plain(name)));
   const given = { ...options, name };
   if (schema.enum) return choice(label, schema.enum, given);
