@@ -50,7 +50,7 @@ MEDIA: Final[Mapping[str, str]] = {
 }
 LIST: Final = "pages.sha256"
 ALLOWED: Final = {
-    "Access-Control-Allow-Methods": "GET, POST",
+    "Access-Control-Allow-Methods": "GET, POST, DELETE",
     "Access-Control-Allow-Headers": "authorization, content-type, ledger-role",
     "Access-Control-Max-Age": "600",
 }

@@ -36,7 +36,7 @@ def start(call: Call) -> Response:
         f'<span class="aside">{escape(question)}</span></li>'
         for name, question in sorted(QUESTIONS.items())
     )
-    body = _START.format(base=base, prepared=_prepared(base), questions=questions)
+    body = _START.format(base=base, signing=_signing(call), prepared=_prepared(base), questions=questions)
     title = "Read this study"
     lead = "Every page shows records with the printed name, the time and the meaning of their signatures."
     text = document(call, title, lead, body, None).replace(
@@ -45,6 +45,18 @@ def start(call: Call) -> Response:
     head = call.study.ledger.store.head()
     headers = {"Content-Security-Policy": START_POLICY, "Cache-Control": "no-store", **head_header(head)}
     return Response(text, headers=headers, media_type=HTML)
+
+
+def _signing(call: Call) -> str:
+    """Return the way to the signing pages, where the study has any; the script adds the study's address."""
+    settings = call.study.config.signing
+    if settings is None or not settings.origins:
+        return ""
+    return (
+        f'<li><a id="signing" href="{attribute(settings.origins[0])}/">Record and sign</a>'
+        '<span class="aside">A form for every record of your role, what waits for your signature, and your '
+        "passkey, at a host of its own.</span></li>"
+    )
 
 
 def _prepared(base: str) -> str:
@@ -90,6 +102,7 @@ _START: Final = """
 <section class="card">
   <h2>Pages</h2>
   <ul class="questions">
+    {signing}
     <li><a href="{base}/participants.html">Participants</a><span class="aside">Who takes part, how far, and
     what holds them?</span></li>
     <li><a href="{base}/audit-trail.html">Audit trail</a><span class="aside">Who did what, when and why,

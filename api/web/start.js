@@ -21,6 +21,10 @@ function say(words) {
   at("said").hidden = !words;
 }
 
+// The signing pages are told in their fragment, which no server sees, which study it is.
+const signing = at("signing");
+if (signing) signing.href += `#${encodeURIComponent(location.origin + base)}`;
+
 function show(session) {
   at("enter").hidden = session !== null;
   at("entered").hidden = session === null;

@@ -37,6 +37,16 @@ class Served:
     url: str
     pages: str
     http: httpx2.Client
+    app: Any
+
+    def redeem(self, person: str, password: str) -> None:
+        """Let a person set a first password by a one-time secret."""
+        invitations = self.app.state.studies["small"].people.accounts.invitations
+        sources = self.made.sources
+        secret = invitations.make(person, sources.now_us(), sources.random_bytes)
+        body = {"person": person, "secret": secret, "password": password, "bearer": True}
+        answer = self.http.post(f"{self.url}/passwords:redeem", json=body)
+        assert answer.status_code == 201, answer.text
 
     def get(self, path: str, who: str) -> Any:
         """Ask for an address of the study."""
@@ -70,10 +80,11 @@ def served_study(directory: Path) -> Iterator[Served]:
             signing=SigningSettings(rp_id="localhost", origins=(origin,)),
         )
         study = OpenStudy(config=settings, ledger=made.ledger, accounts=database)
-        stack.enter_context(running(create_app([study]), there))
+        app = create_app([study])
+        stack.enter_context(running(app, there))
         stack.enter_context(serving(pages(api), here))
         http = stack.enter_context(httpx2.Client(timeout=TIMEOUT_S))
-        yield Served(made=made, url=api + BASE, pages=origin, http=http)
+        yield Served(made=made, url=api + BASE, pages=origin, http=http, app=app)
 
 
 @contextmanager

@@ -135,7 +135,7 @@ def test_a_token_that_ends_while_it_is_read_costs_no_writing(served: Served, pag
     page.route("**/statements", lambda route: route.fulfill(status=401, json=problem))
     page.click("#sign")
     page.wait_for_selector("#enter:not([hidden])")
-    assert "not taken any more. Nothing was recorded." in page.inner_text("#said")
+    assert "not let in any more. Nothing was recorded." in page.inner_text("#said")
     page.unroute_all()
     page.fill("#token", "coordinator")
     page.click("text=Continue")

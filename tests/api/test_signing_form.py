@@ -137,7 +137,7 @@ def vitals(page: Any) -> None:
     fill(page, "Name", "Heart rate")
     fill(page, "Value", "64")
     fill(page, "Unit", "/min")
-    page.click("text=Add one")
+    page.click("text=Add another")
     fill(page, "Name", "weight", nth=1)
     fill(page, "Value", "71.5", nth=1)
     fill(page, "Unit", "kg", nth=1)
@@ -165,7 +165,7 @@ def test_rows_are_added_and_taken_away(page: Any) -> None:
     """The keyboard stays where the row was; one that the type needs is missed when it is gone."""
     vitals(page)
     page.get_by_label("Take away this measurement").first.click()
-    assert page.inner_text(":focus") == "Add one"
+    assert page.inner_text(":focus") == "Add another"
     assert submit(page) == ""
     assert [each["name"] for each in shown(page)["data"]["measurements"]] == ["weight"]
     page.click("#leave")
@@ -355,3 +355,32 @@ def test_places_are_those_of_the_role_and_its_sites(served: Served) -> None:
     }
     assert {"id": "screening", "name": "Screening visit"} in found["names"]["visit"]
     assert served.http.get(f"{served.url}/signing/places").status_code == 401
+
+
+def test_who_has_an_account_logs_in_where_they_sign(served: Served, browser: Any) -> None:
+    """The start page leads there; a wrong password is told of; logging out ends the session."""
+    password = "a quiet river in june"
+    served.redeem("bchan", password)
+    browser.goto(f"{served.url}/pages")
+    browser.click("#signing")
+    browser.wait_for_selector("#enter:not([hidden])")
+    assert browser.input_value("#study") == served.url
+    browser.click("text=Continue")
+    browser.wait_for_selector("#said.bad")
+    assert browser.inner_text("#said") == "Enter your id and password, or an access token."
+    browser.fill("#person", "bchan")
+    browser.fill("#password", "another river in june")
+    browser.click("text=Continue")
+    browser.wait_for_selector("#said.bad >> text=UNAUTHENTICATED")
+    browser.fill("#password", password)
+    browser.click("text=Continue")
+    browser.wait_for_selector("#desk:not([hidden])")
+    assert browser.input_value("#password") == ""
+    assert "B. Chan" in browser.inner_text("#who")
+    assert browser.is_visible("#form")
+    with browser.expect_request("**/sessions/current") as ended:
+        browser.click("#logout")
+    browser.wait_for_selector("#enter:not([hidden])")
+    assert browser.inner_text("#said") == "You are logged out."
+    token = ended.value.headers["authorization"]
+    assert served.http.get(f"{served.url}/signing", headers={"Authorization": token}).status_code == 401

@@ -175,7 +175,8 @@ function list(label, schema, options) {
   const { name, required, place } = options;
   const rows = make("div");
   const held = [];
-  const add = make("button", { type: "button", className: "second small", textContent: `Add ${held.length ? "another" : "one"}` });
+  const add = make("button", { type: "button", className: "second small", textContent: "Add one" });
+  const said = () => (add.textContent = held.length ? "Add another" : "Add one");
   const one = label.endsWith("s") ? label.slice(0, -1) : label;
   function another() {
     const part = field(name, schema.items, { ...options, required: true, label: one });
@@ -185,9 +186,11 @@ function list(label, schema, options) {
     remove.addEventListener("click", () => {
       held.splice(held.indexOf(part), 1);
       row.remove();
+      said();
       add.focus();
     });
     held.push(part);
+    said();
     rows.append(row);
     return row;
   }

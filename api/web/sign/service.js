@@ -26,8 +26,10 @@ export class Service {
 
   post = (path, body) => this.#send("POST", path, body);
 
+  delete = (path) => this.#send("DELETE", path);
+
   async #send(method, path, body) {
-    const headers = { Authorization: `Bearer ${this.#token}` };
+    const headers = this.#token ? { Authorization: `Bearer ${this.#token}` } : {};
     if (this.#role) headers["Ledger-Role"] = this.#role;
     if (body !== undefined) headers["Content-Type"] = "application/json";
     let answer;
@@ -44,6 +46,7 @@ export class Service {
     } catch {
       throw new Unreached("The service can't be reached from here. Try again.");
     }
+    if (answer.status === 204) return null;
     let value;
     try {
       value = await answer.json();

@@ -52,7 +52,7 @@ const ended = (error) => error.status === 401 && desk !== undefined;
 
 function told(error) {
   if (error.name === "NotAllowedError") return "The passkey was not used: nothing was signed.";
-  if (ended(error)) return "Your token is not taken any more. Nothing was recorded. With a new one you go on here.";
+  if (ended(error)) return "You are not let in any more. Nothing was recorded. Enter again, and you go on here.";
   return error.message;
 }
 
@@ -357,6 +357,22 @@ function save(name, content) {
   URL.revokeObjectURL(link.href);
 }
 
+// A session of one's own, as on the study's start page; its token stays in this window.
+async function logIn() {
+  const [person, password, role] = ["person", "password", "role"].map((id) => at(id).value.trim());
+  if (!person || !password) throw new Error("Enter your id and password, or an access token.");
+  const asked = { person, password: at("password").value, bearer: true, ...(role ? { role } : {}) };
+  return (await new Service(at("study").value, "").post("/sessions", asked)).token;
+}
+
+async function logOut() {
+  await service.delete("/sessions/current");
+  [service, desk, held, entry] = [undefined, undefined, null, null];
+  at("who").hidden = at("logout").hidden = true;
+  show("enter");
+  say("You are logged out.");
+}
+
 async function back() {
   held = null;
   desk = await service.get("/signing");
@@ -378,8 +394,10 @@ function written(text) {
 at("enter").addEventListener("submit", (event) => {
   event.preventDefault();
   attempt(async () => {
-    await enter(at("study").value, at("token").value);
-    at("token").value = "";
+    const token = at("token").value || await logIn();
+    at("token").value = at("password").value = "";
+    await enter(at("study").value, token);
+    at("logout").hidden = !token.startsWith("session_");
   });
 });
 at("form").addEventListener("submit", (event) => {
@@ -396,6 +414,7 @@ at("ask").addEventListener("submit", (event) => {
     await ask(action, open);
   });
 });
+at("logout").addEventListener("click", () => attempt(logOut));
 at("make").addEventListener("click", () => attempt(make));
 at("leave").addEventListener("click", () => attempt(async () => {
   await questions.abandon();
