@@ -66,15 +66,15 @@ def register(app: typer.Typer, from_directory: FromDirectory) -> None:
         role: Annotated[str | None, typer.Option(help="DIR: the role that consumers read as.")] = None,
         person: Annotated[str, typer.Option(help="DIR: the person, for what a role sees of its own.")] = "",
         sites: Annotated[
-            str, typer.Option(help="DIR: sites, separated by commas, or *; else the person's, or all.")
-        ] = "",
+            str | None, typer.Option(help="DIR: sites, separated by commas, or *; else the person's, or all.")
+        ] = None,
         create: Annotated[bool, typer.Option("--create", help="Make the streams where missing.")] = False,
         once: Annotated[bool, typer.Option("--once", help="End when all there is was relayed.")] = False,
         as_json: AsJson = False,
     ) -> None:
         """Relay every entry once and in order, for as long as the command runs."""
         if "://" in source:
-            if role is not None or person or sites:
+            if role is not None or person or sites is not None:
                 raise typer.BadParameter("a URL is read as who its token is for", param_hint="--role")
             entries = _served(source, token_file)
         elif role is None:
@@ -82,8 +82,7 @@ def register(app: typer.Typer, from_directory: FromDirectory) -> None:
         elif token_file is not None:
             raise typer.BadParameter("a directory is read without a token", param_hint="--token-file")
         else:
-            named = tuple(site.strip() for site in sites.split(",") if site.strip())
-            entries = from_directory(Path(source), role, person, named)
+            entries = from_directory(Path(source), role, person, _sites(sites))
         _installed()
         from ledger.relay.relaying import Relay, Wish
 
@@ -120,6 +119,14 @@ def check(
     if not found.pinned:
         say("UNPINNED: no ledger id was given; what holds, holds for an unnamed ledger")
         raise typer.Exit(UNPINNED)
+
+
+def _sites(text: str | None) -> tuple[str, ...]:
+    """Read the sites that are named; none where none are, which an empty text does not say."""
+    named = tuple(site.strip() for site in (text or "").split(",") if site.strip())
+    if text is not None and not named:
+        raise typer.BadParameter("expected sites, or * for all", param_hint="--sites")
+    return named
 
 
 def _installed() -> None:

@@ -372,6 +372,16 @@ def test_a_credentials_file_out_of_form_is_told_and_not_read_for_ever(
     assert seed[2:20] not in told
 
 
+@pytest.mark.parametrize("sites", ["", " ", ","])
+def test_no_site_where_sites_are_named_is_not_all_of_them(
+    small: SmallLedger, capsys: pytest.CaptureFixture[str], sites: str
+) -> None:
+    """An empty variable of a script opens no other site's records to whoever consumes."""
+    to = ["--server", "nats://127.0.0.1:1", "--stream", "S", "--role", "coordinator", "--once"]
+    assert run_command(["relay", "nats", str(directory(small)), *to, "--sites", sites]) == 2
+    assert "--sites" in capsys.readouterr().err
+
+
 def test_a_person_reads_on_the_sites_of_the_role(small: SmallLedger) -> None:
     """Where no site is named, a consumer sees no more than the person would."""
     for sites in ((), (SITE,)):
