@@ -27,6 +27,7 @@ from api.answer_shapes import (
     by_name,
     each,
     members,
+    nullable,
     ref,
 )
 from ledger.members import ALGORITHMS
@@ -119,6 +120,18 @@ _REPORT: Final = members(
     },
     "withheld", "continues",
 )  # fmt: skip
+_PLACES: Final = members(
+    {
+        "role": TEXT,
+        "places": each(
+            members(
+                {"stream": TEXT, "site": TEXT, "protocol": nullable(TEXT), "zone": TEXT},
+                text="a stream that exists, the protocol version in force for it, and the site's IANA zone",
+            )
+        ),
+        "names": by_name(each(members({"id": TEXT, "name": TEXT})), "members of data that hold such a name"),
+    }
+)
 _STALE: Final = {
     "description": "with code STALE: what to sign against, of the log and of the statement's stream",
     "allOf": [
@@ -140,6 +153,7 @@ COMPONENTS: Final[Mapping[str, Schema]] = {
         {"event": HEX, "state": {"const": "waiting"}, "continues": ref("Continues")}, "continues"
     ),
     "Prepared": _PREPARED,
+    "Places": _PLACES,
     "Stale": _STALE,
     "Enrolment": members(
         {
@@ -169,6 +183,7 @@ ANSWERS: Final[Mapping[str, Mapping[int, str | tuple[str, ...]]]] = {
     "action": _RECORDING,
     "sign-waiting": _RECORDING,
     "prepare": {200: "Prepared"},
+    "signing-places": {200: "Places"},
 }
 """Names of shapes by operation and status; of several, an answer has one."""
 

@@ -27,6 +27,7 @@ READ = (
     ("/participants/{participant}/timeline", "?true=2024-06"),
     ("/audit-trail", ""),
     ("/audit-trail", "?limit=1000"),
+    ("/signing/places", ""),
     ("/projections/{name}", "enrolment"),
     ("/projections/{name}", "breaches"),
     ("/projections/{name}", "training-log"),
