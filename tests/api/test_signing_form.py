@@ -192,6 +192,9 @@ def test_a_record_is_made_in_the_form_and_signed(served: Served, browser: Any) -
     browser.click("#sign")
     browser.wait_for_selector("#done:not([hidden])")
     event = browser.inner_text("#receipt code")
+    browser.click("#back")
+    browser.wait_for_selector("#desk:not([hidden])")
+    assert not browser.is_visible("#formrest")  # it is not recorded again by pressing once more
     store = served.made.ledger.store
     index = store.index_of_event(event)
     assert index is not None

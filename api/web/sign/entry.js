@@ -187,6 +187,12 @@ export class Entry {
     };
   }
 
+  // The place stays, for what is recorded next.
+  clear() {
+    for (const id of ["type", "reason", "why"]) at(id).value = "";
+    this.#choosePlace();
+  }
+
   // What is asked to be prepared, in the form that is pasted else: the action, and what is sealed of it.
   async read() {
     await this.#settled;

@@ -328,6 +328,7 @@ async function sign(submission, statement, event, mine) {
   at("recorded").textContent = `${words.capital(words.verb(statement.type))}, signed by ${desk.name}.`;
   at("waits").hidden = !waits;
   at("keep").hidden = waits;
+  if (held) clear();
   held = null;
   if (waits) {
     rows("receipt", [["Event", recorded.event, "", true]]);
@@ -347,6 +348,12 @@ async function sign(submission, statement, event, mine) {
   ]);
   at("keep").onclick = () => save(`${recorded.event}.tlog-proof`, recorded.receipt);
   show("done");
+}
+
+// What was recorded is not asked for again by pressing once more.
+function clear() {
+  at("action").value = "";
+  entry?.clear();
 }
 
 function save(name, content) {
