@@ -35,7 +35,8 @@ class Report {
   /* One of the three verdicts, in the words of `trial-ledger verify` but for what it would say "holds" of. */
   verdict(name) {
     if (this.findings.some((each) => each.verdict === name)) return "fails";
-    return this.complete ? "no fault found" : "not judged";
+    const isStopped = this.findings.some((each) => each.verdict === "unusable" && each.code !== "UNPINNED");
+    return this.complete && !isStopped ? "no fault found" : "not judged";
   }
 
   /* The end of it: what the exit codes 1, 3 and 0 are of `trial-ledger verify`, judged by what is judged here. */

@@ -35,7 +35,13 @@ function importKey(name, bytes, algorithm, format = "raw") {
 
 async function verifyEd25519(point, message, signature) {
   if (signature.length !== 64 || !isGoodPoint(point) || !isGoodPoint(signature.subarray(0, 32))) return false;
-  const key = await importKey("Ed25519", point, { name: "Ed25519" });
+  let key;
+  try {
+    key = await importKey("Ed25519", point, { name: "Ed25519" });
+  } catch (error) {
+    if (error.name !== "NotSupportedError") throw error;
+    throw new Refusal("UNJUDGED", "this browser can't check Ed25519 signatures: take a newer one");
+  }
   return crypto.subtle.verify({ name: "Ed25519" }, key, signature, message);
 }
 

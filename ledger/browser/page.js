@@ -214,6 +214,9 @@ async function verify() {
 
 async function judgeOrRefuse(stated) {
   try {
+    if (globalThis.crypto?.subtle === undefined) {
+      throw new Refusal("UNJUDGED", "this browser has no WebCrypto here: open the page from the disk, in a newer one");
+    }
     return await judgeBundle(await state.open(), stated, progress);
   } catch (error) {
     const report = new Report(stated);
@@ -263,8 +266,8 @@ function showReport(report) {
   ]);
   showFindings(report.findings);
   const left = [...report.unchecked].map(([what, count]) => `${what}: ${count.toLocaleString("en")}`);
-  if (report.bundle?.isFolder) left.push("Links in the folder, of which a browser tells nothing.");
-  at("unchecked").replaceChildren(...[...left, ...TABLES.unchecked].map((text) => element("li", text)));
+  const isFolder = report.bundle?.isFolder ? ["Links in the folder, of which a browser tells nothing."] : [];
+  at("unchecked").replaceChildren(...[...left, ...TABLES.unchecked, ...isFolder].map((text) => element("li", text)));
   at("json").textContent = visible(JSON.stringify(asJson(report), null, 1));
   at("result").hidden = false;
   at("events").hidden = report.entries.length === 0;
@@ -282,7 +285,9 @@ function summary(report) {
     case "unpinned":
       return ["open", "UNPINNED: no fault found, but for a ledger that nobody named. Give its ledger id."];
     default:
-      return ["good", "NO FAULT FOUND by this page. It is not verified by that: trial-ledger verify judges more."];
+      return report.unchecked.size === 0
+        ? ["good", "NO FAULT FOUND by this page. It is not verified by that: trial-ledger verify judges more."]
+        : ["open", "NO FAULT FOUND in what this browser can check. What it can't is listed below, first of all."];
   }
 }
 
@@ -294,7 +299,8 @@ const VERDICTS = {
 
 function verdict(title, name) {
   const said = state.report.verdict(name);
-  const [className, why] = VERDICTS[said];
+  const isPart = said === "no fault found" && name === "integrity" && state.report.unchecked.size > 0;
+  const [className, why] = isPart ? ["open", "Nothing found against it in what this browser can check."] : VERDICTS[said];
   const box = element("div", "", `verdict ${className}`);
   box.append(element("strong", `${title}: ${said}`), element("span", why));
   return box;

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page
 
+from ledger.browser import verify_html
 from ledger.checkpoint import parse_body
 from ledger.merkle import leaf_hash, tree_root
 from ledger.note import parse_note
@@ -318,3 +319,59 @@ def test_print_is_dark_on_white(browser: Browser, made: SmallLedger, bundle: Pat
     assert "folder good, " in facts
     assert " UTC, by this computer's clock" in facts
     page.close()
+
+
+WITHOUT = """(name) => {
+    const own = crypto.subtle.importKey.bind(crypto.subtle);
+    crypto.subtle.importKey = (format, data, algorithm, ...rest) =>
+        algorithm.name.startsWith(name)
+            ? Promise.reject(new DOMException("not here", "NotSupportedError"))
+            : own(format, data, algorithm, ...rest);
+}"""
+
+
+def test_a_browser_without_post_quantum_signatures(page: Page, bundle: Path) -> None:
+    """It says that a part was not checked, in the line of the end already, and which."""
+    page.evaluate(WITHOUT, "ML-DSA")
+    page.set_input_files("#folder", bundle)
+    said = verified(page)
+    assert said["not_checked"] == {"the log's post-quantum signature (ML-DSA-44)": 1}
+    assert "in what this browser can check" in (page.text_content("#summary") or "")
+    assert "in what this browser can check" in (page.text_content("#verdicts") or "")
+    assert (page.text_content("#unchecked li") or "").startswith("the log's post-quantum signature")
+
+
+def test_a_browser_without_the_signatures_of_people(page: Page, bundle: Path) -> None:
+    """It judges nothing, and says why."""
+    page.evaluate(WITHOUT, "Ed25519")
+    page.set_input_files("#folder", bundle)
+    said = verified(page)
+    assert (said["outcome"], said["verdicts"]["integrity"]) == ("unusable", "not judged")
+    assert "can't check Ed25519" in said["findings"][0]["detail"]
+
+
+def test_a_browser_that_runs_no_script(browser: Browser, tmp_path: Path) -> None:
+    """It says that nothing is checked."""
+    (tmp_path / "v.html").write_bytes(verify_html())
+    page = browser.new_page(java_script_enabled=False)
+    page.goto((tmp_path / "v.html").as_uri())
+    assert "nothing is checked" in page.inner_text("header")
+    page.close()
+
+
+def test_a_fault_of_the_page_itself_passes_nothing(page: Page, bundle: Path) -> None:
+    """Where the page fails at one event, no verdict is one of no fault."""
+    page.evaluate("""() => {
+        const own = parseStatement;
+        let count = 0;
+        parseStatement = (bytes) => {
+            count += 1;
+            if (count === 9) throw new RangeError("a defect");
+            return own(bytes);
+        };
+    }""")
+    page.set_input_files("#folder", bundle)
+    said = verified(page)
+    assert "UNJUDGED" in {each["code"] for each in said["findings"]}
+    assert said["verdicts"]["completeness"] == "not judged"
+    assert said["outcome"] != "no fault found"
