@@ -21,6 +21,7 @@ from typing import Any, Final
 
 from ledger.actions import all_specs
 from ledger.actions.declared import ActionSpec
+from ledger.actions.registry import json_schema
 from ledger.canonical import forbidden_ranges
 from ledger.envelope import PAYLOAD_TYPE
 from ledger.roles import INCOMPATIBLE, SIGHTS
@@ -29,8 +30,8 @@ from ledger.verify.hidden import signing_roles
 from ledger.verify.references import reference_members
 
 JUDGE: Final = (
-    "encoding", "bytes", "canonical", "container", "note", "keys", "tree", "statement", "people", "chain",
-    "shown", "judge",
+    "encoding", "bytes", "canonical", "container", "note", "keys", "tree", "statement", "data", "people",
+    "chain", "shown", "judge",
 )  # fmt: skip
 SCRIPTS: Final = (*JUDGE, "event", "page")
 
@@ -43,7 +44,7 @@ ENCODING: Final = (
 
 UNCHECKED: Final = (
     "Conduct: whether the rules of the catalogue were kept, and each breach recorded.",
-    "The form of what each type of event says (its data), and of values that are opened.",
+    "What the parts of an event's data ask of each other, and clinical times in them; their form is checked.",
     "Randomization: seeds, lists, and whether each arm is its slot's.",
     "Time stamps, an outbox, an older epoch of the log, and logs that may rival this one.",
     "Statements since a key was compromised, and persons endorsed by one organisation alone.",
@@ -90,13 +91,14 @@ def _hash(text: str) -> str:
 
 
 def _tables() -> str:
-    rights: list[dict[str, list[str]]] = []
+    kinds, rights = _Once(), _Once()
     tables: dict[str, Any] = {
+        "authority": {f"{each.type} {each.schema}": _row(each, kinds, rights) for each in all_specs()},
         "findings": {code: [each.verdict.value, each.meaning] for code, each in CODES.items()},
-        "authority": {f"{each.type} {each.schema}": _row(each, rights) for each in all_specs()},
+        "kinds": kinds.values,
         "forbidden": [list(bounds) for bounds in forbidden_ranges()],
         "payloadType": PAYLOAD_TYPE,
-        "rights": rights,
+        "rights": rights.values,
         "incompatible": {role: sorted(others) for role, others in INCOMPATIBLE.items()},
         "sights": {
             role: {
@@ -123,21 +125,68 @@ def _tables() -> str:
     return json.dumps(tables, sort_keys=True, separators=(",", ":")).replace("<", "\\u003c")
 
 
-def _row(known: ActionSpec, rights: list[dict[str, list[str]]]) -> dict[str, Any]:
-    """Return what the page asks of a type and schema: a row of the authority table, and what it names.
+class _Once:
+    """Values that many rows have, each kept once; a row says at which place."""
 
-    `rights` are the meanings by role that rows before it have; a row says which of them are its own.
-    """
-    roles = {role: sorted(meanings) for role, meanings in known.roles.items()}
-    if roles not in rights:
-        rights.append(roles)
+    def __init__(self) -> None:
+        self.values: list[Any] = []
+        self._places: dict[str, int] = {}
+
+    def place(self, value: Any) -> int:
+        """Return where a value is kept."""
+        text = json.dumps(value, sort_keys=True)
+        if text not in self._places:
+            self._places[text] = len(self.values)
+            self.values.append(value)
+        return self._places[text]
+
+
+def _row(known: ActionSpec, kinds: _Once, rights: _Once) -> dict[str, Any]:
+    """Return what the page asks of a type and schema: a row of the authority table, and what its data are."""
+    schema = json_schema(known)
+    sealed = schema.get("x-sealed", {})
     return {
+        "data": _kind(schema, kinds),
         "reason": known.reason_required,
         "references": [name.rstrip("_") for name, _ in reference_members(known.action)],
-        "rights": rights.index(roles),
-        "sealed": dict(known.sealed),
+        "rights": rights.place({role: sorted(meanings) for role, meanings in known.roles.items()}),
+        "sealed": {path: each["scope"] for path, each in sealed.items()},
+        "sealedKinds": {
+            path: [_kind(each["schema"], kinds), each["nullable"]] for path, each in sealed.items()
+        },
         "streams": list(known.streams),
     }
+
+
+_PLAIN: Final = {
+    "contentEncoding", "enum", "format", "maxItems", "maxLength", "maximum", "minItems", "minLength",
+    "minimum", "required", "type", "uniqueItems",
+}  # fmt: skip
+_READ: Final = _PLAIN | {
+    "additionalProperties", "description", "items", "pattern", "prefixItems", "properties", "title",
+    "x-sealed",
+}  # fmt: skip
+
+
+def _kind(schema: Any, kinds: _Once) -> int:
+    """Keep a JSON Schema, its parts apart; return where.
+
+    Raises:
+        ValueError: on a word that the page does not read.
+    """
+    unknown = schema.keys() - _READ
+    if unknown:
+        raise ValueError(f"verify.html does not read {sorted(unknown)} of a schema")
+    kind = {name: schema[name] for name in sorted(_PLAIN & schema.keys())}
+    if "pattern" in schema:
+        kind["pattern"] = schema["pattern"].replace("\\Z", "$")
+    if "properties" in schema:
+        kind["properties"] = {name: _kind(each, kinds) for name, each in schema["properties"].items()}
+    if "prefixItems" in schema:
+        kind["prefixItems"] = [_kind(each, kinds) for each in schema["prefixItems"]]
+    if schema.get("items"):
+        kind["items"] = _kind(schema["items"], kinds)
+    return kinds.place(kind)
 
 
 def _first_sentence(cls: type) -> str:

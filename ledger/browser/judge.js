@@ -237,7 +237,7 @@ class Judge {
       const known = TABLES.authority[`${statement.type} ${statement.schema}`] ?? null;
       if (isFresh) Object.assign(this.events.get(leaf.statement), { known, person: statement.actor.id });
       this.#identity(statement, note, isFresh, bad);
-      checks.push(this.shown.openings(index, statement, this.#scopes(statement, known)));
+      checks.push(this.shown.openings(index, statement, known, this.#scopes(statement, known)));
       const fault = misformed(statement, known);
       if (fault !== null) bad(fault);
       else await this.#authority({ index, leaf, statement, pae, known }, { policy, note, bad, checks, isClean: () => isClean });
@@ -409,6 +409,7 @@ function misformed(statement, known) {
   if (sealed.length !== expected.size || !sealed.every((path) => expected.has(path))) {
     return new Refusal("SEALED_PATHS", "expected exactly the sealed paths of this type");
   }
+  if (!isKind(known.data, statement.data)) return new Refusal("DATA", "the data are not of the form of their type");
   if (known.reason && statement.reason === undefined) return new Refusal("DATA", "expected a reason, which this type must have");
   return null;
 }

@@ -247,7 +247,7 @@ class Shown {
   }
 
   /* `scopes`: the scope of each sealed path, where its type gives one. */
-  async openings(index, statement, scopes) {
+  async openings(index, statement, known, scopes) {
     const bad = (error) => this.report(error, { index });
     const open = this.disclosures.get(index)?.open ?? {};
     for (const [path, digest] of Object.entries(statement.sealed ?? {})) {
@@ -260,8 +260,9 @@ class Shown {
     for (const [path, disclosure] of Object.entries(open)) {
       try {
         this.openedAt.set(base64url(await sha256(utf8(disclosure))), index);
-        await openDisclosure(disclosure, statement, path);
+        const value = await openDisclosure(disclosure, statement, path);
         this.counts.opened += 1;
+        if (!isOpened(known, path, value)) bad(new Refusal("DISCLOSURE", "an opened value is not of its form"));
         const scope = scopes.get(path);
         const isOne = scope === "treatment" && this.sight.treatment === "one";
         if (scope !== undefined && !seesScope(this.sight, scope) && !isOne) {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import copy
 import json
+import re
 import zipfile
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -15,7 +16,7 @@ import pytest
 from playwright.sync_api import Browser
 
 from ledger import canonical
-from ledger.browser import verify_html
+from ledger.browser import JUDGE, javascript, verify_html
 from ledger.canonical import Keys
 from ledger.checkpoint import Checkpoint, publish, sign_head
 from ledger.export import export_bundle
@@ -378,6 +379,23 @@ def test_a_second_epoch_is_not_complete_by_itself(verify: Verify, tmp_path: Path
     assert (result.holds("integrity"), result.holds("completeness")) == (True, False)
 
 
+def test_every_kind_of_data_is_read_by_the_page(browser: Browser, nowhere: Path) -> None:
+    """No pattern of the vocabulary is one that a browser reads otherwise or not at all."""
+    page = browser.new_page()
+    page.goto(nowhere.as_uri())
+    page.add_script_tag(content=javascript(JUDGE))
+    patterns = page.evaluate("TABLES.kinds.map((kind) => kind.pattern).filter((text) => text !== undefined)")
+    assert len(patterns) > 10
+    for pattern in patterns:
+        for text in ("", "a", "A", "0", "-0", "-0.0", "-0.1", "01", "1.50", "SA-01", "a/b", "ab" * 32, "a\n"):
+            matches = page.evaluate("([text, value]) => pattern(text).test(value)", [pattern, text])
+            assert matches == (re.fullmatch(pattern.removesuffix("$").removeprefix("^"), text) is not None), (
+                pattern,
+                text,
+            )
+    page.close()
+
+
 Forge = Callable[[Forgery, SmallLedger], object]
 
 
@@ -449,6 +467,9 @@ FORGED: dict[str, Forge] = {
         forged, made, "bchan", "bchan", **{"with": [{"alg": "ed25519", "id": key_of("bchan").id}]}
     ),
     "STATEMENT": lambda forged, made: bedside(forged, made, protocol=["1.0"]),
+    "DATA": lambda forged, made: bedside(
+        forged, made, data={"measurements": [], "source": {"kind": "hearsay"}}
+    ),
     "SALT_MISSING": lambda forged, _: forged.files.update({"streams.json": b"{}"}),
     "FILE_FORM": lambda forged, _: forged.files.update({"streams.json": b"[]"}),
     "LABELS": hidden_twice,
