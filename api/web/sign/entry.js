@@ -52,6 +52,16 @@ export class Entry {
     this.#choosePlace();
   }
 
+  get role() {
+    return this.#role;
+  }
+
+  // Choose a place, by its option.
+  at(value) {
+    at("place").value = value;
+    this.#choosePlace();
+  }
+
   get empty() {
     return this.#places.length === 0;
   }

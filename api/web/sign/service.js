@@ -1,10 +1,12 @@
 // The study's interface over HTTP, with the token of the person who signs.
 
+const ANSWER_MS = 90_000; // after as long no answer is waited for
+
 export class Refused extends Error {
-  constructor(problem) {
+  constructor(problem, status) {
     super(problem.field ? `${problem.title} (${problem.code}, ${problem.field})` : `${problem.title} (${problem.code})`);
     this.code = problem.code;
-    this.status = problem.status;
+    this.status = status;
   }
 }
 
@@ -20,6 +22,11 @@ export class Service {
     this.study = study.replace(/\/+$/, "");
     this.#token = token;
     this.#role = role;
+  }
+
+  // Go on with the token of another one of the same person.
+  renew(other) {
+    [this.#token, this.#role] = [other.#token, other.#role];
   }
 
   get = (path) => this.#send("GET", path);
@@ -42,6 +49,7 @@ export class Service {
         credentials: "omit",
         redirect: "error",
         referrerPolicy: "no-referrer",
+        signal: AbortSignal.timeout(ANSWER_MS),
       });
     } catch {
       throw new Unreached("The service can't be reached from here. Try again.");
@@ -53,7 +61,8 @@ export class Service {
     } catch {
       throw new Unreached(`What answered is not the ledger (${answer.status}). Try again.`);
     }
-    if (!answer.ok) throw new Refused(value);
+    if (typeof value !== "object" || value === null || (!answer.ok && typeof value.code !== "string")) throw new Unreached(`What answered is not the ledger (${answer.status}). Try again.`);
+    if (!answer.ok) throw new Refused(value, answer.status);
     return value;
   }
 }

@@ -12,12 +12,17 @@ import * as words from "./words.js";
 
 const at = (id) => document.getElementById(id);
 const PARTS = ["enter", "desk", "review", "done"];
+const SHOWN = ["sentence", "about", "members", "data", "sealed", "technical", "bytes", "scope", "prompts", "declare", "recorded", "receipt", "fields", "waiting", "keys"];
+const AT_ONCE_MS = 4 * 60_000; // the ledger remarks on who signs five minutes before it is recorded
 let service;
 let desk;
 let catalogue;
 let questions;
 let entry = null;
 let held = null; // what was asked for and is not recorded, for whom: a token can end while it is read
+let sent = null; // what was signed and handed in without an answer: it may be recorded, or not
+let busy = false;
+let missed = false; // a workspace sent something while somebody signed
 
 function show(part) {
   for (const name of PARTS) at(name).hidden = name !== part;
@@ -31,29 +36,49 @@ function say(words_, bad = false) {
   at("said").hidden = !words_;
 }
 
-// Do something that may fail, say why it did, and leave the buttons as they were.
+// Do something that may fail, say why it did, and leave the buttons as they were. One thing at a time: what is
+// shown while a passkey asks is what is signed.
 async function attempt(work) {
+  if (busy) return;
+  busy = true;
   say("");
   const [buttons, pressed] = [[...document.querySelectorAll("button")], document.activeElement];
   buttons.forEach((button) => (button.disabled = true));
   try {
     await work();
   } catch (error) {
+    const out = ended(error);
     say(told(error), true);
-    if (ended(error)) show("enter");
+    if (out) show("enter");
     if (error.code === "ROLE_NEEDED") at("rolepart").hidden = false;
   } finally {
+    busy = false;
+    if (missed) say(`${at("said").textContent} Your workspace sent another record meanwhile. It isn't shown: send it again.`.trim(), at("said").className === "bad");
+    missed = false;
     buttons.forEach((button) => (button.disabled = false));
     if (document.activeElement === document.body) pressed.focus();
   }
 }
 
-const ended = (error) => error.status === 401 && desk !== undefined;
+// The token is not taken any more, wherever it is needed but where it is entered.
+const ended = (error) => ["SESSION_EXPIRED", "UNAUTHENTICATED"].includes(error.code) && at("enter").hidden;
+
+const UNKNOWN = "Whether it was recorded is not known here";
 
 function told(error) {
-  if (error.name === "NotAllowedError") return "The passkey was not used: nothing was signed.";
-  if (ended(error)) return "You are not let in any more. Nothing was recorded. Enter again, and you go on here.";
-  return error.message;
+  if (error instanceof passkey.Unused) return error.message;
+  if (!ended(error)) return error.message;
+  if (sent) return `You are not let in any more. ${UNKNOWN}: enter again, and this page finds out; it is recorded once.`;
+  return `You are not let in any more.${at("done").hidden ? " Nothing was recorded." : ""} Enter again, and you go on here.`;
+}
+
+// Nothing that one person wrote or was shown is left for the next.
+function forget() {
+  [held, sent] = [null, null];
+  at("ask").reset();
+  at("form").reset();
+  at("asjson").open = false;
+  for (const name of SHOWN) at(name).replaceChildren();
 }
 
 function rows(list, pairs) {
@@ -90,31 +115,50 @@ function item(title, aside, state, live) {
 }
 
 async function enter(study, token) {
-  service = new Service(study, token, at("role").value.trim());
-  questions = new Questions(service);
-  desk = await service.get("/signing");
-  if (!desk.origins.includes(location.origin)) throw new Error("This study signs at another address than this one.");
-  catalogue ??= await service.get("/catalogue");
+  const found = new Service(study, token, at("role").value.trim());
+  const mine = await found.get("/signing");
+  if (!mine.origins.includes(location.origin)) throw new Error("This study signs at another address than this one.");
+  catalogue ??= await found.get("/catalogue");
+  const again_ = desk?.person === mine.person && service.study === found.study;
+  if (again_) {
+    service.renew(found);
+  } else {
+    forget();
+    service = found;
+    questions = new Questions(service);
+  }
+  desk = mine;
   at("who").textContent = `${desk.name}, ${desk.organisation} · study ${desk.study}`;
   at("who").hidden = false;
-  await openForm();
+  at("logout").hidden = !token.startsWith("session_");
+  await openForm(again_);
   list();
+  if (sent) {
+    show("review");
+    await handIn(sent);
+    return;
+  }
   show("desk");
-  if (held?.person === desk.person) await again();
-  else held = null;
+  if (held) await again();
 }
 
-// The form is for who records at the study's sites; others sign what waits for them, or is pasted.
-async function openForm() {
-  entry = null;
+// The form is for who records at the study's sites; others sign what waits for them, or is pasted. Who comes back
+// with a new token finds what they entered.
+async function openForm(kept = false) {
+  let found = null;
   try {
-    const found = new Entry(service, catalogue, await service.get("/signing/places"));
-    if (!found.empty) entry = found;
+    found = await service.get("/signing/places");
   } catch (error) {
     if (error.status !== 403 && error.status !== 404) throw error;
   }
+  if (kept && entry !== null && entry.role === found?.role) return;
+  const where = at("place").selectedOptions[0]?.textContent;
+  entry = found && new Entry(service, catalogue, found);
+  if (entry?.empty) entry = null;
   at("form").hidden = entry === null;
-  at("asjson").open = entry === null;
+  if (entry === null) at("asjson").open = true;
+  const same = entry && [...at("place").options].find((each) => each.value && each.textContent === where);
+  if (same) entry.at(same.value);
 }
 
 function list() {
@@ -302,34 +346,91 @@ async function review(submission, opened) {
 
 const again = () => ask({ ...held.asked, signed_at: statements.instant() }, held.opened);
 
-// Record it. Sent twice it is recorded once, so that who got no answer may sign again.
-async function record(submission) {
+// Record it. Sent twice it is recorded once, so that who got no answer may hand it in again.
+async function record(signed) {
   try {
-    return await service.post("/statements", submission);
+    const recorded = await service.post("/statements", signed.submission);
+    sent = null;
+    return recorded;
   } catch (error) {
-    if (error instanceof Unreached) throw new Error(`${error.message} Whether it was recorded is not known here: sign once more to find out, it is recorded once.`);
-    if (error.code !== "STALE" || !held) throw error;
-    await again();
+    if (ended(error)) throw error;
+    const open = error instanceof Unreached || error.code === "STORE_IO" || (sent && (error.status >= 500 || error.status === 429));
+    if (open) {
+      sent = signed;
+      throw new Error(`${error.message} ${UNKNOWN}: sign once more to find out, it is recorded once.`);
+    }
+    sent = null;
+    if (error.code !== "STALE") throw new Error(`Nothing was recorded: ${error.message}`);
+    if (!held) throw new Error("Nothing was recorded: something else was recorded meanwhile. This can't be signed any more, it has to be left for you anew.");
+    await again().catch((more) => {
+      throw new Error(`Something else was recorded meanwhile, and yours was not. ${more.message}`);
+    });
     throw new Error("Something else was recorded meanwhile, and yours was not. It stands here anew: read it again before you sign.");
   }
 }
 
 async function sign(submission, statement, event, mine) {
   if (questions.open.length) throw new Error("Answer the open questions before you sign.");
-  const made = await passkey.sign(event, mine);
+  if (sent) {
+    await handIn(sent);
+    return;
+  }
+  if (held && Date.now() - Date.parse(statement.signed_at) > AT_ONCE_MS) {
+    await again();
+    throw new Error("Nothing was signed: the time of signing that stood here had passed. It stands here anew: read it again before you sign.");
+  }
+  const signatures = await signed(submission, statement, event, mine);
+  await handIn({ submission: { ...submission, signatures }, statement, event });
+}
+
+async function signed(submission, statement, event, mine) {
+  const refs = statements.signers(statement);
   const given = new Map(submission.signatures.map((each) => [each.keyid, each]));
-  given.set(mine.key.id, made);
-  const signatures = statements.signers(statement).map((ref) => given.get(ref.id));
-  if (signatures.includes(undefined)) throw new Error("Somebody else has to sign this first.");
-  const recorded = await record({ ...submission, signatures });
-  if (recorded.event !== hex(event)) throw new Error("The service recorded something else than what you signed.");
-  const waits = recorded.state === "waiting";
+  if (refs.some((ref) => ref.id !== mine.key.id && !given.has(ref.id))) throw new Error("Nothing was signed: somebody else has to sign this first.");
+  say("Your passkey asks you now.");
+  given.set(mine.key.id, await passkey.sign(event, mine));
+  return refs.map((ref) => given.get(ref.id));
+}
+
+async function handIn(signed_) {
+  say("Signed. It is being recorded: wait for the answer.");
+  receipt(await record(signed_), signed_);
+}
+
+// Whether what got no answer is in the log, of who does not want to hand it in again.
+async function lookUp() {
+  const { statement, event } = sent;
+  let found;
+  try {
+    found = await service.get(`/events/${hex(event)}/proof.json`);
+  } catch (error) {
+    if (ended(error)) throw error;
+    if (error.status !== 404) throw new Error(`${error.message} ${UNKNOWN}.`);
+    await back();
+    say("What you signed is not in the log: nothing was recorded.");
+    return;
+  }
+  finished(statement, false);
+  rows("receipt", [["Entry", `${found.index} of the log`], ["Event", hex(event), "", true]]);
+  at("keep").onclick = () => save(`${hex(event)}.tlog-proof`, found.receipt);
+  show("done");
+}
+
+// It needs nothing more of who signed.
+function finished(statement, waits) {
+  if (held) clear();
+  [held, sent] = [null, null];
   at("done").querySelector("h2").textContent = waits ? "Kept, not recorded yet" : "Recorded";
   at("recorded").textContent = `${words.capital(words.verb(statement.type))}, signed by ${desk.name}.`;
   at("waits").hidden = !waits;
   at("keep").hidden = waits;
-  if (held) clear();
-  held = null;
+}
+
+function receipt(recorded, { statement, event }) {
+  if (recorded.event !== hex(event)) throw new Error("The service recorded something else than what you signed.");
+  const waits = recorded.state === "waiting";
+  finished(statement, waits);
+  say("");
   if (waits) {
     rows("receipt", [["Event", recorded.event, "", true]]);
     show("done");
@@ -350,10 +451,11 @@ async function sign(submission, statement, event, mine) {
   show("done");
 }
 
-// What was recorded is not asked for again by pressing once more.
+// What was recorded is not asked for again by pressing once more; the next may be about somebody who is new.
 function clear() {
   at("action").value = "";
   entry?.clear();
+  entry = null;
 }
 
 function save(name, content) {
@@ -373,17 +475,27 @@ async function logIn() {
 }
 
 async function logOut() {
-  await service.delete("/sessions/current");
-  [service, desk, held, entry] = [undefined, undefined, null, null];
+  let said = "You are logged out.";
+  try {
+    await service.delete("/sessions/current");
+  } catch (error) {
+    if (error instanceof Unreached) said = "This window has forgotten you. The service can't be reached: there the session ends by itself.";
+    else if (!ended(error)) throw error;
+  }
+  if (sent) said += ` You signed something and got no answer. ${UNKNOWN}: look for it in the study.`;
+  forget();
+  [service, desk, entry] = [undefined, undefined, null];
+  at("who").textContent = "";
   at("who").hidden = at("logout").hidden = true;
   show("enter");
-  say("You are logged out.");
+  say(said);
 }
 
 async function back() {
-  held = null;
   desk = await service.get("/signing");
+  if (entry === null) await openForm();
   list();
+  [held, sent] = [null, null];
   show("desk");
 }
 
@@ -404,7 +516,6 @@ at("enter").addEventListener("submit", (event) => {
     const token = at("token").value || await logIn();
     at("token").value = at("password").value = "";
     await enter(at("study").value, token);
-    at("logout").hidden = !token.startsWith("session_");
   });
 });
 at("form").addEventListener("submit", (event) => {
@@ -424,6 +535,10 @@ at("ask").addEventListener("submit", (event) => {
 at("logout").addEventListener("click", () => attempt(logOut));
 at("make").addEventListener("click", () => attempt(make));
 at("leave").addEventListener("click", () => attempt(async () => {
+  if (sent) {
+    await lookUp();
+    return;
+  }
   await questions.abandon();
   await back();
 }));
@@ -441,18 +556,31 @@ function addressed() {
   }
 }
 
+say("");
 const study = addressed();
+const able = window.isSecureContext && passkey.known();
+at("enter").hidden = !able;
+if (!able) say(window.isSecureContext ? "This browser has no passkeys: sign with another one." : "This page was not opened by https: nothing can be signed here.", true);
 if (study) at("study").value = study.address;
 
 // A workspace of that service may open this page and hand over the token and what is to be signed.
-if (study && window.opener) {
+if (study && able && window.opener) {
   window.addEventListener("message", (event) => {
     if (event.origin !== study.workspace || event.source !== window.opener || typeof event.data?.token !== "string") return;
+    const { token, action, open = {} } = event.data;
+    if (busy) missed = true;
     attempt(async () => {
-      held = null;
-      await enter(study.address, event.data.token);
-      if (event.data.action) await ask(event.data.action, event.data.open ?? {});
+      const first = sent; // what became of it is told before anything else is shown
+      if (action && !first) held = null;
+      if (action && first) missed = true;
+      await enter(study.address, token);
+      if (action && !first) await ask(action, open);
     });
   });
   window.opener.postMessage("ready", study.workspace);
 }
+
+// What is not recorded yet, and what may be, is not left by a slip.
+window.addEventListener("beforeunload", (event) => {
+  if (held || sent) event.preventDefault();
+});

@@ -1,0 +1,119 @@
+"""Windows of their own at the signing pages: another that sends, no scripts, no passkeys, little room."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+import pytest
+
+from tests.api.signing import Served, browser_page, served_study
+from tests.api.test_passkey import HAND_OVER, endorse
+from tests.api.test_passkey_mishaps import ASKED, enter
+from tests.api.test_signing_outcomes import sign
+
+NARROW: Final = (320, 700)
+AUTHENTICATOR: Final = """() => {
+  navigator.credentials.get = () => new Promise((_, no) => { window.refuse = no; });
+}"""
+MESSAGE: Final = """([origin, message]) => {
+  window.dispatchEvent(new MessageEvent("message", { origin, source: window.opener, data: message }));
+}"""
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """A served study with signing pages."""
+    with served_study(tmp_path_factory.mktemp("windows") / "ledger") as served:
+        yield served
+
+
+def test_what_is_sent_while_somebody_signs_does_not_take_its_place(served: Served) -> None:
+    """What is shown while the passkey asks is what is signed: another record is not put there."""
+    address = f"{served.pages}/#{served.url}"
+    with browser_page() as page:
+        enter(page, served)
+        page.click("#make")
+        page.wait_for_selector("text=not enrolled yet")
+        endorse(served)
+        page.goto(served.url + "/livez")
+        with page.context.expect_page() as opened:
+            page.evaluate(HAND_OVER, [address, served.pages, {"token": "coordinator"}])
+        pages = opened.value
+        pages.wait_for_selector("#desk:not([hidden])")
+        pages.click("text=Read it")
+        pages.wait_for_selector("#review:not([hidden])")
+        shown = pages.inner_text("#sentence")
+        pages.evaluate(AUTHENTICATOR)
+        pages.click("#sign")
+        pages.wait_for_function("window.refuse !== undefined")
+        pages.evaluate(MESSAGE, [served.url.split("/v1")[0], {"token": "coordinator", "action": ASKED}])
+        pages.wait_for_timeout(1_000)
+        assert pages.inner_text("#sentence") == shown
+        pages.evaluate("() => window.refuse(new DOMException('', 'NotAllowedError'))")
+        pages.wait_for_selector("#said.bad")
+        said = pages.inner_text("#said")
+        assert "nothing was signed" in said
+        assert "another record" in said
+
+
+def test_a_co_signer_of_what_was_overtaken_is_told(served: Served) -> None:
+    """What waits can't be made anew by who confirms it: whoever left it has to leave it again."""
+    with browser_page() as page:
+        enter(page, served)
+        page.click("#make")
+        page.wait_for_selector("text=not enrolled yet")
+        endorse(served)
+        page.reload()
+        enter(page, served)
+        page.click("text=Read it")
+        page.wait_for_selector("#review:not([hidden])")
+        problem = {"title": "the stream has grown: sign against the head given here", "code": "STALE"}
+        page.route("**/statements", lambda route: route.fulfill(status=409, json={**problem, "status": 409}))
+        said = sign(page)
+        assert "Nothing was recorded" in said
+        assert "left for you anew" in said
+
+
+@pytest.mark.parametrize(
+    ("broken", "said"),
+    [
+        ("Object.defineProperty(window, 'isSecureContext', { value: false })", "https"),
+        ("Object.defineProperty(navigator, 'credentials', { value: undefined })", "passkeys"),
+    ],
+)
+def test_a_browser_that_can_not_sign_is_told(served: Served, broken: str, said: str) -> None:
+    """In words of the page, before anything is written."""
+    with browser_page() as page:
+        errors: list[str] = []
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.add_init_script(broken)
+        page.goto(f"{served.pages}/#{served.url}")
+        page.wait_for_selector("#said.bad")
+        assert said in page.inner_text("#said")
+        assert errors == []
+
+
+def test_at_the_smallest_width_nothing_is_cut(served: Served) -> None:
+    """320 px wide, everything fits, and a printed page shows all of a list."""
+    with browser_page(NARROW) as page:
+        enter(page, served)
+        page.click("#make")
+        page.wait_for_selector("text=not enrolled yet")
+        rights = "all => all.map((each) => each.getBoundingClientRect().right)"
+        assert max(page.eval_on_selector_all("body *", rights)) <= NARROW[0]
+        page.emulate_media(media="print")
+        for name in ("#scope", "#bytes"):
+            style = page.eval_on_selector(name, "each => getComputedStyle(each).maxHeight")
+            assert style == "none", name
+        assert page.is_hidden("#make")
+
+
+def test_without_scripts_no_token_is_asked_for(served: Served) -> None:
+    """The page says what it needs, and offers nothing that can't work."""
+    with browser_page() as page:
+        context = page.context.browser.new_context(java_script_enabled=False)
+        plain = context.new_page()
+        plain.goto(f"{served.pages}/#{served.url}")
+        assert plain.is_visible("noscript p")
+        assert plain.is_hidden("#enter")
