@@ -65,7 +65,7 @@ def prepare(
     row = ledger.stream(stream)
     if not isinstance(action.get("type"), str):
         raise FormatError("ACTION", "expected a type", field="/type")
-    if "reason" in action and REASON_TEXT not in opened:
+    if action.get("reason") is not None and REASON_TEXT not in opened:
         raise FormatError("SEALED_PATHS", "expected the reason's text, or null", field=f"/open{REASON_TEXT}")
     last = fold.chain.head(row.tag)
     digests, disclosures = seal_values(ledger.sources, statement_id, opened)

@@ -158,6 +158,8 @@ def test_results_of_both_epochs_are_reviewed_in_the_next(old: SmallLedger, tmp_p
     two.new.say("change", *bedside, *said, reason={"code": "entry_error"}, opened={"/reason/text": None})
     assert [review(event) for event in (*before, *after)] == [(), (), (), ()]
     assert review(registered) == ("RESULT_UNKNOWN",)
+    unknown = [each for each in two.new.ledger.refresh().conduct.breaches() if each.rule == "RESULT_UNKNOWN"]
+    assert len(unknown) == 2
     new, older = two.export("reviewed")
     assert problems(judge(new, two.policy, continues=(older,))) == set()
     two.close()

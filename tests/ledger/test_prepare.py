@@ -89,6 +89,17 @@ def test_consistency_with_what_the_client_has_is_proven(small: SmallLedger) -> N
         prepare(small.ledger, asked(small), {}, Seen(root=had.root, size=head.size + 1))
 
 
+def test_a_reason_is_prepared_with_its_text_or_null(small: SmallLedger) -> None:
+    """Who leaves it out is told where it belongs; a text of no reason is refused as well."""
+    action = asked(small, reason={"code": "entry_error"})
+    with refused("SEALED_PATHS", FormatError, field="/open/reason/text"):
+        prepare(small.ledger, action, {})
+    for text in (None, "a slip"):
+        assert [*prepare(small.ledger, action, {"/reason/text": text}).statement.sealed] == ["/reason/text"]
+    with refused("STATEMENT", FormatError, field="/sealed/reason/text"):
+        prepare(small.ledger, asked(small), {"/reason/text": None})
+
+
 @pytest.mark.parametrize("name", sorted(FILLED_IN))
 def test_members_that_are_filled_in_are_not_given(small: SmallLedger, name: str) -> None:
     """Whoever gives one is told its name."""
@@ -105,6 +116,7 @@ def test_members_that_are_filled_in_are_not_given(small: SmallLedger, name: str)
         ({"id": "not-a-uuid"}, "/id"),
         ({"more": 1}, "/more"),
         ({"class": "control"}, "/class"),
+        ({"reason": None}, "/reason"),
     ],
 )
 def test_what_is_no_statement_is_not_prepared(
