@@ -256,7 +256,7 @@ function showReport(report) {
   const counted = shown !== undefined;
   describe(at("facts"), [
     ["Export", report.name], ["Checked", `${plainTime(report.checkedAt)}, by this computer's clock`],
-    ["Origin", origin], ["Ledger id", ledgerId ?? "not given"], ["Events", size?.toLocaleString("en")], ["Root", root],
+    ["Origin", origin], ["Ledger id", ledgerId === null ? "not given" : ledgerId], ["Events", size?.toLocaleString("en")], ["Root", root],
     ["Scope", `${scopeText(report.stated.scope)}, for the role ${report.stated.role}`],
     ["Earlier checkpoint", report.facts.previous],
     ["Shown, withheld", counted ? `${shown.toLocaleString("en")}, ${withheld.toLocaleString("en")}` : ""],
@@ -320,7 +320,8 @@ function showFindings(findings) {
     if (each.index !== null) event.append(eventButton(each.index));
     const meaning = TABLES.findings[each.code]?.[1] ?? "";
     row.append(element("td", each.code, "mono"), element("td", each.verdict), event, element("td", each.file ?? "", "mono"));
-    row.append(element("td", meaning === "" ? each.detail : `${meaning}: ${each.detail}`));
+    const isSaid = meaning.startsWith(each.detail);
+    row.append(element("td", meaning === "" ? each.detail : isSaid ? meaning : `${meaning}: ${each.detail}`));
     return row;
   });
   at("findings").tBodies[0].replaceChildren(...rows);

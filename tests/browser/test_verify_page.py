@@ -107,6 +107,7 @@ def test_what_is_no_export_is_unusable(page: Page, bundle: Path, tmp_path: Path,
     assert [each["code"] for each in said["findings"]] == ["BUNDLE"]
     assert said["verdicts"]["integrity"] == said["verdicts"]["completeness"] == "not judged"
     assert "UNUSABLE" in (page.text_content("#summary") or "")
+    assert "not given" not in page.inner_text("#facts")
 
 
 def test_an_empty_folder_has_no_checkpoint(page: Page, tmp_path: Path) -> None:
@@ -116,6 +117,7 @@ def test_an_empty_folder_has_no_checkpoint(page: Page, tmp_path: Path) -> None:
     chosen(page, "folder nothing, 0 files")
     said = verified(page)
     assert (said["outcome"], said["verdicts"]["integrity"]) == ("fails", "fails")
+    assert page.inner_text("#findings tbody td:last-child") == "a file that the bundle must have is missing"
 
 
 def test_a_file_that_is_gone_when_it_is_read(page: Page, bundle: Path, tmp_path: Path) -> None:
