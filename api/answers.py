@@ -2,11 +2,14 @@
 
 Every answer of a study says which head it was read from (`Ledger-Head`). `ETag` is the last index that
 changed the answer for this view, so it tells a reader nothing of what they do not see; it is weak because the
-twins differ in bytes and not in meaning. Answers depend on the reader and are kept by nobody else.
+twins differ in bytes and not in meaning. Answers depend on the reader and are kept by nobody else: the tag
+names the reader too, by a digest. A browser asks for its next user with the tags that it has of the last one
+(RFC 9111 §4.1, whatever `Vary` says), and 304 would have it show them the last one's answer.
 """
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
@@ -44,7 +47,6 @@ SECURITY: Final = {
 
 LEDGER_HEAD: Final = "Ledger-Head"
 _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9._-]+")
-_ETAG = re.compile(r'(?:W/)?"([0-9]+)"')
 
 
 def head_header(head: Head) -> dict[str, str]:
@@ -96,7 +98,7 @@ def answer(
     if links:
         headers["Link"] = ", ".join(f'<{address}>; rel="{rel}"' for rel, address in links.items())
     if last is not None and noted.viewed is None:
-        headers["ETag"] = f'W/"{last}"'
+        headers["ETag"] = _tag(call, last)
         if is_unchanged(call, last):
             return Response(status_code=304, headers=headers)
     if call.twin == "csv" and csv is not None:
@@ -119,7 +121,7 @@ def text_answer(
     call: Call, body: bytes, head: Head, last: int, cache: Mapping[str, str] = PRIVATE
 ) -> Response:
     """Answer with text as it is, which the index `last` stands for: a receipt, a checkpoint."""
-    headers = {**cache, **head_header(head), "ETag": f'W/"{last}"'}
+    headers = {**cache, **head_header(head), "ETag": _tag(call, last)}
     if is_unchanged(call, last):
         return Response(status_code=304, headers=headers)
     return Response(body, headers=headers, media_type=TEXT)
@@ -169,9 +171,18 @@ def is_unchanged(call: Call, last: int) -> bool:
     if given is None:
         return False
     tags = [tag.strip() for tag in given.split(",")]
-    return tags == ["*"] or any(
-        (match := _ETAG.fullmatch(tag)) is not None and match[1] == str(last) for tag in tags
-    )
+    own = _tag(call, last)
+    return tags == ["*"] or own in tags or own.removeprefix("W/") in tags
+
+
+def _tag(call: Call, last: int) -> str:
+    """Return the tag of an answer: the last index that changed it, and for whom it was made."""
+    who = call.who
+    if who is None:
+        return f'W/"{last}"'
+    sites = None if who.sites is None else sorted(who.sites)
+    reader = orjson.dumps([who.role, who.person, sites, who.blinded])
+    return f'W/"{last}-{hashlib.sha256(reader).hexdigest()[:16]}"'
 
 
 def next_page(call: Call, after: str, **others: str) -> dict[str, str]:

@@ -57,8 +57,8 @@ def document(operations: Sequence[Operation]) -> bytes:
                 "What the shape of an answer names stays; more members may come beside it. "
                 "Errors are RFC 9457 problems with a stable `type` and `code`; of a GET a page where "
                 "`Accept` names text/html, and at `.html` unless it names JSON. "
-                "Every answer of a study carries `Ledger-Head: <size> <root>`; `ETag` is the last "
-                "index that changed the answer for this reader."
+                "Every answer of a study carries `Ledger-Head: <size> <root>`; `ETag` is of the "
+                "last index that changed the answer, and of this reader alone."
             ),
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },

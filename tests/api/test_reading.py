@@ -72,6 +72,19 @@ def test_an_answer_that_did_not_change_is_not_sent_again(site: Site, path: str) 
     assert other.status_code == 200
 
 
+@pytest.mark.parametrize("path", [path for path, _ in TWINS])
+@pytest.mark.parametrize("twin", ["", ".html"])
+def test_a_tag_is_good_for_its_own_reader_alone(site: Site, path: str, twin: str) -> None:
+    """A browser asks for its next user with the tags of the last one, and would show that one's answer."""
+    tag = site.get(path + twin, "auditor").headers["ETag"]
+    for who in ("coordinator", "rater", "monitor"):
+        other = site.get(path + twin, who, **{"If-None-Match": f'{tag}, {tag.removeprefix("W/")}'})
+        assert other.status_code != 304
+        assert other.headers.get("ETag") != tag
+    for same in (tag, tag.removeprefix("W/"), f'"x", {tag}'):
+        assert site.get(path + twin, "auditor", **{"If-None-Match": same}).status_code == 304
+
+
 @pytest.mark.parametrize("path", ["/participants", "/events/5/proof", "/events/5/proof.json", "/checkpoint"])
 def test_whatever_there_is_need_not_be_sent(site: Site, path: str) -> None:
     """`If-None-Match: *` is of who has any answer (RFC 9110 §13.1.2); receipts and checkpoints have tags."""
