@@ -58,10 +58,14 @@ class TrailFilter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrailPage:
-    """One page of lines; `next` is the cursor for the page after it, None on the last."""
+    """One page of lines; `next` is the cursor for the page after it, None on the last.
+
+    `following` is the index of the line that makes it not the last: of the first one of the page after it.
+    """
 
     lines: list[dict[str, Any]]
     next: int | None
+    following: int | None = None
 
 
 def trail(
@@ -89,11 +93,12 @@ def trail(
     lines: list[dict[str, Any]] = []
     maker = Lines(reads, size, reader)
     for entry in candidates(joined, wanted, start, stop, newest_first=newest_first):
-        if len(lines) == limit:
-            return TrailPage(lines=lines, next=lines[-1]["index"])
         line = maker.line(entry, wanted)
-        if line is not None:
-            lines.append(line)
+        if line is None:
+            continue
+        if len(lines) == limit:
+            return TrailPage(lines=lines, next=lines[-1]["index"], following=entry.index)
+        lines.append(line)
     return TrailPage(lines=lines, next=None)
 
 

@@ -6,7 +6,7 @@ fold that gives each participant's status, so a voided consent or a corrected di
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from ledger.participant import Status
@@ -63,6 +63,26 @@ def enrolment(
         "sites": dict(sorted(sites.items())),
         "overall": _count(_reached(state, study) for state in seen),
     }
+
+
+def last_move(states: Iterable[State], reader: Reader, size: int) -> int:
+    """Return the newest index below `size` at which a participant came to a site of this reader's, or left it.
+
+    Who left is not on the reader's list any more, and leaves no index there. -1 where nobody moved.
+    """
+    return max((index for state in states for index in _moves(state, reader) if index < size), default=-1)
+
+
+def _moves(state: State, reader: Reader) -> Iterator[int]:
+    was = False
+    for record in state["records"]:
+        if record["type"] == "participant.registered":
+            was = _sees(reader, {"id": state["id"], "site": record["statement"].get("site")})
+        elif record["type"] == "participant.transferred":
+            now = _sees(reader, {"id": state["id"], "site": record["data"]["to"]})
+            if was or now:
+                yield record["index"]
+            was = now
 
 
 def _states(

@@ -21,6 +21,7 @@ from api.wanted import require_participant
 from ledger.lines import counted
 from ledger.store.port import Head, Reads
 from ledger.verify.options import Scope
+from projections.enrolment import last_move
 from projections.enrolment import participants as participants_list
 from projections.history import fields_of, history
 from projections.moments import known_size
@@ -38,7 +39,8 @@ def participants(call: Call) -> Response:
     sort = sort_of(call, COLUMNS) or Sort(column="participant")
     with call.study.reading.folded() as folded:
         rows = participants_list(folded.reads, reader=call.reader, known=known, states=folded.participants)
-        last, head = _last(folded, known, rows), folded.reads.head()
+        moved = last_move(folded.participants.values(), call.reader, known_size(folded.reads, known))
+        last, head = max(_last(folded, known, rows), moved), folded.reads.head()
     rows = ordered(rows, sort, lambda row: row[sort.column])
     rest = rows if after is None else _after(rows, after, sort)
     page = rest[:limit]

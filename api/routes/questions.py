@@ -25,7 +25,7 @@ from ledger.store.port import Reads
 from projections.authorization import withheld
 from projections.breaches import breaches
 from projections.desk import Desk
-from projections.enrolment import enrolment
+from projections.enrolment import enrolment, last_move
 from projections.moments import known_size
 from projections.ordering import ordered
 from projections.report import Report, rows_of, unseen
@@ -195,6 +195,7 @@ def _enrolment(call: Call, folded: Folded, known: str | None) -> Made:
     )
     # As of an earlier index every later change lies beyond it, and none of them changed this answer.
     last = max((min(state["last"], size - 1) for state in states), default=-1)
+    last = max(last, last_move(folded.participants.values(), call.reader, size))
     return value, [{"site": site, **counts} for site, counts in shown.items()], last
 
 

@@ -75,7 +75,9 @@ def audit_trail(call: Call) -> Response:
     fixed = {} if some is None else {"known": str(some.size - 1)}
     links = next_page(call, str(page.next), **fixed) if page.next is not None else {}
     # A line may come to stand before a page that is sorted, and not be on it: no index tells whether it did.
-    last = max(control, last_index(page.lines)) if some is None else None
+    # A page that was the last one and is no longer has changed too, by the line that follows.
+    following = -1 if page.following is None else page.following
+    last = max(control, last_index(page.lines), following) if some is None else None
     value = {"lines": page.lines, "next": page.next}
     csv = to_csv(page.lines)
     leaves = call.twin == "csv" and not call.head_only

@@ -118,6 +118,34 @@ def test_an_etag_changes_with_the_answer_and_not_with_the_log(site: Site) -> Non
     assert after[1] == before[1]
 
 
+def test_a_full_page_that_was_the_last_is_sent_again_when_it_no_longer_is(own_site: Site) -> None:
+    """Who kept it would never learn that there are more."""
+    of = f"/audit-trail?participant={PARTICIPANT}"
+    count = len(own_site.get(of).json()["lines"])
+    first = own_site.get(f"{of}&limit={count}")
+    assert first.json()["next"] is None
+    own_site.hand_in(own_site.vitals())
+    again = own_site.get(f"{of}&limit={count}", **{"If-None-Match": first.headers["ETag"]})
+    assert again.status_code == 200
+    assert again.json()["lines"] == first.json()["lines"]
+    assert again.json()["next"] is not None
+    own_site.hand_in(own_site.vitals())
+    third = own_site.get(f"{of}&limit={count}", **{"If-None-Match": again.headers["ETag"]})
+    assert third.status_code == 304
+
+
+def test_there_is_a_next_page_where_a_line_is_on_it(own_site: Site) -> None:
+    """Not for a record that the reader does not see, nor for one that no filter asked for."""
+    of = f"/audit-trail?participant={PARTICIPANT}"
+    own_site.hand_in(own_site.vitals())
+    actor = own_site.get(f"{of}&type=participant.registered").json()["lines"][0]["who"]["id"]
+    asked = f"/audit-trail?actor={actor}&type=participant.registered&participant={PARTICIPANT}"
+    assert own_site.get(f"{asked}&limit=1").json()["next"] is None
+    field = f"{of}&field=/data/participant&limit=1"
+    assert own_site.get(field).json()["next"] is None
+    assert "next" not in own_site.get(field).links
+
+
 def test_a_list_goes_page_by_page(site: Site) -> None:
     """The pages that Link leads to are the whole list, once."""
     found: list[str] = []
