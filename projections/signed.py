@@ -29,9 +29,11 @@ INDEXES: Final = frozenset(
         "recorded",
         "closed_by",
         "explained_by",
+        "deviation",
         "corrected_by",
         "cosigned_by",
         "voided_by",
+        "outdated_by",
     }
 )
 """Members of answers that hold indexes of the log, alone, in lists or by name."""

@@ -10,10 +10,12 @@ import orjson
 import pytest
 from starlette.testclient import TestClient
 
-from api.answer_shapes import SHAPES, members
+from api.answer_shapes import PLACE, SHAPES, members
 from api.app import OPERATIONS
 from api.openapi_answers import ANSWERS, COMPONENTS
 from ledger.roles import ROLES
+from projections.signed import INDEXES
+from projections.status import MILESTONES
 from tests.api.client import BASE, PARTICIPANT, STREAM, VITALS, Site, bearer
 from tests.api.marked_ledger import ONE, marked, served
 from tests.api.shapes import DOCUMENT, broken, closed, told
@@ -145,6 +147,29 @@ def test_a_further_member_would_be_found(site: Site) -> None:
     assert len(broken("GET /participants", 200, value)) == 1
     assert "additionalProperties" not in COMPONENTS["Participants"]
     assert closed(members({"a": {}}))["additionalProperties"] is False
+
+
+def test_whatever_names_a_record_changes_the_tag_and_has_its_signature(site: Site) -> None:
+    """Each member that holds an index of the log is one by which ETags and printed signatures are found."""
+
+    def places(schema: Any) -> Iterator[str]:
+        if isinstance(schema, list):
+            for inner in schema:
+                yield from places(inner)
+        if isinstance(schema, dict):
+            for name, inner in schema.get("properties", {}).items():
+                if any(each.get("description") == PLACE["description"] for each in alternatives(inner)):
+                    yield name
+            for inner in schema.values():
+                yield from places(inner)
+
+    def alternatives(schema: dict[str, Any]) -> list[dict[str, Any]]:
+        return [schema, *schema.get("anyOf", ()), schema.get("items", {})]
+
+    named = {name for shape in SHAPES.values() for name in places(shape)}
+    assert {"index", "deviation", "closed_by", "corrected_by"} <= named
+    # Milestones stand in a member that is one; a cursor names no record.
+    assert named - INDEXES - set(MILESTONES) == {"next"}
 
 
 def test_a_leaf_is_closed() -> None:
