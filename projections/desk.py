@@ -32,6 +32,7 @@ from ledger.times import Interval, parse_instant
 from projections.authorization import Site, allowed
 from projections.before import closed_before
 from projections.book import Record
+from projections.breaches import breaches
 from projections.joined import Joined
 from projections.moments import UTC_ZONE, Known, known_size, local
 from projections.participant import PARTICIPANT, site_of
@@ -160,6 +161,13 @@ class Desk:
             )
             if sees and not is_hidden(record, book, hidden):
                 yield self._line(stream, record, book)
+
+    def breaches(self, *, only_open: bool = False) -> list[dict[str, Any]]:
+        """Return the breaches that the reader sees; none before the log began."""
+        if not self.size:
+            return []
+        known = self.size - 1
+        return breaches(self.reads, self.conduct, reader=self.reader, known=known, only_open=only_open)
 
     def participants(self) -> Iterator[Participant]:
         """Yield the rules' state of each participant whom the reader sees, by id."""

@@ -66,7 +66,7 @@ def enrolment(
 
 
 def last_move(states: Iterable[State], reader: Reader, size: int) -> int:
-    """Return the newest index below `size` at which a participant came to a site of this reader's, or left it.
+    """Return the newest index below `size` at which somebody came to one of this reader's sites, or left it.
 
     Who left is not on the reader's list any more, and leaves no index there. -1 where nobody moved.
     """

@@ -5,6 +5,7 @@ A field is named by a type or by the index of one record, and a pointer:
     adverse_event.reported/data/grade      this field of every record of the type
     412/data/volume/value                  this field of the record at index 412
     412/occurred_at
+    -7/occurred_at                         of the record that an older log has there
 
 A pointer may name an inner object; then each change inside it is a change of the whole. What is sealed shows
 as it does everywhere (`reader`).
@@ -46,7 +47,7 @@ def history(
     """
     which, slash, rest = field.partition("/")
     pointer = f"/{rest}"
-    if not slash or not _is_pointer(pointer) or not (which.isdecimal() or which in _TYPES):
+    if not slash or not _is_pointer(pointer) or not (which.removeprefix("-").isdecimal() or which in _TYPES):
         raise FormatError("FIELD", "expected TYPE/data/… or INDEX/data/… or INDEX/occurred_at", field="field")
     book, study = load_book(reads, participant_id, known)
     if not is_shown(book, reader):

@@ -13,7 +13,6 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from ledger.rules.codes import RULES
-from projections.breaches import breaches
 from projections.desk import Desk, Line
 from projections.report import Report, Row
 
@@ -24,7 +23,7 @@ def deviations(desk: Desk) -> Iterator[Row]:
     """Yield every breach with its deviation, then deviations that no rule had found, each by index."""
     reported, classified, capas = _said(desk)
     named: set[str] = set()
-    for breach in breaches(desk.reads, desk.conduct, reader=desk.reader, known=desk.size - 1):
+    for breach in desk.breaches():
         statement = breach["statement"]
         deviation = next(
             (

@@ -14,7 +14,6 @@ from functools import partial
 from types import MappingProxyType
 from typing import Any, Final
 
-from projections.breaches import breaches
 from projections.desk import Desk, Line
 from projections.report import Report, Row
 from projections.reports.absences import absences
@@ -108,7 +107,7 @@ def changes(desk: Desk) -> Iterator[Row]:
 
 def _rules_by_event(desk: Desk) -> dict[str, set[str]]:
     rules: dict[str, set[str]] = defaultdict(set)
-    for each in breaches(desk.reads, desk.conduct, reader=desk.reader, known=desk.size - 1, only_open=True):
+    for each in desk.breaches(only_open=True):
         rules[each["statement"]["event"]].add(each["rule"])
     return rules
 
@@ -172,8 +171,7 @@ def _rows(desk: Desk) -> Iterator[tuple[str, str | None, int | None]]:
         yield "adverse event since", row["site"], row["first_index"]
         if row["overdue"]:
             yield "serious adverse event overdue", row["site"], row["index"]
-    known = desk.size - 1
-    for each in breaches(desk.reads, desk.conduct, reader=desk.reader, known=known, only_open=True):
+    for each in desk.breaches(only_open=True):
         yield "breach found since", each["site"], each["found"]
     for row in visits(desk):
         if row["state"] == "missed" or row["in_window"] is False:

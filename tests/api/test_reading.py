@@ -78,7 +78,7 @@ def test_a_tag_is_good_for_its_own_reader_alone(site: Site, path: str, twin: str
     """A browser asks for its next user with the tags of the last one, and would show that one's answer."""
     tag = site.get(path + twin, "auditor").headers["ETag"]
     for who in ("coordinator", "rater", "monitor"):
-        other = site.get(path + twin, who, **{"If-None-Match": f'{tag}, {tag.removeprefix("W/")}'})
+        other = site.get(path + twin, who, **{"If-None-Match": f"{tag}, {tag.removeprefix('W/')}"})
         assert other.status_code != 304
         assert other.headers.get("ETag") != tag
     for same in (tag, tag.removeprefix("W/"), f'"x", {tag}'):

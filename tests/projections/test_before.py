@@ -11,6 +11,7 @@ import orjson
 import pytest
 
 from ledger.cli.app import run
+from ledger.errors import FormatError
 from ledger.exports import export_ledger
 from ledger.times import format_instant
 from ledger.verify.options import Scope
@@ -126,6 +127,20 @@ def test_a_timeline_begins_in_the_older_log(epochs: Epochs) -> None:
     assert [line["event"] for line in lines[: len(old)]] == [line["event"] for line in old]
     assert [line.get("log") for line in lines] == [ORIGIN] * len(old) + [None] * (len(lines) - len(old))
     assert len(lines) > len(old)
+
+
+def test_the_history_of_one_older_record_is_asked_for_by_its_index(epochs: Epochs) -> None:
+    """As every view names it: below 0."""
+    store = epochs.new.ledger.store
+    first = history(store, ONE, "participant.registered/data/participant", reader=AUDITOR)
+    assert first
+    index = first[0]["index"]
+    assert index < 0
+    assert history(store, ONE, f"{index}/data/participant", reader=AUDITOR) == first
+    for wrong in ("-/data/participant", "--7/data/participant", "-x/data/participant"):
+        with pytest.raises(FormatError) as failed:
+            history(store, ONE, wrong, reader=AUDITOR)
+        assert failed.value.code == "FIELD"
 
 
 def test_the_history_of_a_field_goes_back(epochs: Epochs) -> None:

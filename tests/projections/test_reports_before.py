@@ -51,6 +51,16 @@ def before(epochs: Epochs, name: str, reader: Reader = AUDITOR) -> list[dict[str
     return rows_of(REPORTS[name], Desk(epochs.old.ledger.store, reader=reader))
 
 
+@pytest.mark.parametrize("name", sorted(REPORTS))
+def test_a_report_as_known_before_the_log_began_is_made(epochs: Epochs, name: str) -> None:
+    """Of nothing: in a first log, and in one that goes on from an older one, which is to be asked then."""
+    for made in (epochs.old, epochs.new):
+        store = made.ledger.store
+        desk = Desk(store, reader=AUDITOR, known="1999-01-01T00:00:00Z")
+        assert desk.size == 0
+        assert [row for row in rows_of(REPORTS[name], desk) if row.get("index") is not None] == []
+
+
 def test_a_breach_of_an_older_record_is_listed(epochs: Epochs) -> None:
     """Each that the older log found, at its place below 0."""
     size = epochs.handover.continues.size
