@@ -263,3 +263,32 @@ def test_values_are_shown_as_they_are_written(served: Served, ready: Any) -> Non
     sealed = {"reason": {"code": "late_entry"}, "open": {"/reason/text": "left  arm"}}
     show(ready, {**ASKED, **sealed, "stream": STREAM, "data": VITALS})
     assert "left  arm" in ready.inner_text("#sealed")
+
+
+def test_what_happened_is_seen_where_the_button_is(served: Served, page: Any) -> None:
+    """On a telephone the button is screens below the head of the page: the answer is shown there."""
+    size = page.viewport_size
+    page.set_viewport_size({"width": 320, "height": 500})
+    page.route("**/statements", lambda route: route.abort())
+    try:
+        sign(page)
+        page.focus("#sign")
+        box = page.locator("#said").bounding_box()
+        assert page.evaluate("window.scrollY") > 0
+        assert 0 <= box["y"] < 500 - box["height"]
+    finally:
+        page.set_viewport_size(size)
+
+
+def test_who_logs_out_is_forgotten_though_the_service_is_gone(served: Served, page: Any) -> None:
+    """Nothing stays on the screen, and what had no answer is not passed over."""
+    lose(page)
+    sign(page)
+    page.route("**/sessions/current", lambda route: route.abort())
+    page.eval_on_selector("#logout", "each => each.click()")
+    page.wait_for_selector("#enter:not([hidden])")
+    said = page.inner_text("#said")
+    assert "This window has forgotten you" in said
+    assert "Whether it was recorded is not known here" in said
+    assert page.is_hidden("#who")
+    assert "64 /min" not in page.text_content("#review")
