@@ -116,3 +116,18 @@ def test_statement_of_another_log(forged: Forgery, made: SmallLedger, check: Che
     report = check(forged)
     assert problems(report) == {"LOG"}
     assert report.first_index == at
+
+
+def test_whole_history_of_another_log(forged: Forgery, check: Check) -> None:
+    """Every entry of another study's log, under a head of this one: each of them is told, none is let pass.
+
+    By itself that log is in order, so who was found in order there is not to be believed here.
+    """
+    other = "ledger.example/other"
+
+    def of_another(index: int, statement: dict[str, Any]) -> dict[str, Any]:
+        moved = {**statement, "log": other}
+        return moved if index else {**moved, "data": {**statement["data"], "origin": other}}
+
+    rewrite(forged, of_another)
+    assert set(found(check(forged), "LOG")) == set(range(forged.size))
