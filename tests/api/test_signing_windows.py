@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Final
 
 import pytest
@@ -21,10 +22,10 @@ MESSAGE: Final = """([origin, message]) => {
 }"""
 
 
-@pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """A served study with signing pages."""
-    with served_study(tmp_path_factory.mktemp("windows") / "ledger") as served:
+@pytest.fixture
+def served(tmp_path: Path) -> Iterator[Served]:
+    """A served study with signing pages, each test's own: a passkey of another browser waits in none."""
+    with served_study(tmp_path / "ledger") as served:
         yield served
 
 
