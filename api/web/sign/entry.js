@@ -1,9 +1,9 @@
 // A record to be made, entered in a form: where, what, when it happened, and the values that its type has.
 
 import { clinical, clock, fields, labelled } from "./form.js";
-import { capital, lines, place, plain, verb } from "./words.js";
+import { at } from "./screen.js";
+import { capital, described, lines, place, plain, verb } from "./words.js";
 
-const at = (id) => document.getElementById(id);
 const NEW = "participant/";
 const KINDS = { site: "Site", pharmacy: "Pharmacy of site", study: "The study", safety: "Safety of the study" };
 const CORRECTING = new Set(["correction.made", "correction.proposed"]);
@@ -13,7 +13,6 @@ function option(value, text) {
 }
 
 const key = (spec) => `${spec.type} ${spec.schema}`;
-const described = (spec) => (spec.data.description ?? "").split("\n")[0].replace(/ \((?:[^()]|\([^()]*\))*\)\.$/, ".");
 
 // A type by its words; where it has several forms, those beside the first say what they are for.
 function named(spec, among) {

@@ -1,0 +1,77 @@
+// What is signed, shown to be read before. Everything that is shown comes from the bytes to be signed.
+
+import { fromUtf8, hex } from "./encoding.js";
+import * as scopes from "./scope.js";
+import { at, rows, show } from "./screen.js";
+import { session } from "./session.js";
+import * as statements from "./statement.js";
+import * as words from "./words.js";
+
+async function showScope(statement) {
+  at("scopepart").hidden = true;
+  const found = await scopes.read(session.service, statement);
+  if (found === null) return;
+  const hidden = found.not_shown ? `, ${found.not_shown} of them not shown to your role` : "";
+  at("scopesaid").textContent = `${found.statements} statements below entry ${found.upto}${hidden}. The digest of this list is the one that you sign.`;
+  at("scope").replaceChildren(...found.lines.map((line) => {
+    const row = document.createElement("li");
+    const { what, who, when, values } = scopes.describe(line);
+    for (const text of [what, who, when]) {
+      const told = row.appendChild(document.createElement("div"));
+      told.textContent = text;
+      if (text !== what) told.className = "hint";
+    }
+    row.appendChild(document.createElement("dl")).append(...values.flatMap(([name, value]) => {
+      const [term, detail] = [document.createElement("dt"), document.createElement("dd")];
+      [term.textContent, detail.textContent] = [name, value];
+      return [term, detail];
+    }));
+    return row;
+  }));
+  at("scopepart").hidden = false;
+}
+
+export async function review(submission, opened) {
+  const { catalogue, desk } = session;
+  const body = statements.bodyOf(submission);
+  const statement = statements.parse(body);
+  const event = await statements.eventHash(body);
+  const refs = statements.signers(statement);
+  const mine = desk.keys.find((each) => each.credential !== null && refs.some((ref) => ref.id === each.key.id));
+  if (!mine) throw new Error("This statement does not ask for a passkey of yours.");
+  const known = catalogue.types.find((each) => each.type === statement.type && each.schema === statement.schema);
+  const [kind, name] = words.about(statement.stream);
+  await showScope(statement);
+  const own = statement.key.id === mine.key.id;
+  at("sentence").textContent = `${words.capital(words.verb(statement.type))}${name ? `, ${kind.toLowerCase()} ${name}` : ""}`;
+  at("about").textContent = known ? words.described(known) : "";
+  const [occurred, occurredHere] = words.time(statement.occurred_at);
+  const [signed, signedHere] = words.time(statement.signed_at);
+  rows("members", [
+    ["Signed by", statement.actor.name, `${statement.actor.organisation}, as ${words.plain(statement.actor.role)}`],
+    ["Meaning", own ? words.meaning(statement.meaning) : "You confirm with your key", own ? statement.meaning : `signed for ${statement.meaning} by ${statement.actor.name}`],
+    ["Action", words.verb(statement.type), `${statement.type}, schema ${statement.schema}`],
+    [kind, name || "–"],
+    ...(statement.site && kind !== "Site" ? [["Site", statement.site]] : []),
+    ...(statement.protocol ? [["Protocol version", statement.protocol]] : []),
+    ["Happened at", occurred, occurredHere],
+    ["Signed at", signed, signedHere],
+    ...(statement.originator ? [["Comes from", statement.originator.id, words.plain(statement.originator.kind)]] : []),
+    ...(statement.reason ? [["Reason", words.plain(statement.reason.code)]] : []),
+  ]);
+  rows("data", words.lines(statement.data).map(([path, value]) => [words.place(path), value]));
+  at("sealedpart").hidden = !Object.keys(opened).length;
+  rows("sealed", Object.entries(opened).flatMap(([path, value]) => words.lines(value, path.split("/").slice(1).map(words.plain))).map(([path, value]) => [words.place(path), value]));
+  rows("technical", [
+    ["Hash that you sign", hex(event), "", true],
+    ["Place", `number ${statement.seq} of ${statement.stream}`],
+    ["After", statement.prev, "", true],
+    ["Log as you know it", `${statement.seen.size} entries`, statement.seen.root],
+    ["Your key", mine.key.id, "", true],
+    ["Identifier", statement.id, "", true],
+  ]);
+  at("bytes").textContent = fromUtf8(body);
+  at("declare").textContent = `By signing, ${desk.name} (${desk.organisation}) says of what stands above: “${own ? words.meaning(statement.meaning) : "this key is mine, and I confirm this"}”. It is the same as a signature by hand.`;
+  session.read = { submission, statement, event, mine };
+  show("review");
+}

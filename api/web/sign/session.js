@@ -1,0 +1,19 @@
+// Who is here, in this window, and what they are about to sign.
+
+import { empty } from "./screen.js";
+
+export const session = {
+  service: undefined,
+  desk: undefined,
+  catalogue: undefined,
+  questions: undefined,
+  entry: null,
+  held: null, // what was asked for and is not recorded, for whom: a token can end while it is read
+  read: null, // what is shown to be read and signed
+  sent: null, // what was signed and handed in without an answer: it may be recorded, or not
+};
+
+export function forget() {
+  [session.held, session.read, session.sent] = [null, null, null];
+  empty();
+}
