@@ -14,7 +14,7 @@ from ledger.actions import all_specs
 from ledger.demo.report import DemoReport
 from ledger.directory import open_store
 from tests.api.client import PARTICIPANT
-from tests.api.signing import Served, browser_page, served_study
+from tests.api.signing import Served, browser_page, paste, served_study
 from tests.api.test_passkey import _with_a_key, endorse
 
 WHERE: Final = f"{PARTICIPANT} (SA-01)"
@@ -262,6 +262,58 @@ def test_somebody_new_is_registered(page: Any) -> None:
     said = submit(page)
     assert said == "", said
     assert shown(page)["stream"] == "participant/SA-01-077"
+
+
+def test_what_is_half_filled_is_not_lost_by_choosing_another_form(page: Any) -> None:
+    """Who does not want that stays where they were, with all that they entered."""
+    vitals(page)
+    asked: list[str] = []
+    page.once("dialog", lambda dialog: (asked.append(dialog.message), dialog.dismiss()))
+    page.select_option("#type", "weight.recorded 1")
+    assert asked == ["What you entered is not recorded yet, and is lost. Go on?"]
+    assert page.input_value("#type") == "vital_signs.recorded 1"
+    page.once("dialog", lambda dialog: (asked.append(dialog.message), dialog.dismiss()))
+    page.select_option("#place", label="Site SA-01")
+    assert len(asked) == 2
+    assert page.locator("#place option:checked").inner_text() == WHERE
+    assert page.get_by_label("Value", exact=True).first.input_value() == "64"
+    page.once("dialog", lambda dialog: (asked.append(dialog.message), dialog.accept()))
+    page.select_option("#type", "weight.recorded 1")
+    page.wait_for_selector("#fields >> text=Weight")
+    assert len(asked) == 3
+    page.select_option("#type", "vital_signs.recorded 1")  # nothing was entered: nothing is asked
+    page.wait_for_selector("#fields >> text=Measurements")
+
+
+def test_what_is_half_filled_is_not_lost_by_leaving_the_page(page: Any) -> None:
+    """A closed tab asks first, and logging out; a form that was only looked at is left without a word."""
+    closing = "() => !window.dispatchEvent(new Event('beforeunload', { cancelable: true }))"
+    choose(page, "vital_signs.recorded")
+    assert page.evaluate(closing) is False
+    fill(page, "Value", "64")
+    assert page.evaluate(closing) is True
+    fill(page, "Value", "")
+    assert page.evaluate(closing) is False
+    paste(page, "{}")
+    assert page.evaluate(closing) is True
+    page.once("dialog", lambda dialog: dialog.dismiss())
+    page.eval_on_selector("#logout", "each => each.click()")
+    assert page.is_visible("#desk")
+    assert page.input_value("#action") == "{}"
+
+
+def test_what_is_half_filled_stays_while_something_else_is_signed(page: Any) -> None:
+    """A record of another system is shown and not signed meanwhile: the form is as it was."""
+    vitals(page)
+    said = {"stream": f"participant/{PARTICIPANT}", "site": "SA-01", "protocol": "1.0", "role": "coordinator"}
+    data = {"measurements": [{"name": "weight", "quantity": {"unit": "kg", "value": "70"}}]}
+    source = {"source": {"kind": "esource"}}
+    paste(page, json.dumps({**said, "type": "vital_signs.recorded", "data": {**data, **source}}))
+    page.click("text=Show it to me")
+    page.wait_for_selector("#review:not([hidden])")
+    page.click("#leave")
+    page.wait_for_selector("#desk:not([hidden])")
+    assert page.get_by_label("Value", exact=True).first.input_value() == "64"
 
 
 def test_every_type_of_a_role_has_its_form(page: Any) -> None:

@@ -38,8 +38,9 @@ function classOf(type, stream) {
   return stream === "safety" || /^(pharmacy|access)\//.test(stream) ? "restricted" : "open";
 }
 
-// `written` is an action as it was entered or pasted; `opened` has what is sealed of it, by path.
-export async function ask(written, opened) {
+// `written` is an action as it was entered or pasted; `opened` has what is sealed of it, by path. `recorded` is done
+// where it was entered once it needs nothing more.
+export async function ask(written, opened, recorded = () => {}) {
   const { desk, questions, service } = session;
   const asked = complete(written);
   asked.class ??= classOf(asked.type, asked.stream);
@@ -54,14 +55,17 @@ export async function ask(written, opened) {
   await statements.checkAsked(statement, values, asked, opened);
   if (statement.seen.size !== head.size || statement.seen.root !== head.root) throw new Error("The statement names another head.");
   tree.keep(desk.log, head);
-  session.held = { asked, opened, person: desk.person };
+  session.held = { asked, opened, recorded };
   questions.take(asked, opened, prepared.prompts ?? []);
-  showQuestions(() => ask(questions.asked, questions.opened));
+  showQuestions(() => ask(questions.asked, questions.opened, recorded));
   await review({ payload: prepared.statement, payloadType: statements.TYPE, signatures: [], disclosures: prepared.disclosures }, values);
 }
 
 // The same once more: something else was recorded meanwhile, or the time of signing has passed.
-export const askAgain = () => ask({ ...session.held.asked, signed_at: statements.instant() }, session.held.opened);
+export function askAgain() {
+  const { asked, opened, recorded } = session.held;
+  return ask({ ...asked, signed_at: statements.instant() }, opened, recorded);
+}
 
 // What another left for a signature of one's own.
 export async function readWaiting(submission) {

@@ -1,7 +1,7 @@
 // A record to be made, entered in a form: where, what, when it happened, and the values that its type has.
 
 import { clinical, clock, fields, labelled } from "./form.js";
-import { at } from "./screen.js";
+import { at, mayLose } from "./screen.js";
 import { capital, described, lines, place, plain, verb } from "./words.js";
 
 const NEW = "participant/";
@@ -37,6 +37,8 @@ export class Entry {
   #place = null;
   #spec = null;
   #settled = null;
+  #chosen = { place: "", type: "" };
+  #clock = "";
 
   constructor(service, catalogue, found) {
     this.#service = service;
@@ -46,8 +48,8 @@ export class Entry {
     this.#places = this.#streams(found.places);
     this.sections = catalogue.sections;
     at("place").replaceChildren(option("", "choose"), ...this.#grouped());
-    at("place").onchange = () => this.#choosePlace();
-    at("type").onchange = () => this.#chooseType();
+    at("place").onchange = () => this.#leave("place") && this.#choosePlace();
+    at("type").onchange = () => this.#leave("type") && this.#chooseType();
     this.#choosePlace();
   }
 
@@ -63,6 +65,28 @@ export class Entry {
 
   get empty() {
     return this.#places.length === 0;
+  }
+
+  // Whether something was entered that leaving the page would lose.
+  get unfinished() {
+    return this.#filled || (this.#form !== null && (this.#retimed || ["reason", "why"].some((id) => at(id).value.trim() !== "")));
+  }
+
+  get #filled() {
+    return this.#form !== null && this.#form.filled();
+  }
+
+  get #retimed() {
+    return at("occurred").value !== this.#clock;
+  }
+
+  // Another form takes the place of what was entered: who does not want that stays where they were. What is asked
+  // of every type is kept; another place has other clocks.
+  #leave(chooser) {
+    const lost = this.#filled || (chooser === "place" && this.#form !== null && this.#retimed);
+    if (!lost || mayLose()) return true;
+    at(chooser).value = this.#chosen[chooser];
+    return false;
   }
 
   // Of the kinds of streams that the role writes to: those of participants and sites, and the study's own.
@@ -108,13 +132,14 @@ export class Entry {
     const before = at("type").value;
     at("type").replaceChildren(option("", "choose"), ...groups);
     at("type").value = fitting.some((each) => key(each) === before) ? before : isNew ? key(fitting[0]) : "";
-    at("occurred").value = this.#place ? clock(this.#place.zone) : "";
+    at("occurred").value = this.#clock = this.#place ? clock(this.#place.zone) : "";
     at("zone").textContent = this.#place ? `on the clocks of ${this.#place.zone}` : "";
     this.#chooseType();
   }
 
   async #chooseType() {
     this.#spec = this.#types.find((each) => key(each) === at("type").value && this.#place) ?? null;
+    this.#chosen = { place: at("place").value, type: at("type").value };
     this.#form = null;
     at("fields").replaceChildren();
     at("formrest").hidden = this.#spec === null;
@@ -196,7 +221,7 @@ export class Entry {
     };
   }
 
-  // The place stays, for what is recorded next.
+  // What was recorded is not asked for again by pressing once more. The place stays, for what is recorded next.
   clear() {
     for (const id of ["type", "reason", "why"]) at(id).value = "";
     this.#choosePlace();

@@ -195,10 +195,11 @@ function list(label, schema, options) {
     return row;
   }
   add.addEventListener("click", () => another().querySelector("input, select, textarea")?.focus());
-  if (required && schema.minItems > 0) for (let n = 0; n < schema.minItems; n += 1) another();
+  const given = required ? schema.minItems ?? 0 : 0;
+  for (let n = 0; n < given; n += 1) another();
   return {
     node: make("fieldset", {}, make("legend", { textContent: label }), rows, add),
-    filled: () => held.length > 0,
+    filled: () => held.length > given || held.some((each) => each.filled()),
     read() {
       if (!held.length && !required) return undefined;
       if (held.length < (schema.minItems ?? 0)) throw wrong(place.path(label), `expected at least ${schema.minItems}`);
@@ -296,6 +297,7 @@ export function fields(schema, place) {
   return {
     nodes: arranged([...data, ...sealed], new Set([...needed, ...sealedNeeded])),
     data: Object.fromEntries(data),
+    filled: () => [...data, ...sealed].some(([, part]) => part.filled()),
     read: () => ({ data: collected(data), open: Object.fromEntries(sealed.map(([path, part]) => [path, part.read() ?? null])) }),
   };
 }

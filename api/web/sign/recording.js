@@ -85,7 +85,8 @@ export async function lookUp() {
 
 // It needs nothing more of who signed.
 function finish(statement, waits) {
-  if (session.held) clear();
+  session.held?.recorded();
+  if (!session.entry?.unfinished) session.entry = null; // the next may be about somebody who is new
   [session.held, session.sent] = [null, null];
   at("done").querySelector("h2").textContent = waits ? "Kept, not recorded yet" : "Recorded";
   at("recorded").textContent = `${words.capital(words.verb(statement.type))}, signed by ${session.desk.name}.`;
@@ -114,15 +115,8 @@ function showReceipt(recorded, { statement, event }) {
     ["Entry", `${recorded.index} of the log`],
     ["Recorded at", when, here],
     ["Event", recorded.event, "", true],
-    ...(recorded.breaches ?? []).map((code) => ["Noted with it", rule(code), code]),
+    ...(recorded.breaches ?? []).map((code) => ["Not as it should be", rule(code), code]),
   ]);
   at("keep").onclick = () => save(`${recorded.event}.tlog-proof`, recorded.receipt);
   show("done");
-}
-
-// What was recorded is not asked for again by pressing once more; the next may be about somebody who is new.
-function clear() {
-  at("action").value = "";
-  session.entry?.clear();
-  session.entry = null;
 }

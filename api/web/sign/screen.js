@@ -17,6 +17,8 @@ export function say(text, bad = false) {
   at("said").hidden = !text;
 }
 
+export const mayLose = () => window.confirm("What you entered is not recorded yet, and is lost. Go on?");
+
 // Nothing that one person wrote or was shown is left for the next.
 export function empty() {
   at("ask").reset();

@@ -8,7 +8,7 @@ export const session = {
   catalogue: undefined,
   questions: undefined,
   entry: null,
-  held: null, // what was asked for and is not recorded, for whom: a token can end while it is read
+  held: null, // what was asked for and is not recorded yet: a token can end while it is read
   read: null, // what is shown to be read and signed
   sent: null, // what was signed and handed in without an answer: it may be recorded, or not
 };

@@ -6,7 +6,7 @@ import { attempt, isBusy, miss } from "./attempt.js";
 import { backToDesk, makePasskey } from "./desk.js";
 import * as passkey from "./passkey.js";
 import { lookUp, sign } from "./recording.js";
-import { at, say } from "./screen.js";
+import { at, mayLose, say } from "./screen.js";
 import { session } from "./session.js";
 
 function pasted(text) {
@@ -19,6 +19,8 @@ function pasted(text) {
   if (typeof value !== "object" || value === null || Array.isArray(value)) throw new Error("Expected a JSON object with the members of a statement.");
   return value;
 }
+
+const unfinished = () => Boolean(session.entry?.unfinished || at("action").value.trim());
 
 async function leave() {
   if (!session.sent) {
@@ -42,18 +44,21 @@ at("form").addEventListener("submit", (event) => {
   event.preventDefault();
   attempt(async () => {
     const { open, ...action } = await session.entry.read();
-    await ask(action, open);
+    const { entry } = session;
+    await ask(action, open, () => entry === session.entry && entry.clear());
   });
 });
 at("ask").addEventListener("submit", (event) => {
   event.preventDefault();
   attempt(async () => {
     const { open = {}, ...action } = pasted(at("action").value);
-    await ask(action, open);
+    await ask(action, open, () => (at("action").value = ""));
   });
 });
 at("sign").onclick = () => attempt(sign);
-at("logout").addEventListener("click", () => attempt(logOut));
+at("logout").addEventListener("click", () => attempt(async () => {
+  if (session.sent || !unfinished() || mayLose()) await logOut();
+}));
 at("make").addEventListener("click", () => attempt(makePasskey));
 at("leave").addEventListener("click", () => attempt(leave));
 at("back").addEventListener("click", () => attempt(backToDesk));
@@ -96,5 +101,5 @@ if (study && able && window.opener) {
 
 // What is not recorded yet, and what may be, is not left by a slip.
 window.addEventListener("beforeunload", (event) => {
-  if (session.held || session.sent) event.preventDefault();
+  if (session.held || session.sent || unfinished()) event.preventDefault();
 });
