@@ -21,6 +21,37 @@ MESSAGE: Final = """([origin, message]) => {
   window.dispatchEvent(new MessageEvent("message", { origin, source: window.opener, data: message }));
 }"""
 
+PART: Final = """(shown) => {
+  for (const name of ["enter", "desk", "review", "done"]) {
+    document.getElementById(name).hidden = name !== shown;
+  }
+  for (const each of document.querySelectorAll(`#${shown} :is(p, span, dt, dd, li)`)) each.append("x");
+}"""
+CONTRASTS: Final = """() => {
+  const bytes = (color) => color.match(/[\\d.]+/g).map(Number);
+  const behind = (node) => {
+    for (let each = node; each; each = each.parentElement) {
+      const [r, g, b, a = 1] = bytes(getComputedStyle(each).backgroundColor);
+      if (a === 1) return [r, g, b];
+    }
+    return [255, 255, 255];
+  };
+  const light = (rgb) => {
+    const parts = rgb.slice(0, 3).map((each) => each / 255);
+    const [r, g, b] = parts.map((each) => (each <= 0.03928 ? each / 12.92 : ((each + 0.055) / 1.055) ** 2.4));
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const written = [...document.querySelectorAll("body *")].filter((each) => each.checkVisibility()
+    && ([...each.childNodes].some((node) => node.nodeType === 3 && node.data.trim())
+      || ["INPUT", "SELECT", "TEXTAREA"].includes(each.tagName)));
+  return written.flatMap((each) => {
+    const [one, two] = [light(bytes(getComputedStyle(each).color)), light(behind(each))];
+    const ratio = (Math.max(one, two) + 0.05) / (Math.min(one, two) + 0.05);
+    return ratio < 4.5 ? [`${each.tagName} ${each.className} ${each.id} ${ratio.toFixed(2)}`] : [];
+  });
+}"""
+"""Texts whose contrast with what is behind them is below 4.5."""
+
 
 @pytest.fixture
 def served(tmp_path: Path) -> Iterator[Served]:
@@ -108,6 +139,31 @@ def test_at_the_smallest_width_nothing_is_cut(served: Served) -> None:
             style = page.eval_on_selector(name, "each => getComputedStyle(each).maxHeight")
             assert style == "none", name
         assert page.is_hidden("#make")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_word_can_be_read_on_what_is_behind_it(served: Served, scheme: str) -> None:
+    """By day and by night each text has the contrast of WCAG 2.2 AA, 4.5; on paper all is dark on white."""
+    with browser_page() as page:
+        page.emulate_media(color_scheme=scheme)
+        page.goto(f"{served.pages}/#{served.url}")
+        page.wait_for_selector("#enter:not([hidden])")
+        page.click("text=Continue")
+        page.wait_for_selector("#said.bad")
+        assert page.evaluate(CONTRASTS) == []
+        enter(page, served)
+        page.click("#make")
+        page.wait_for_selector("text=not enrolled yet")
+        page.eval_on_selector_all("details", "all => all.forEach((each) => { each.open = true; })")
+        assert page.evaluate(CONTRASTS) == []
+        ground = "getComputedStyle(document.body).backgroundColor"
+        assert page.evaluate(ground) == {"light": "rgb(241, 244, 247)", "dark": "rgb(18, 24, 30)"}[scheme]
+        for name in ("review", "done"):
+            page.evaluate(PART, name)
+            assert page.evaluate(CONTRASTS) == []
+        page.emulate_media(media="print", color_scheme=scheme)
+        assert page.evaluate(ground) == "rgba(0, 0, 0, 0)"
+        assert page.evaluate("getComputedStyle(document.body).color") == "rgb(23, 32, 42)"
 
 
 def test_without_scripts_no_token_is_asked_for(served: Served) -> None:
