@@ -28,10 +28,11 @@ MAX_INTEGER: Final = 2**53 - 1
 
 @dataclass(frozen=True, slots=True)
 class Matches:
-    """A string that matches the whole pattern; `what` says it in words."""
+    """A string that matches the whole pattern; `what` says it in words, `mark` what the schema says besides."""
 
     pattern: str
     what: str
+    mark: str | None = None
 
     def narrow(self, base: Any) -> Kind:
         match = re.compile(self.pattern, re.ASCII).fullmatch
@@ -42,7 +43,9 @@ class Matches:
                 raise mismatch(what)
             return value
 
-        schema = {"type": "string", "pattern": f"^(?:{self.pattern})$"}
+        schema: dict[str, Any] = {"type": "string", "pattern": f"^(?:{self.pattern})$"}
+        if self.mark is not None:
+            schema[self.mark] = True
         return Kind(read=read, write=None, schema=schema, short=True)
 
 
@@ -198,7 +201,7 @@ MediaType = Annotated[
 
 # Hashes, keys and bytes.
 Hash = Annotated[str, Matches(r"[0-9a-f]{64}", "64 lower-case hex digits")]
-EventRef = Annotated[str, Matches(r"[0-9a-f]{64}", "an event hash: 64 lower-case hex digits")]
+EventRef = Annotated[str, Matches(r"[0-9a-f]{64}", "an event hash: 64 lower-case hex digits", "x-event")]
 KeyId = Annotated[str, Matches(r"sha256:[0-9a-f]{64}", "a key id: sha256: and 64 lower-case hex digits")]
 Digest = Annotated[str, Matches(r"[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]", "a SHA-256 digest in base64url")]
 Bytes32 = Annotated[str, Base64Bytes(32, 32)]

@@ -164,7 +164,7 @@ _PLAIN: Final = {
 }  # fmt: skip
 _READ: Final = _PLAIN | {
     "additionalProperties", "description", "items", "pattern", "prefixItems", "properties", "title",
-    "x-sealed",
+    "x-event", "x-sealed",
 }  # fmt: skip
 
 
@@ -179,7 +179,7 @@ def _kind(schema: Any, kinds: _Once) -> int:
         raise ValueError(f"verify.html does not read {sorted(unknown)} of a schema")
     kind = {name: schema[name] for name in sorted(_PLAIN & schema.keys())}
     if "pattern" in schema:
-        kind["pattern"] = schema["pattern"].replace("\\Z", "$")
+        kind["pattern"] = schema["pattern"]
     if "properties" in schema:
         kind["properties"] = {name: _kind(each, kinds) for name, each in schema["properties"].items()}
     if "prefixItems" in schema:
