@@ -332,14 +332,17 @@ def test_a_place_that_is_full_is_no_failed_try(
 def test_another_file_is_not_taken_for_checkpoints(directory: Path, tmp_path: Path) -> None:
     """The error names what was expected, and which file is none."""
     taken(directory, tmp_path / "b")
-    asked = ["restore", str(tmp_path / "b"), str(tmp_path / "r"), "--checkpoints", str(directory / DATABASE)]
+    another = tmp_path / "another.db"
+    with closing(sqlite3.connect(another)) as file:
+        file.execute("CREATE TABLE published_checkpoint (x)").connection.commit()
+    asked = ["restore", str(tmp_path / "b"), str(tmp_path / "r"), "--checkpoints", str(another)]
     assert run(asked) == 3
-    with pytest.raises(StoreError, match=f"expected a file of published checkpoints, {DATABASE} is none"):
+    with pytest.raises(StoreError, match=r"expected a file of published checkpoints, another\.db is none"):
         restore(
             tmp_path / "b",
             tmp_path / "r",
             data_keys=data_keys_beside(tmp_path / "b"),
-            checkpoints=directory / DATABASE,
+            checkpoints=another,
         )
     assert not (tmp_path / "r").exists()
 

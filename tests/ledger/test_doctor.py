@@ -6,9 +6,7 @@ import datetime
 import hashlib
 import os
 import shutil
-import sqlite3
 from collections.abc import Callable
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +30,7 @@ from ledger.store.tracking import LedgerTrackingRecorder
 from ledger.store.unblindings import UnblindingQueue, Waiting
 from projections.runner import FILE
 from tests.api.client import write_directory
+from tests.behind import altering
 from tests.ledger.small_ledger import SmallLedger, seed
 from tests.ledger.write_path import refused
 
@@ -77,10 +76,8 @@ def restored(made: SmallLedger, statement: str, outcome: str) -> None:
 def test_a_damaged_entry_is_not_called_good(made: SmallLedger, tmp_path: Path) -> None:
     """No entry is read here, and the finding of the log says so; `fsck` names the damage."""
     found = look(made, tmp_path / "ledger")["log"]
-    with closing(sqlite3.connect(tmp_path / "ledger" / DATABASE)) as store:
-        store.execute("DROP TRIGGER events_no_update")
+    with altering(tmp_path / "ledger" / DATABASE) as store:
         store.execute("UPDATE events SET statement = x'7b7d' WHERE idx = 30")
-        store.commit()
     assert look(made, tmp_path / "ledger")["log"] == found
     assert "entries are not read here: `fsck` reads every one" in found.text
     assert run(["fsck", str(tmp_path / "ledger")]) == 1
