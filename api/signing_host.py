@@ -43,6 +43,7 @@ MEDIA: Final[Mapping[str, str]] = {
     "desk.js": "text/javascript; charset=utf-8",
     "entry.js": "text/javascript; charset=utf-8",
     "form.js": "text/javascript; charset=utf-8",
+    "known.js": "text/javascript; charset=utf-8",
     "passkey.js": "text/javascript; charset=utf-8",
     "prompts.js": "text/javascript; charset=utf-8",
     "questions.js": "text/javascript; charset=utf-8",
@@ -55,6 +56,7 @@ MEDIA: Final[Mapping[str, str]] = {
     "sign.js": "text/javascript; charset=utf-8",
     "statement.js": "text/javascript; charset=utf-8",
     "tree.js": "text/javascript; charset=utf-8",
+    "unblinding.js": "text/javascript; charset=utf-8",
     "words.js": "text/javascript; charset=utf-8",
 }
 LIST: Final = "pages.sha256"

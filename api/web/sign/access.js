@@ -8,6 +8,7 @@ import { handIn } from "./recording.js";
 import { at, say, show } from "./screen.js";
 import { Service, Unreached } from "./service.js";
 import { forget, session } from "./session.js";
+import { hideLook } from "./unblinding.js";
 
 export async function enter(study, token) {
   const service = new Service(study, token, at("role").value.trim());
@@ -19,6 +20,7 @@ export async function enter(study, token) {
     session.service.renew(service);
   } else {
     forget();
+    hideLook();
     session.service = service;
     session.questions = new Questions(service);
   }
@@ -55,6 +57,7 @@ export async function logOut() {
   }
   if (session.sent) said += ` You signed something and got no answer. ${UNKNOWN}: look for it in the study.`;
   forget();
+  hideLook();
   [session.service, session.desk, session.entry] = [undefined, undefined, null];
   at("who").textContent = "";
   at("who").hidden = at("logout").hidden = true;

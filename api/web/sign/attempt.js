@@ -20,6 +20,7 @@ export async function attempt(work) {
   busy = true;
   say("");
   const [buttons, pressed] = [[...document.querySelectorAll("button")], document.activeElement];
+  let wrong = null;
   buttons.forEach((button) => (button.disabled = true));
   try {
     await work();
@@ -28,13 +29,23 @@ export async function attempt(work) {
     say(told(error), true);
     if (out) show("enter");
     if (error.code === "ROLE_NEEDED") at("rolepart").hidden = false;
+    wrong = error.control;
   } finally {
     busy = false;
     if (missed) say(`${at("said").textContent} Your workspace sent another record meanwhile. It isn't shown: send it again.`.trim(), at("said").className === "bad");
     missed = false;
     buttons.forEach((button) => (button.disabled = false));
-    if (document.activeElement === document.body) pressed.focus();
+    if (wrong) lead(wrong);
+    else if (document.activeElement === document.body) pressed.focus();
   }
+}
+
+// To the field that is not as expected: it is marked until something else is entered.
+function lead(control) {
+  for (let each = control.closest("details"); each; each = each.parentElement.closest("details")) each.open = true;
+  control.setAttribute("aria-invalid", "true");
+  control.addEventListener("input", () => control.removeAttribute("aria-invalid"), { once: true });
+  control.focus();
 }
 
 // The token is not taken any more, wherever it is needed but where it is entered.

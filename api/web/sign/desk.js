@@ -7,6 +7,7 @@ import * as passkey from "./passkey.js";
 import { at, item, say, show } from "./screen.js";
 import { session } from "./session.js";
 import * as statements from "./statement.js";
+import { hideLook } from "./unblinding.js";
 import * as words from "./words.js";
 
 // The form is for who records at the study's sites; others sign what waits for them, or is pasted. Who comes back
@@ -62,5 +63,6 @@ export async function backToDesk() {
   if (session.entry === null) await openForm();
   list();
   [session.held, session.sent] = [null, null];
+  hideLook();
   show("desk");
 }

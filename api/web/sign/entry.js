@@ -1,11 +1,22 @@
 // A record to be made, entered in a form: where, what, when it happened, and the values that its type has.
 
-import { clinical, clock, fields, labelled } from "./form.js";
+import { clinical, clock, fields, labelled, wrong } from "./form.js";
+import { known } from "./known.js";
 import { at, mayLose } from "./screen.js";
+import { prepareForm, UNBLINDING } from "./unblinding.js";
 import { capital, described, lines, place, plain, verb } from "./words.js";
 
 const NEW = "participant/";
 const KINDS = { site: "Site", pharmacy: "Pharmacy of site", study: "The study", safety: "Safety of the study" };
+const REASONS = {
+  [UNBLINDING]: ["treatment decision"],
+  "record.voided": ["entered in error"],
+  any: ["late entry", "transcription"],
+};
+const LABELS = {
+  [UNBLINDING]: { asked_by: "Asked for by, where it is nobody of the study", disclosed_to: "Also shown to", means: "Shown by", statement: "Allocation" },
+  "record.voided": { code: "What is wrong with it", right: "The right record", statement: "Record that does not count" },
+};
 const CORRECTING = new Set(["correction.made", "correction.proposed"]);
 
 function option(value, text) {
@@ -29,6 +40,7 @@ function group(label, options) {
 
 export class Entry {
   #service;
+  #catalogue;
   #types;
   #places;
   #names;
@@ -37,6 +49,7 @@ export class Entry {
   #place = null;
   #spec = null;
   #settled = null;
+  #found = () => null;
   #chosen = { place: "", type: "" };
   #clock = "";
 
@@ -46,15 +59,33 @@ export class Entry {
     this.#names = found.names;
     this.#types = catalogue.types.filter((each) => found.role in each.roles);
     this.#places = this.#streams(found.places);
-    this.sections = catalogue.sections;
+    this.#catalogue = catalogue;
     at("place").replaceChildren(option("", "choose"), ...this.#grouped());
     at("place").onchange = () => this.#leave("place") && this.#choosePlace();
     at("type").onchange = () => this.#leave("type") && this.#chooseType();
+    at("emergency").hidden = this.#emergency() === null;
     this.#choosePlace();
   }
 
   get role() {
     return this.#role;
+  }
+
+  // The unblinding that the role signs, and the place of such records.
+  #emergency() {
+    const spec = this.#types.find((each) => each.type === UNBLINDING);
+    const place = spec ? this.#places.findIndex((each) => spec.streams.includes(each.stream)) : -1;
+    return place < 0 ? null : { place: String(place), type: key(spec) };
+  }
+
+  // Open the form of an emergency unblinding, wherever one was.
+  async unblind() {
+    if (this.unfinished && !mayLose()) return;
+    const { place, type } = this.#emergency();
+    this.at(place);
+    at("type").value = type;
+    await this.#chooseType();
+    at("fields").querySelector("input, select").focus();
   }
 
   // Choose a place, by its option.
@@ -126,21 +157,21 @@ export class Entry {
     const fitting = this.#types.filter((each) => (isNew ? each.type === "participant.registered" : each.streams.includes(kind) && each.type !== "participant.registered"));
     const sections = [...new Set(fitting.map((each) => each.section))].sort();
     const groups = sections.map((section) => group(
-      this.sections[section] ?? section,
+      this.#catalogue.sections[section] ?? section,
       fitting.filter((each) => each.section === section).map((each) => option(key(each), named(each, fitting))),
     ));
     const before = at("type").value;
     at("type").replaceChildren(option("", "choose"), ...groups);
     at("type").value = fitting.some((each) => key(each) === before) ? before : isNew ? key(fitting[0]) : "";
     at("occurred").value = this.#clock = this.#place ? clock(this.#place.zone) : "";
-    at("zone").textContent = this.#place ? `on the clocks of ${this.#place.zone}` : "";
+    at("zone").textContent = !this.#place ? "" : this.#place.zone === "UTC" ? "in UTC" : `on the clocks of ${this.#place.zone}`;
     this.#chooseType();
   }
 
   async #chooseType() {
     this.#spec = this.#types.find((each) => key(each) === at("type").value && this.#place) ?? null;
     this.#chosen = { place: at("place").value, type: at("type").value };
-    this.#form = null;
+    [this.#form, this.#found] = [null, () => null];
     at("fields").replaceChildren();
     at("formrest").hidden = this.#spec === null;
     at("typesaid").textContent = this.#spec ? described(this.#spec) : "";
@@ -151,20 +182,55 @@ export class Entry {
     at("meaning").value = meanings.includes("authorship") ? "authorship" : meanings[0];
     at("meaningpart").hidden = meanings.length < 2;
     at("reasonpart").open = spec.reason_required;
-    const events = await this.#events(place);
+    at("reasonpart").querySelector("summary").textContent = spec.reason_required ? "Reason, which has to be given" : "Reason, for what is late or changed";
+    at("reason").setAttribute("aria-required", String(spec.reason_required));
+    at("reasons").replaceChildren(...(REASONS[spec.type] ?? REASONS.any).map((each) => option(each, "")));
+    const [events, view] = await Promise.all([this.#events(place), this.#view(place)]);
     if (spec !== this.#spec || place !== this.#place) return; // another was chosen meanwhile
-    this.#form = fields(spec.data, { zone: place.zone, names: this.#names, events, path: (label) => label });
+    this.#form = fields(spec.data, { zone: place.zone, names: this.#names, known: { ...known(view, spec.type), participant: this.#participants() }, labels: LABELS[spec.type], events: this.#fitting(spec, events), path: (label) => label });
     at("fields").replaceChildren(...this.#form.nodes);
     if (CORRECTING.has(spec.type) && "old" in this.#form.data) this.#correcting(place, events);
+    if (spec.type === UNBLINDING) this.#found = prepareForm(this.#form.data, (name) => this.#allocation(name));
+  }
+
+  // What can be named: void is not what is void already, nor what the catalogue lets nobody void.
+  #fitting(spec, events) {
+    if (spec.type !== "record.voided") return events;
+    const never = new Set(this.#catalogue.types.filter((each) => !each.voidable).map((each) => each.type));
+    return events.filter((each) => !each.voided && !never.has(each.type));
+  }
+
+  // Of a new participant the id is not one of those that are there.
+  #participants() {
+    if (this.#place.stream === NEW) return [];
+    const streams = this.#places.map((each) => each.stream).filter((each) => each.startsWith(NEW) && each !== NEW);
+    return streams.map((each) => ({ id: each.slice(NEW.length), name: "" }));
+  }
+
+  // The newest allocation of a participant that who asks is shown, or null. What it holds stays sealed.
+  async #allocation(name) {
+    const found = await this.#ofParticipant({ stream: NEW + name }, "/timeline.json", { timeline: [] });
+    return found.timeline.filter((each) => each.type === "participant.randomized").at(-1) ?? null;
+  }
+
+  async #ofParticipant({ stream }, path, otherwise) {
+    const name = stream.startsWith(NEW) && stream !== NEW ? stream.slice(NEW.length) : null;
+    if (name === null) return otherwise;
+    return this.#service.get(`/participants/${encodeURIComponent(name)}${path}`).catch(() => otherwise);
+  }
+
+  // The participant's record as who asks reads it.
+  async #view(place) {
+    return this.#ofParticipant(place, ".json", {});
   }
 
   // What was recorded of the participant, newest first, for members that name a statement.
-  async #events({ stream }) {
-    const name = stream.startsWith(NEW) && stream !== NEW ? stream.slice(NEW.length) : null;
-    if (name === null) return [];
-    const found = await this.#service.get(`/participants/${encodeURIComponent(name)}/timeline.json`).catch(() => ({ timeline: [] }));
+  async #events(place) {
+    const found = await this.#ofParticipant(place, "/timeline.json", { timeline: [] });
     return found.timeline.filter((each) => each.index >= 0 && !each.administrative).reverse().map((each) => ({
       id: each.event,
+      type: each.type,
+      voided: "voided_by" in each,
       corrected: (each.corrected_by ?? []).length > 0,
       name: `${verb(each.type)}, entry ${each.index}, ${(each.occurred.local ?? each.occurred.text).slice(0, 16).replace("T", " ")}`,
     }));
@@ -192,8 +258,8 @@ export class Entry {
       reads = null;
       const chosen = values[Number(chooser.value || NaN)];
       if (!chosen) return;
-      const known = events.find((each) => each.id === chosen.event);
-      if (known?.corrected && chosen.where.startsWith("/data/")) {
+      const corrected = events.find((each) => each.id === chosen.event)?.corrected;
+      if (corrected && chosen.where.startsWith("/data/")) {
         const { history } = await this.#service.get(`/participants/${encodeURIComponent(stream.slice(NEW.length))}/history/${chosen.type}${chosen.where}`);
         chosen.value = history.find((each) => each.of.event === chosen.event && each.current)?.value ?? chosen.value;
       }
@@ -206,7 +272,7 @@ export class Entry {
     chooser.addEventListener("change", () => (this.#settled = look().catch(refuse)));
     chooser.replaceChildren(option("", "choose the statement first"));
     path.read = () => {
-      if (reads === null) throw new Error("Which value: choose one");
+      if (reads === null) throw wrong("Which value", "choose one", chooser);
       return reads.where;
     };
     old.read = () => reads.value;
@@ -230,12 +296,13 @@ export class Entry {
   // What is asked to be prepared, in the form that is pasted else: the action, and what is sealed of it.
   async read() {
     await this.#settled;
-    if (this.#form === null) throw new Error(this.#place ? "What: choose one" : "Where: choose one");
+    await this.#found();
+    if (this.#form === null) throw wrong(this.#place ? "What" : "Where", "choose one", at(this.#place ? "type" : "place"));
     const { stream, site, protocol, zone } = this.#place;
     const { data, open } = this.#form.read();
     const code = at("reason").value.trim().toLowerCase().replace(/[\s-]+/g, "_");
     const why = at("why").value.trim();
-    if (code === "" && (why !== "" || this.#spec.reason_required)) throw new Error("Reason: expected a word for it, such as transcription");
+    if (code === "" && (why !== "" || this.#spec.reason_required)) throw wrong("Reason", "expected a word for it, such as transcription", at("reason"));
     const [kind] = stream.split("/");
     return {
       type: this.#spec.type,
@@ -245,7 +312,7 @@ export class Entry {
       ...(protocol !== null && kind === "participant" ? { protocol } : {}),
       role: this.#role,
       meaning: at("meaning").value,
-      occurred_at: clinical("When it happened", at("occurred").value, zone),
+      occurred_at: clinical("When it happened", at("occurred").value, zone, at("occurred")),
       data,
       ...(code ? { reason: { code } } : {}),
       open: { ...open, ...(code ? { "/reason/text": why || null } : {}) },

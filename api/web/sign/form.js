@@ -3,7 +3,8 @@
 //   field("grade", schema, place)  ->  {node, filled(), read()}
 //
 // `filled` tells whether anything was entered; `read` returns the value, undefined where it is left out, and throws
-// an error that names the field. `place` has the zone of the site and the names that the study gives.
+// an error that names the field. `place` has the zone of the site, the names that the study gives, and those that
+// the participant's record has already (`known`).
 
 import { hex, sha256 } from "./encoding.js";
 import { capital, plain } from "./words.js";
@@ -20,7 +21,9 @@ function make(name, members = {}, ...children) {
 }
 
 const isTime = (schema) => (schema.description ?? "").startsWith("a clinical time");
-const wrong = (label, words) => new Error(`${label}: ${words}`);
+
+// What is wrong with what was entered, and where: the page leads there.
+export const wrong = (label, words, control) => Object.assign(new Error(`${label}: ${words}`), { control });
 
 // Minutes east of UTC on the clocks of a zone, at an instant.
 function offsetAt(zone, instant) {
@@ -43,13 +46,13 @@ export function clock(zone, now = Date.now()) {
 }
 
 // A clinical time as it stands in a statement: with the offset of the site where none was written (record-format §2).
-export function clinical(label, text, zone) {
+export function clinical(label, text, zone, control) {
   const found = CLINICAL.exec(text.trim());
-  if (!found || (found[4] && !found[3])) throw wrong(label, "expected 2024-06-03 10:00, or a date, a month or a year");
+  if (!found || (found[4] && !found[3])) throw wrong(label, "expected 2024-06-03 10:00, or a date, a month or a year", control);
   const [, year, month = "", day = "", minutes, seconds = ":00", offset] = found;
   if (!minutes) return `${year}${month}${day}`;
   const wall = Date.parse(`${year}${month}${day}T${minutes}${seconds}Z`);
-  if (Number.isNaN(wall)) throw wrong(label, "expected a date and time that the calendar has");
+  if (Number.isNaN(wall)) throw wrong(label, "expected a date and time that the calendar has", control);
   return `${year}${month}${day}T${minutes}${seconds}${offset ?? offsetOf(zone, wall)}`;
 }
 
@@ -75,11 +78,13 @@ function listed(control, options) {
 function choice(label, values, { required, place }, named = (value) => plain(String(value))) {
   const control = make("select", {}, make("option", { value: "", textContent: required ? "choose" : "not said" }));
   control.append(...values.map((value, n) => make("option", { value: String(n), textContent: named(value) })));
+  let given = "";
   return {
     node: labelled(label, control),
-    filled: () => control.value !== "",
+    filled: () => ![given, ""].includes(control.value),
+    put: (value) => (control.value = given = String(values.indexOf(value))),
     read() {
-      if (control.value === "" && required) throw wrong(place.path(label), "choose one");
+      if (control.value === "" && required) throw wrong(place.path(label), "choose one", control);
       return control.value === "" ? undefined : values[Number(control.value)];
     },
   };
@@ -96,9 +101,10 @@ function text(label, schema, options) {
   if (schema.pattern === HASH && name.endsWith("sha256")) hints.push("of a file, which stays with you: its SHA-256 is recorded");
   const isEvent = schema.pattern === HASH && !name.endsWith("sha256");
   if (isEvent && place.events.length) return statement(label, place.events, options);
-  const known = isEvent ? [] : place.names[name];
-  const lists = listed(control, known);
-  const given = !isEvent && required && known?.length === 1 ? known[0].id : "";
+  const named = isEvent ? [] : place.names[name];
+  const used = isEvent ? [] : place.known?.[place.inside ? `${place.inside}.${name}` : name];
+  const lists = listed(control, named ?? used);
+  const given = !isEvent && required && named?.length === 1 ? named[0].id : "";
   control.value = given;
   const node = make("div", {}, labelled(label, control, hints.join()), ...lists);
   if (schema.pattern === HASH && !isEvent) node.append(fileFor(control));
@@ -109,13 +115,13 @@ function text(label, schema, options) {
     read() {
       const entered = control.value.trim();
       if (entered === "") {
-        if (required) throw wrong(place.path(label), "expected a value");
+        if (required) throw wrong(place.path(label), "expected a value", control);
         return undefined;
       }
-      if (isTime(schema)) return clinical(place.path(label), entered, place.zone);
+      if (isTime(schema)) return clinical(place.path(label), entered, place.zone, control);
       const value = schema.pattern === CODE ? entered.toLowerCase().replace(/[\s-]+/g, "_") : entered;
-      if (schema.pattern && !new RegExp(schema.pattern, "u").test(value)) throw wrong(place.path(label), "is not in the form that is expected");
-      if (value.length > (schema.maxLength ?? Infinity)) throw wrong(place.path(label), `expected at most ${schema.maxLength} characters`);
+      if (schema.pattern && !new RegExp(schema.pattern, "u").test(value)) throw wrong(place.path(label), "is not in the form that is expected", control);
+      if (value.length > (schema.maxLength ?? Infinity)) throw wrong(place.path(label), `expected at most ${schema.maxLength} characters`, control);
       return value;
     },
   };
@@ -140,7 +146,7 @@ function statement(label, events, { required, place }) {
     control,
     filled: () => control.value !== "",
     read() {
-      if (control.value === "" && required) throw wrong(place.path(label), "choose one");
+      if (control.value === "" && required) throw wrong(place.path(label), "choose one", control);
       return control.value || undefined;
     },
   };
@@ -156,7 +162,7 @@ function number(label, schema, { required, place }) {
       if (entered === "" && !required) return undefined;
       const value = Number(entered);
       if (!/^-?\d+$/.test(entered) || value < (schema.minimum ?? -Infinity) || value > (schema.maximum ?? Infinity)) {
-        throw wrong(place.path(label), `expected a whole number${"maximum" in schema ? ` from ${schema.minimum} to ${schema.maximum}` : ""}`);
+        throw wrong(place.path(label), `expected a whole number${"maximum" in schema ? ` from ${schema.minimum} to ${schema.maximum}` : ""}`, control);
       }
       return value;
     },
@@ -202,7 +208,7 @@ function list(label, schema, options) {
     filled: () => held.length > given || held.some((each) => each.filled()),
     read() {
       if (!held.length && !required) return undefined;
-      if (held.length < (schema.minItems ?? 0)) throw wrong(place.path(label), `expected at least ${schema.minItems}`);
+      if (held.length < (schema.minItems ?? 0)) throw wrong(place.path(label), `expected at least ${schema.minItems}`, add);
       return held.map((each) => each.read());
     },
   };
@@ -216,10 +222,10 @@ function ordered(schema) {
 }
 
 function object(label, schema, options) {
-  const { required, place } = options;
+  const { name: inside, required, place } = options;
   const needed = new Set(schema.required ?? []);
   const names = ordered(schema);
-  const within = { ...place, path: (each) => place.path(`${label} › ${each}`) };
+  const within = { ...place, inside, path: (each) => place.path(`${label} › ${each}`) };
   const parts = names.map((name) => [name, field(name, schema.properties[name], { place: within, required: needed.has(name) })]);
   const compact = names.length === 2 && needed.has("value") && needed.has("unit");
   const node = make("fieldset", { className: compact ? "pair" : "" }, make("legend", { textContent: label }));
@@ -227,6 +233,7 @@ function object(label, schema, options) {
   const filled = () => parts.some(([, part]) => part.filled());
   return {
     node,
+    parts: Object.fromEntries(parts),
     filled,
     read() {
       if (!required && !filled()) return undefined;
@@ -250,7 +257,7 @@ export function collected(parts) {
 }
 
 function json(label, { required, place }) {
-  const control = make("textarea", { rows: 3, spellcheck: false });
+  const control = make("textarea", { className: "code", rows: 3, spellcheck: false });
   return {
     node: labelled(label, control, "as JSON"),
     filled: () => control.value.trim() !== "",
@@ -259,7 +266,7 @@ function json(label, { required, place }) {
       try {
         return JSON.parse(control.value);
       } catch {
-        throw wrong(place.path(label), "can't be read as JSON");
+        throw wrong(place.path(label), "can't be read as JSON", control);
       }
     },
   };
@@ -288,10 +295,10 @@ function kindOf(name, schema, options) {
 export function fields(schema, place) {
   const needed = new Set(schema.required ?? []);
   const names = ordered(schema);
-  const data = names.map((name) => [name, field(name, schema.properties[name], { place, required: needed.has(name) })]);
+  const data = names.map((name) => [name, field(name, schema.properties[name], { place, required: needed.has(name), label: place.labels?.[name] })]);
   const sealed = Object.entries(schema["x-sealed"] ?? {}).map(([path, each]) => {
     const name = path.split("/").at(-1);
-    return [path, field(name, each.schema, { place, required: !each.nullable, label: `${capital(plain(name))} (kept sealed)` })];
+    return [path, field(name, each.schema, { place, required: !each.nullable, label: `${place.labels?.[name] ?? capital(plain(name))} (kept sealed)` })];
   });
   const sealedNeeded = new Set(Object.entries(schema["x-sealed"] ?? {}).filter(([, each]) => !each.nullable).map(([path]) => path));
   return {

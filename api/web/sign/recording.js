@@ -8,6 +8,7 @@ import { at, rows, save, say, show } from "./screen.js";
 import { Unreached } from "./service.js";
 import { session } from "./session.js";
 import * as statements from "./statement.js";
+import { offerLook } from "./unblinding.js";
 import * as words from "./words.js";
 
 const AT_ONCE_MS = 4 * 60_000; // the ledger remarks on who signs five minutes before it is recorded
@@ -89,8 +90,9 @@ function finish(statement, waits) {
   if (!session.entry?.unfinished) session.entry = null; // the next may be about somebody who is new
   [session.held, session.sent] = [null, null];
   at("done").querySelector("h2").textContent = waits ? "Kept, not recorded yet" : "Recorded";
-  at("recorded").textContent = `${words.capital(words.verb(statement.type))}, signed by ${session.desk.name}.`;
+  at("recorded").textContent = `${words.capital(words.verb(statement.type))}${words.of(statement)}, signed by ${session.desk.name}.`;
   at("waits").hidden = !waits;
+  offerLook(statement);
   at("keep").hidden = waits;
 }
 

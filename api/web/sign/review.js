@@ -1,11 +1,13 @@
 // What is signed, shown to be read before. Everything that is shown comes from the bytes to be signed.
 
-import { fromUtf8, hex } from "./encoding.js";
+import { canonical, fromUtf8, hex, utf8 } from "./encoding.js";
 import * as scopes from "./scope.js";
 import { at, rows, show } from "./screen.js";
 import { session } from "./session.js";
 import * as statements from "./statement.js";
 import * as words from "./words.js";
+
+const HASH = /^[0-9a-f]{64}$/;
 
 async function showScope(statement) {
   at("scopepart").hidden = true;
@@ -31,6 +33,19 @@ async function showScope(statement) {
   at("scopepart").hidden = false;
 }
 
+// What an earlier record that is named by its hash says: fetched, and told only where it has that very hash.
+async function named(data) {
+  const hashes = new Set(words.lines(data).filter(([path, value]) => HASH.test(value) && !path.at(-1)?.endsWith("sha256")).map(([, value]) => value));
+  const found = await Promise.all([...hashes].map(async (hash) => {
+    const entry = await session.service.get(`/events/${hash}.json`).catch(() => null);
+    if (!entry?.statement) return [hash, undefined];
+    const event = hex(await statements.eventHash(utf8(canonical(entry.statement))));
+    const { actor, occurred_at: occurred, type } = entry.statement;
+    return [hash, event === hash ? `${words.verb(type)}${words.of(entry.statement)}, ${words.time(occurred)[0]}, by ${actor.name}` : undefined];
+  }));
+  return new Map(found);
+}
+
 export async function review(submission, opened) {
   const { catalogue, desk } = session;
   const body = statements.bodyOf(submission);
@@ -40,10 +55,10 @@ export async function review(submission, opened) {
   const mine = desk.keys.find((each) => each.credential !== null && refs.some((ref) => ref.id === each.key.id));
   if (!mine) throw new Error("This statement does not ask for a passkey of yours.");
   const known = catalogue.types.find((each) => each.type === statement.type && each.schema === statement.schema);
-  const [kind, name] = words.about(statement.stream);
+  const [kind, name] = words.about(statement);
   await showScope(statement);
   const own = statement.key.id === mine.key.id;
-  at("sentence").textContent = `${words.capital(words.verb(statement.type))}${name ? `, ${kind.toLowerCase()} ${name}` : ""}`;
+  at("sentence").textContent = `${words.capital(words.verb(statement.type))}${words.of(statement)}`;
   at("about").textContent = known ? words.described(known) : "";
   const [occurred, occurredHere] = words.time(statement.occurred_at);
   const [signed, signedHere] = words.time(statement.signed_at);
@@ -51,7 +66,7 @@ export async function review(submission, opened) {
     ["Signed by", statement.actor.name, `${statement.actor.organisation}, as ${words.plain(statement.actor.role)}`],
     ["Meaning", own ? words.meaning(statement.meaning) : "You confirm with your key", own ? statement.meaning : `signed for ${statement.meaning} by ${statement.actor.name}`],
     ["Action", words.verb(statement.type), `${statement.type}, schema ${statement.schema}`],
-    [kind, name || "–"],
+    [kind, name],
     ...(statement.site && kind !== "Site" ? [["Site", statement.site]] : []),
     ...(statement.protocol ? [["Protocol version", statement.protocol]] : []),
     ["Happened at", occurred, occurredHere],
@@ -59,7 +74,8 @@ export async function review(submission, opened) {
     ...(statement.originator ? [["Comes from", statement.originator.id, words.plain(statement.originator.kind)]] : []),
     ...(statement.reason ? [["Reason", words.plain(statement.reason.code)]] : []),
   ]);
-  rows("data", words.lines(statement.data).map(([path, value]) => [words.place(path), value]));
+  const told = await named(statement.data);
+  rows("data", words.lines(statement.data).map(([path, value]) => [words.place(path), value, told.get(value)]));
   at("sealedpart").hidden = !Object.keys(opened).length;
   rows("sealed", Object.entries(opened).flatMap(([path, value]) => words.lines(value, path.split("/").slice(1).map(words.plain))).map(([path, value]) => [words.place(path), value]));
   rows("technical", [

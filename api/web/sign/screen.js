@@ -1,7 +1,7 @@
 // What is on the screen: one part at a time, what is said above it, and lists of names and values.
 
 const PARTS = ["enter", "desk", "review", "done"];
-const FILLED = ["sentence", "about", "members", "data", "sealed", "technical", "bytes", "scope", "prompts", "declare", "recorded", "receipt", "fields", "waiting", "keys"];
+const FILLED = ["sentence", "about", "members", "data", "sealed", "technical", "bytes", "scope", "prompts", "declare", "recorded", "treatment", "receipt", "fields", "waiting", "keys"];
 
 export const at = (id) => document.getElementById(id);
 

@@ -8,6 +8,7 @@ import * as passkey from "./passkey.js";
 import { lookUp, sign } from "./recording.js";
 import { at, mayLose, say } from "./screen.js";
 import { session } from "./session.js";
+import { look } from "./unblinding.js";
 
 function pasted(text) {
   let value;
@@ -59,6 +60,8 @@ at("sign").onclick = () => attempt(sign);
 at("logout").addEventListener("click", () => attempt(async () => {
   if (session.sent || !unfinished() || mayLose()) await logOut();
 }));
+at("emergency").addEventListener("click", () => attempt(() => session.entry.unblind()));
+at("look").addEventListener("click", () => attempt(look));
 at("make").addEventListener("click", () => attempt(makePasskey));
 at("leave").addEventListener("click", () => attempt(leave));
 at("back").addEventListener("click", () => attempt(backToDesk));

@@ -21,9 +21,18 @@ export const meaning = (name) => MEANINGS[name] ?? name;
 
 export const plain = (name) => name.replaceAll("_", " ");
 
-export function about(stream) {
+// Whom or what a record is about: the participant, the site, or what of the whole study it is kept with.
+export function about({ stream, data }) {
   const [kind, name] = stream.split("/");
-  return name === undefined ? [`The ${kind}`, ""] : [STREAMS[kind] ?? kind, name];
+  if (name !== undefined) return [STREAMS[kind] ?? kind, name];
+  if (typeof data.participant === "string") return ["Participant", data.participant];
+  return ["Kept with", kind === "study" ? "the study" : `${kind} of the study`];
+}
+
+// The same after what was done, in one line.
+export function of(statement) {
+  const [kind, name] = about(statement);
+  return kind === "Kept with" ? "" : `, ${kind.toLowerCase()} ${name}`;
 }
 
 export const capital = (words) => words.charAt(0).toUpperCase() + words.slice(1);
