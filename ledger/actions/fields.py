@@ -28,7 +28,7 @@ MAX_INTEGER: Final = 2**53 - 1
 
 @dataclass(frozen=True, slots=True)
 class Matches:
-    """A string that matches the whole pattern; `what` says it in words, `mark` what the schema says besides."""
+    """A string that matches the whole pattern; `what` says it in words, `mark` is a member of its schema."""
 
     pattern: str
     what: str
