@@ -20,7 +20,7 @@ export async function checkConsistency(old, now, proof) {
   const first = unbase64(old.root);
   if ((old.size & (old.size - 1)) === 0) path.unshift(first);
   let [one, two] = [old.size - 1, now.size - 1];
-  while (one % 2 === 1) [one, two] = [(one - 1) / 2, (two - 1) / 2];
+  while (one % 2 === 1) [one, two] = [Math.floor(one / 2), Math.floor(two / 2)];
   if (!path.length) throw new Error("the log does not prove that it continues");
   let [before, after] = [path[0], path[0]];
   for (const hash of path.slice(1)) {
