@@ -40,6 +40,7 @@ MEDIA: Final[Mapping[str, str]] = {
     "access.js": "text/javascript; charset=utf-8",
     "asking.js": "text/javascript; charset=utf-8",
     "attempt.js": "text/javascript; charset=utf-8",
+    "correction.js": "text/javascript; charset=utf-8",
     "desk.js": "text/javascript; charset=utf-8",
     "entry.js": "text/javascript; charset=utf-8",
     "form.js": "text/javascript; charset=utf-8",

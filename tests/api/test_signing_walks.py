@@ -208,6 +208,74 @@ def test_a_record_that_was_entered_in_error_is_voided(served: Demonstrated, page
     assert chosen not in chooser.locator("option").all_inner_texts()  # it is void
 
 
+def correct(page: Any, record: str, value: str) -> None:
+    """Choose a sealed value of a record of the first participant, to be corrected."""
+    page.select_option("#place", label="SA-01-001 (SA-01)")
+    page.select_option("#type", "correction.made 2")
+    page.wait_for_selector("#fields select >> nth=0")
+    chooser = page.get_by_label("Statement", exact=True)
+    said = chooser.locator("option").all_inner_texts()
+    chooser.select_option(label=next(each for each in said if each.startswith(record)))
+    values = page.get_by_label("Which value")
+    page.wait_for_selector(f"#fields select option:has-text('{value}')", state="attached")
+    said = values.locator("option").all_inner_texts()
+    values.select_option(label=next(each for each in said if each.startswith(value)))
+
+
+def give_reason(page: Any, why: str) -> None:
+    """Say why something is corrected, and have it shown."""
+    page.fill("#reason", "transcription")
+    page.fill("#why", why)
+    page.click("text=Review before signing")
+    page.wait_for_selector("#review:not([hidden]), #said.bad")
+    assert page.is_visible("#review"), page.inner_text("#said")
+
+
+def test_a_correction_of_a_sealed_text_starts_from_what_it_reads(served: Demonstrated, page: Any) -> None:
+    """Who may read it need not type it; corrected again, it starts from what it was corrected to."""
+    correct(page, "adverse event reported", "Verbatim")
+    page.wait_for_selector("text=It reads now")
+    before = page.inner_text("#fields [role=status]").removeprefix("It reads now: ")
+    assert len(before) > 3
+    assert page.is_hidden("text=Open what it reads now")
+    page.get_by_label("Right value").fill("Nausea for an hour")
+    give_reason(page, "Misheard.")
+    assert before not in page.text_content("#bytes")
+    assert before in page.inner_text("#sealed")
+    assert "Nausea for an hour" in page.inner_text("#sealed")
+    page.click("#sign")
+    page.wait_for_selector("#done:not([hidden])")
+    assert "CORRECTION" not in page.inner_text("#receipt")  # no rule of corrections was broken
+    page.click("#back")
+    page.wait_for_selector("#desk:not([hidden])")
+    correct(page, "adverse event reported", "Verbatim")
+    page.wait_for_selector("text=It reads now: Nausea for an hour")
+    assert not any("Nausea" in url or "nausea" in url for url in page.asked)
+
+
+def test_a_sealed_value_whose_opening_is_an_event_is_opened_on_request(
+    served: Demonstrated, page: Any
+) -> None:
+    """Choosing opens nothing; the button does, after a view is recorded; the right one is of its own kind."""
+    views = len(recorded(served, "record.viewed"))
+    correct(page, "demographics recorded", "Age years")
+    page.wait_for_selector("text=That you open it is recorded")
+    assert len(recorded(served, "record.viewed")) == views
+    page.click("text=Open what it reads now")
+    page.wait_for_selector("text=It reads now")
+    age = int(page.inner_text("#fields [role=status]").removeprefix("It reads now: "))
+    seen = recorded(served, "record.viewed")[views:]
+    assert [each["data"]["purpose"] for each in seen] == ["correction"]
+    page.get_by_label("Right value").fill("old")
+    page.fill("#reason", "transcription")
+    page.click("text=Review before signing")
+    page.wait_for_selector("#said.bad")
+    assert "expected a whole number" in page.inner_text("#said")
+    page.get_by_label("Right value").fill(str(age + 1))
+    give_reason(page, "Misread.")
+    assert str(age + 1) in page.inner_text("#sealed")
+
+
 def test_names_that_the_record_holds_are_offered(page: Any) -> None:
     """Adverse events with what they were, the id after them for a new one, measurements and units in use."""
 

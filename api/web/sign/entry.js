@@ -1,10 +1,11 @@
 // A record to be made, entered in a form: where, what, when it happened, and the values that its type has.
 
-import { clinical, clock, fields, labelled, wrong } from "./form.js";
+import { corrects, prepareCorrection } from "./correction.js";
+import { clinical, clock, fields, wrong } from "./form.js";
 import { known } from "./known.js";
 import { at, mayLose } from "./screen.js";
-import { prepareForm, UNBLINDING } from "./unblinding.js";
-import { capital, described, lines, place, plain, verb } from "./words.js";
+import { prepareUnblinding, UNBLINDING } from "./unblinding.js";
+import { capital, described, plain, verb } from "./words.js";
 
 const NEW = "participant/";
 const KINDS = { site: "Site", pharmacy: "Pharmacy of site", study: "The study", safety: "Safety of the study" };
@@ -17,7 +18,6 @@ const LABELS = {
   [UNBLINDING]: { asked_by: "Asked for by, where it is nobody of the study", disclosed_to: "Also shown to", means: "Shown by", statement: "Allocation" },
   "record.voided": { code: "What is wrong with it", right: "The right record", statement: "Record that does not count" },
 };
-const CORRECTING = new Set(["correction.made", "correction.proposed"]);
 
 function option(value, text) {
   return Object.assign(document.createElement("option"), { value, textContent: text });
@@ -48,7 +48,6 @@ export class Entry {
   #form = null;
   #place = null;
   #spec = null;
-  #settled = null;
   #found = () => null;
   #chosen = { place: "", type: "" };
   #clock = "";
@@ -189,8 +188,11 @@ export class Entry {
     if (spec !== this.#spec || place !== this.#place) return; // another was chosen meanwhile
     this.#form = fields(spec.data, { zone: place.zone, names: this.#names, known: { ...known(view, spec.type), participant: this.#participants() }, labels: LABELS[spec.type], events: this.#fitting(spec, events), path: (label) => label });
     at("fields").replaceChildren(...this.#form.nodes);
-    if (CORRECTING.has(spec.type) && "old" in this.#form.data) this.#correcting(place, events);
-    if (spec.type === UNBLINDING) this.#found = prepareForm(this.#form.data, (name) => this.#allocation(name));
+    if (corrects(spec)) {
+      const { stream, zone } = place;
+      this.#found = prepareCorrection({ form: this.#form, spec, stream, zone, events, service: this.#service, types: this.#catalogue.types });
+    }
+    if (spec.type === UNBLINDING) this.#found = prepareUnblinding(this.#form.data, (name) => this.#allocation(name));
   }
 
   // What can be named: void is not what is void already, nor what the catalogue lets nobody void.
@@ -236,57 +238,6 @@ export class Entry {
     }));
   }
 
-  // The values of the statement that is corrected, each with its place; the old one is what it reads now.
-  #correcting({ stream }, events) {
-    const { statement, path, old, new: changed } = this.#form.data;
-    const chooser = document.createElement("select");
-    statement.node.after(labelled("Which value", chooser), changed.node);
-    path.node.hidden = old.node.hidden = true;
-    let [values, reads] = [[], null];
-    const refuse = () => {
-      [values, reads] = [[], null];
-      chooser.replaceChildren(option("", "no such statement is shown to you"));
-    };
-    const fill = async () => {
-      const event = statement.control.value.trim();
-      const found = await this.#service.get(`/events/${encodeURIComponent(event)}.json`);
-      values = leaves(found.statement).map(([where, value]) => ({ where, value, type: found.statement.type, event }));
-      chooser.replaceChildren(option("", "choose"), ...values.map(({ where, value }, n) => option(String(n), `${spoken(where)}: ${lines(value).map(([, each]) => each).join()}`)));
-    };
-    // Who corrects a value again starts from what it was corrected to.
-    const look = async () => {
-      reads = null;
-      const chosen = values[Number(chooser.value || NaN)];
-      if (!chosen) return;
-      const corrected = events.find((each) => each.id === chosen.event)?.corrected;
-      if (corrected && chosen.where.startsWith("/data/")) {
-        const { history } = await this.#service.get(`/participants/${encodeURIComponent(stream.slice(NEW.length))}/history/${chosen.type}${chosen.where}`);
-        chosen.value = history.find((each) => each.of.event === chosen.event && each.current)?.value ?? chosen.value;
-      }
-      reads = chosen;
-      entered.placeholder = `now ${lines(chosen.value).map(([, each]) => each).join()}`;
-    };
-    const entered = changed.node.querySelector("textarea");
-    entered.rows = 1;
-    statement.control.addEventListener("change", () => (this.#settled = fill().catch(refuse)));
-    chooser.addEventListener("change", () => (this.#settled = look().catch(refuse)));
-    chooser.replaceChildren(option("", "choose the statement first"));
-    path.read = () => {
-      if (reads === null) throw wrong("Which value", "choose one", chooser);
-      return reads.where;
-    };
-    old.read = () => reads.value;
-    changed.node.firstChild.textContent = "Right value";
-    changed.node.querySelector(".aside").textContent = "empty where there is none";
-    changed.read = () => {
-      const text = entered.value.trim();
-      if (text === "") return null;
-      if (typeof reads.value === "number" && /^-?\d+$/.test(text)) return Number(text);
-      if (typeof reads.value === "boolean" && /^(yes|no)$/i.test(text)) return /^yes$/i.test(text);
-      return text;
-    };
-  }
-
   // What was recorded is not asked for again by pressing once more. The place stays, for what is recorded next.
   clear() {
     for (const id of ["type", "reason", "why"]) at(id).value = "";
@@ -295,7 +246,6 @@ export class Entry {
 
   // What is asked to be prepared, in the form that is pasted else: the action, and what is sealed of it.
   async read() {
-    await this.#settled;
     await this.#found();
     if (this.#form === null) throw wrong(this.#place ? "What" : "Where", "choose one", at(this.#place ? "type" : "place"));
     const { stream, site, protocol, zone } = this.#place;
@@ -318,15 +268,4 @@ export class Entry {
       open: { ...open, ...(code ? { "/reason/text": why || null } : {}) },
     };
   }
-}
-
-const spoken = (where) => (where === "/occurred_at" ? "When it happened" : place(where.split("/").slice(2).map((step) => (/^\d+$/.test(step) ? String(Number(step) + 1) : plain(step)))));
-
-// Every value that a correction can name, with its place.
-function leaves(statement) {
-  const walk = (value, path) => {
-    if (value !== null && typeof value === "object") return Object.entries(value).flatMap(([name, each]) => walk(each, `${path}/${name}`));
-    return [[path, value]];
-  };
-  return [["/occurred_at", statement.occurred_at], ...walk(statement.data, "/data")];
 }

@@ -99,7 +99,7 @@ function text(label, schema, options) {
   const hints = [];
   if (isTime(schema)) hints.push("2024-06-03 10:00 on the clocks of the site, a date, or a month");
   if (schema.pattern === HASH && name.endsWith("sha256")) hints.push("of a file, which stays with you: its SHA-256 is recorded");
-  const isEvent = schema.pattern === HASH && !name.endsWith("sha256");
+  const isEvent = schema["x-event"] === true;
   if (isEvent && place.events.length) return statement(label, place.events, options);
   const named = isEvent ? [] : place.names[name];
   const used = isEvent ? [] : place.known?.[place.inside ? `${place.inside}.${name}` : name];
@@ -304,6 +304,7 @@ export function fields(schema, place) {
   return {
     nodes: arranged([...data, ...sealed], new Set([...needed, ...sealedNeeded])),
     data: Object.fromEntries(data),
+    sealed: Object.fromEntries(sealed.map(([path, part]) => [path.split("/").at(-1), part])),
     filled: () => [...data, ...sealed].some(([, part]) => part.filled()),
     read: () => ({ data: collected(data), open: Object.fromEntries(sealed.map(([path, part]) => [path, part.read() ?? null])) }),
   };

@@ -8,7 +8,7 @@ export const UNBLINDING = "unblinding.performed";
 
 // Fill in what follows in its form. `allocationOf` finds the newest allocation of a participant, or null. Returns what
 // has to be waited for before the form is read.
-export function prepareForm({ participant, statement, means, source }, allocationOf) {
+export function prepareUnblinding({ participant, statement, means, source }, allocationOf) {
   let found = Promise.resolve();
   means.put("ledger");
   source.parts.kind.put("esource");
