@@ -13,6 +13,7 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
@@ -30,6 +31,7 @@ from ledger.lines import encode_base64
 from ledger.merkle import EMPTY_ROOT, leaf_hash, read_frontier
 from ledger.note import VerifierKey, parse_vkey
 from ledger.policy import TrustPolicy
+from ledger.reread.damage import told
 from ledger.sources import SystemSources
 from ledger.statement import parse_statement
 from ledger.store.checkpoints import CheckpointFile
@@ -182,7 +184,7 @@ def _judge(
         problems = [f"{startup.code}: {startup.message}"] if startup.frozen else []
         problems += _of_tree(store, manifest, live)
         damages = fsck(store, checkpoints, data_keys, log_keys, checkers(place))
-        problems += [str(damage) for damage in damages[:SHOWN]]
+        problems += islice(told(damages), SHOWN)
         published = checkpoints.latest()
         if published is None:
             problems.append("there is no published checkpoint to verify up to")

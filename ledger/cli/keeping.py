@@ -16,6 +16,7 @@ from ledger.errors import FormatError, StoreError
 from ledger.fsck import Damage, check_storage
 from ledger.lines import counted
 from ledger.prepare import Signer
+from ledger.reread.damage import told
 from ledger.submission import parse_body
 
 _OPEN = "open"
@@ -79,9 +80,10 @@ def fsck(directory: Directory, as_json: AsJson = False) -> None:
     if as_json:
         show({"size": size, "findings": [finding.as_json() for finding in findings]}, as_json=True)
     else:
-        for finding in findings:
-            print(finding)
-        read = f"{size} entries read"
+        for line in told(findings):
+            print(line)
+        missing = sum(finding.code == "ENTRY_MISSING" for finding in findings)
+        read = f"{size} entries read" if not missing else f"{size - missing} of {size} entries read"
         if any(finding.code == "STORE_CORRUPT" for finding in findings):
             read = f"not all of {size} entries could be read" if size else "no entry could be read"
         print(f"{read}, {counted(len(findings), 'finding', 'findings')}")

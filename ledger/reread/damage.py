@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -30,6 +30,7 @@ CODES: Final = {
     "PROJECTION": "a stored view differs from the fold of the log",
 }
 """Every code that `fsck` reports."""
+MOST_SPANS: Final = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +50,31 @@ class Damage:
         """Return the members as JSON has them; no index where there is none."""
         plain: dict[str, str | int] = {"code": self.code, "where": self.where, "detail": self.detail}
         return plain if self.index is None else {**plain, "index": self.index}
+
+
+def told(findings: Iterable[Damage]) -> Iterator[str]:
+    """Yield a line for each kind of damage, with its indexes: one lost entry spoils every head after it."""
+    indexes: dict[tuple[str, str, str], list[int]] = {}
+    for each in findings:
+        kind = indexes.setdefault((each.code, each.where, each.detail), [])
+        if each.index is not None:
+            kind.append(each.index)
+    for (code, where, detail), of in indexes.items():
+        at = f" index {_spans(sorted(set(of)))}" if of else ""
+        yield f"{code}{at} in {where}: {detail}"
+
+
+def _spans(indexes: Sequence[int]) -> str:
+    """Write ascending indexes: neighbours as a span, and no more spans than a line holds."""
+    spans: list[list[int]] = []
+    for index in indexes:
+        if spans and index == spans[-1][1] + 1:
+            spans[-1][1] = index
+        else:
+            spans.append([index, index])
+    written = [str(first) if first == last else f"{first} to {last}" for first, last in spans[:MOST_SPANS]]
+    more = sum(last - first + 1 for first, last in spans[MOST_SPANS:])
+    return ", ".join(written) + (f" and {more:,} more" if more else "")
 
 
 Checker = Callable[[Reads], Iterable[Damage]]

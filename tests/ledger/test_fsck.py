@@ -16,6 +16,7 @@ from ledger.datakeys import DataKeys
 from ledger.erasing import erase
 from ledger.fsck import CODES, Checker, Damage, check_storage, fsck
 from ledger.note import Ed25519Cosigner, format_vkey
+from ledger.reread.damage import Found, told
 from ledger.reread.walk import Walk
 from ledger.store.checkpoints import CheckpointFile
 from ledger.store.port import Reads
@@ -179,6 +180,30 @@ def test_changed_head(place: Path, sound: tuple[Path, SmallLedger], column: str)
     value = {"root": bytes(32), "frontier": bytes(8), "note": b"x\n\n"}[column]
     change(place, f"UPDATE log_head SET {column} = ? WHERE size = ?", value, at + 1)
     assert codes(check(place, sound[1])) == {("HEAD", at)}
+
+
+def test_one_lost_entry_is_told_in_a_few_lines(place: Path, sound: tuple[Path, SmallLedger]) -> None:
+    """Every head after it is wrong: an operator reads what was lost, not a line for each of these."""
+    made, at = sound[1], sound[1].at["protocol"]
+    change(place, "DELETE FROM events WHERE idx = ?", at)
+    damages = check(place, made)
+    lines = list(told(damages))
+    assert f"ENTRY_MISSING index {at} in events: no row has this index" in lines
+    assert sum(line.startswith(f"HEAD index {at} to ") for line in lines) == 2
+    assert len(lines) < len(damages) // 4
+
+
+def test_indexes_of_one_kind_of_damage_are_told_as_spans() -> None:
+    """Neighbours are one span, and what does not fit into a line is counted; nothing else is lost."""
+    found = Found()
+    for index in (3, 4, 5, 9, *range(20, 80, 2), 4):
+        found.bad("LEAF", index, "events", "it is bent")
+    found.bad("CHECKPOINT", None, "checkpoints", "there is none")
+    spans = ", ".join(str(index) for index in range(20, 32, 2))
+    assert list(told(found)) == [
+        f"LEAF index 3 to 5, 9, {spans} and 24 more in events: it is bent",
+        "CHECKPOINT in checkpoints: there is none",
+    ]
 
 
 def test_head_that_is_missing(place: Path, sound: tuple[Path, SmallLedger]) -> None:
