@@ -13,6 +13,9 @@ import gc
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Final
+
+UNUSABLE: Final = 3
 
 
 def main() -> None:
@@ -22,8 +25,14 @@ def main() -> None:
         from ledger.verify.main import main as verify
 
         sys.exit(verify(arguments[1:]))
-    with loading():
-        from ledger.cli.app import run
+    try:
+        with loading():
+            from ledger.cli.app import run
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] in ("ledger", "api", "projections"):
+            raise
+        print(f"error: only `verify` can be run here: {error.name} is not installed", file=sys.stderr)
+        sys.exit(UNUSABLE)
     sys.exit(run(arguments))
 
 

@@ -80,6 +80,22 @@ def test_imports_are_few() -> None:
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.parametrize("arguments", [["demo", "d"], ["--help"], []])
+def test_other_commands_say_what_an_auditors_machine_lacks(arguments: list[str], tmp_path: Path) -> None:
+    """Where only what `verify` needs is installed, nothing else ends in a stack trace."""
+    program = (
+        "import sys\n"
+        "sys.modules['typer'] = None\n"
+        f"sys.argv[1:] = {arguments!r}\n"
+        "from ledger.cli import main\n"
+        "main()\n"
+    )
+    python = [sys.executable, "-c", program]
+    done = subprocess.run(python, capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert done.returncode == 3
+    assert done.stderr == "error: only `verify` can be run here: typer is not installed\n"
+
+
 def test_findings_csv_is_published() -> None:
     """docs/spec/findings.csv is the table of the code: `python -m ledger.verify.findings` writes it."""
     assert (ROOT / "docs" / "spec" / "findings.csv").read_text(encoding="utf-8") == findings_csv()
