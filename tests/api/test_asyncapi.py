@@ -25,7 +25,7 @@ from tests.shared import ROOT
 DOCUMENT: dict[str, Any] = orjson.loads(document())
 MESSAGES: dict[str, Any] = DOCUMENT["components"]["messages"]
 GOLDEN = sorted((ROOT / "tests" / "ledger" / "golden").glob("*.json"))
-ANNOTATIONS = {"title", "description", "format", "contentEncoding", "x-sealed", "summary"}
+ANNOTATIONS = {"title", "description", "format", "contentEncoding", "x-sealed", "x-event", "summary"}
 
 
 def test_what_else_brings_the_stream_is_described() -> None:
