@@ -24,6 +24,8 @@ from ledger.statement import Statement, parse_statement
 from ledger.store.port import NewDisclosure, Reads, StoredEntry
 
 PAGE: Final = 1_000
+KEPT: Final = 8_192
+"""So many parsed entries are kept, some 40 MB: folding one often reads those of its stream again."""
 
 Open = Callable[[Statement, Sequence[NewDisclosure]], Mapping[str, Any] | None]
 """Opens the disclosures of a statement; None where one of its sealed values cannot be opened any more."""
@@ -54,6 +56,18 @@ class StoreReader:
         self.disclosed: dict[str, Mapping[str, Any]] = {}
         self._open = open_
         self._recent: RecentStreams[Entry] = RecentStreams()
+        self._parsed: dict[int, tuple[StoredEntry, Entry]] = {}
+
+    def load(self, stored: StoredEntry) -> Entry:
+        """Parse an entry as the store keeps it, or recall it: those parsed last are kept with their bytes."""
+        known = self._parsed.get(stored.index)
+        if known is not None and known[0] == stored:
+            return known[1]
+        entry = load_entry(stored)
+        if len(self._parsed) >= KEPT:
+            del self._parsed[next(iter(self._parsed))]
+        self._parsed[stored.index] = stored, entry
+        return entry
 
     def add(self, entry: Entry) -> None:
         """Take an entry of the open batch in."""
@@ -73,7 +87,7 @@ class StoreReader:
     def entries_of(self, stream: str) -> Sequence[Entry]:
         """Return a stream's entries in order, those of the open batch last."""
         stored = self._recent.entries(
-            stream, lambda known: map(load_entry, self.reads.stream_entries(stream, known + 1))
+            stream, lambda known: map(self.load, self.reads.stream_entries(stream, known + 1))
         )
         pending = [e for e in self.pending if e.statement is not None and e.statement.stream == stream]
         return [*self.reads.earlier.entries_of(stream), *stored, *pending]
@@ -92,7 +106,7 @@ class StoreReader:
             at = index - self.pending[0].index
             return self.pending[at] if at < len(self.pending) else None
         stored = self.reads.entry(index)
-        return None if stored is None else load_entry(stored)
+        return None if stored is None else self.load(stored)
 
     def attachment(self, sha256: str) -> bytes | None:
         """Return an attachment's bytes."""
@@ -146,7 +160,7 @@ class LogFold:
         conduct, authority = self._begun(), INITIAL
         for start in range(0, self.size, PAGE):
             for stored in self.reader.reads.entries(start, min(self.size, start + PAGE)):
-                entry = load_entry(stored)
+                entry = self.reader.load(stored)
                 conduct.evolve(entry, authority)
                 authority = evolve_authority(authority, entry)
         return conduct
@@ -169,7 +183,7 @@ class LogFold:
                 if not page:
                     raise StoreError("STORE_CORRUPT", f"expected {size} entries, found {self.size}")
                 for stored in page:
-                    self.advance(load_entry(stored))
+                    self.advance(self.reader.load(stored))
         except BaseException:
             self.authority, self.chain, self.refusals = INITIAL, Chain(), Refusals()
             self._conduct = None  # folded when something asks for it
