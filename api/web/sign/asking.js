@@ -1,5 +1,6 @@
 // What is to be signed, prepared by the service, compared with what was asked for, and shown.
 
+import { inCustody } from "./custody.js";
 import { unbase64 } from "./encoding.js";
 import { showQuestions } from "./questions.js";
 import { review } from "./review.js";
@@ -11,7 +12,8 @@ import * as tree from "./tree.js";
 function complete(written) {
   const { desk } = session;
   const { role, ...given } = written;
-  const key = desk.keys.find((each) => each.live && each.credential !== null);
+  const live = desk.keys.filter((each) => each.live);
+  const key = live.find((each) => !inCustody(each)) ?? live.at(-1);
   if (!key) throw new Error("You have no passkey that may sign yet.");
   const now = statements.instant();
   const [kind, name] = String(given.stream).split("/");

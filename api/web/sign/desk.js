@@ -2,6 +2,7 @@
 
 import { readWaiting } from "./asking.js";
 import { attempt } from "./attempt.js";
+import { inCustody } from "./custody.js";
 import { Entry } from "./entry.js";
 import * as passkey from "./passkey.js";
 import { at, item, say, show } from "./screen.js";
@@ -42,8 +43,7 @@ export function list() {
   });
   at("waiting").replaceChildren(...(waiting.length ? waiting : [item("Nothing waits for you.")]));
   const keys = desk.keys
-    .filter((each) => each.credential !== null)
-    .map((each) => item(short(each.key.id), "", each.live ? "may sign" : each.enrolled ? "revoked" : "not enrolled yet", each.live));
+    .map((each) => item(short(each.key.id), inCustody(each) ? "kept by the service" : "", each.live ? "may sign" : each.enrolled ? "revoked" : "not enrolled yet", each.live));
   at("keys").replaceChildren(...(keys.length ? keys : [item("You have none yet.")]));
 }
 
@@ -62,7 +62,7 @@ export async function backToDesk() {
   session.desk = await session.service.get("/signing");
   if (session.entry === null) await openForm();
   list();
-  [session.held, session.sent] = [null, null];
+  [session.held, session.sent, session.unsure] = [null, null, false];
   hideLook();
   show("desk");
 }

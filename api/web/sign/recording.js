@@ -2,6 +2,7 @@
 
 import { askAgain } from "./asking.js";
 import { ended, UNKNOWN } from "./attempt.js";
+import { inCustody, signInCustody } from "./custody.js";
 import { fromUtf8, hex, unbase64 } from "./encoding.js";
 import * as passkey from "./passkey.js";
 import { at, rows, save, say, show } from "./screen.js";
@@ -25,6 +26,10 @@ export async function sign() {
     await askAgain();
     throw new Error("Nothing was signed: the time of signing that stood here had passed. It stands here anew: read it again before you sign.");
   }
+  if (inCustody(read.mine)) {
+    await signKept(read);
+    return;
+  }
   const signatures = await signaturesOf(read);
   await handIn({ submission: { ...read.submission, signatures }, statement, event: read.event });
 }
@@ -36,6 +41,31 @@ async function signaturesOf({ submission, statement, event, mine }) {
   say("Your passkey asks you now.");
   given.set(mine.key.id, await passkey.sign(event, mine));
   return refs.map((ref) => given.get(ref.id));
+}
+
+// The service signs and records in one step. Asked for twice with one id, it is recorded once.
+async function signKept(read) {
+  say("It is being signed and recorded: wait for the answer.");
+  let done;
+  try {
+    done = await signInCustody(read);
+  } catch (error) {
+    if (ended(error) || error.control) throw error;
+    if (error instanceof Unreached || error.status >= 500) {
+      session.unsure = true;
+      throw new Error(`${error.message} ${UNKNOWN}: sign once more to find out, it is recorded once.`);
+    }
+    if (session.unsure && error.code === "ID_REUSED" && error.field === "/id") {
+      finish(read.statement, false);
+      say("It was recorded already: you had no answer.");
+      rows("receipt", [["Identifier", read.statement.id, "", true]]);
+      at("keep").hidden = true;
+      show("done");
+      return;
+    }
+    throw new Error(`${session.unsure ? `${UNKNOWN}` : "Nothing was recorded"}: ${error.message}`);
+  }
+  showReceipt(done.recorded, { statement: read.statement, event: done.event });
 }
 
 export async function handIn(signed) {
@@ -88,7 +118,7 @@ export async function lookUp() {
 function finish(statement, waits) {
   session.held?.recorded();
   if (!session.entry?.unfinished) session.entry = null; // the next may be about somebody who is new
-  [session.held, session.sent] = [null, null];
+  [session.held, session.sent, session.unsure] = [null, null, false];
   at("done").querySelector("h2").textContent = waits ? "Kept, not recorded yet" : "Recorded";
   at("recorded").textContent = `${words.capital(words.verb(statement.type))}${words.of(statement)}, signed by ${session.desk.name}.`;
   at("waits").hidden = !waits;

@@ -1,5 +1,6 @@
 // What is signed, shown to be read before. Everything that is shown comes from the bytes to be signed.
 
+import { inCustody } from "./custody.js";
 import { canonical, fromUtf8, hex, utf8 } from "./encoding.js";
 import * as scopes from "./scope.js";
 import { at, rows, show } from "./screen.js";
@@ -7,6 +8,8 @@ import { session } from "./session.js";
 import * as statements from "./statement.js";
 import * as words from "./words.js";
 
+const KEPT = "It is unlocked for this one signature. Your id is needed at the first one since you logged in, and after a break.";
+const ANEW = "What stands above is prepared once more as it is signed: its place in the log may be another by then, and this page compares everything else.";
 const HASH = /^[0-9a-f]{64}$/;
 
 async function showScope(statement) {
@@ -52,8 +55,12 @@ export async function review(submission, opened) {
   const statement = statements.parse(body);
   const event = await statements.eventHash(body);
   const refs = statements.signers(statement);
-  const mine = desk.keys.find((each) => each.credential !== null && refs.some((ref) => ref.id === each.key.id));
+  const mine = desk.keys.find((each) => refs.some((ref) => ref.id === each.key.id));
   if (!mine) throw new Error("This statement does not ask for a passkey of yours.");
+  const kept = inCustody(mine);
+  at("custodypart").hidden = !kept;
+  at("custodysaid").textContent = `${KEPT}${session.held ? ` ${ANEW}` : ""}`;
+  at("sign").textContent = kept ? "Sign with my secret" : "Sign with my passkey";
   const known = catalogue.types.find((each) => each.type === statement.type && each.schema === statement.schema);
   const [kind, name] = words.about(statement);
   await showScope(statement);

@@ -24,6 +24,7 @@ export function empty() {
   at("ask").reset();
   at("form").reset();
   at("asjson").open = false;
+  at("custodypart").reset();
   for (const name of FILLED) at(name).replaceChildren();
 }
 

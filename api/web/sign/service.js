@@ -6,6 +6,7 @@ export class Refused extends Error {
   constructor(problem, status) {
     super(problem.field ? `${problem.title} (${problem.code}, ${problem.field})` : `${problem.title} (${problem.code})`);
     this.code = problem.code;
+    this.field = problem.field;
     this.status = status;
   }
 }

@@ -10,10 +10,11 @@ export const session = {
   entry: null,
   held: null, // what was asked for and is not recorded yet: a token can end while it is read
   read: null, // what is shown to be read and signed
+  unsure: false, // a key in custody was asked for, and there was no answer
   sent: null, // what was signed and handed in without an answer: it may be recorded, or not
 };
 
 export function forget() {
-  [session.held, session.read, session.sent] = [null, null, null];
+  [session.held, session.read, session.sent, session.unsure] = [null, null, null, false];
   empty();
 }

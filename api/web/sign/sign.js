@@ -2,7 +2,7 @@
 
 import { enter, logIn, logOut } from "./access.js";
 import { ask } from "./asking.js";
-import { attempt, isBusy, miss } from "./attempt.js";
+import { attempt, isBusy, miss, UNKNOWN } from "./attempt.js";
 import { backToDesk, makePasskey } from "./desk.js";
 import * as passkey from "./passkey.js";
 import { lookUp, sign } from "./recording.js";
@@ -25,8 +25,10 @@ const unfinished = () => Boolean(session.entry?.unfinished || at("action").value
 
 async function leave() {
   if (!session.sent) {
+    const { unsure } = session;
     await session.questions.abandon();
     await backToDesk();
+    if (unsure) say(`${UNKNOWN}: look for it in the study.`, true);
   } else if (!(await lookUp())) {
     await backToDesk();
     say("What you signed is not in the log: nothing was recorded.");
@@ -57,6 +59,8 @@ at("ask").addEventListener("submit", (event) => {
   });
 });
 at("sign").onclick = () => attempt(sign);
+at("custodypart").addEventListener("submit", (event) => event.preventDefault());
+for (const id of ["signer", "secret"]) at(id).addEventListener("keydown", (event) => event.key === "Enter" && at("sign").click());
 at("logout").addEventListener("click", () => attempt(async () => {
   if (session.sent || !unfinished() || mayLose()) await logOut();
 }));
@@ -104,5 +108,5 @@ if (study && able && window.opener) {
 
 // What is not recorded yet, and what may be, is not left by a slip.
 window.addEventListener("beforeunload", (event) => {
-  if (session.held || session.sent || unfinished()) event.preventDefault();
+  if (session.held || session.sent || session.unsure || unfinished()) event.preventDefault();
 });
