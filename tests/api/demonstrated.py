@@ -53,22 +53,20 @@ class Demonstrated:
         evidence.write_bytes(b"a signed form")
         run("enrol", self.url, "--person", person, "--evidence", evidence, *self._as_admin())
 
-    def unlock(self, participant: str) -> None:
-        """Let the administrator open the database and a participant's records again: all end locked."""
-        for type_, stream in (
-            ("database.unlocked", "study"),
-            ("participant.unlocked", f"participant/{participant}"),
-        ):
-            action = {
-                "type": type_, "stream": stream, "role": "sponsor_administrator", "meaning": "approval",
-                "data": {"authority": "protocol board"}, "reason": {"code": "records_reopened"},
-                "open": {"/reason/text": None},
-            }  # fmt: skip
-            if stream != "study":
-                action |= {"site": participant[:5], "protocol": self.protocol}
-            path = self.directory.parent / "action.json"
-            path.write_bytes(orjson.dumps(action))
-            run("sign", self.url, path, *self._as_admin())
+    def unlock(self, participant: str = "") -> None:
+        """Let the administrator open the database again, or a participant's records: all end locked."""
+        action = {
+            "type": "database.unlocked", "stream": "study", "role": "sponsor_administrator",
+            "meaning": "approval", "data": {"authority": "protocol board"},
+            "reason": {"code": "records_reopened"}, "open": {"/reason/text": None},
+        }  # fmt: skip
+        if participant:
+            stream = f"participant/{participant}"
+            action |= {"type": "participant.unlocked", "stream": stream, "site": participant[:5]}
+            action["protocol"] = self.protocol
+        path = self.directory.parent / "action.json"
+        path.write_bytes(orjson.dumps(action))
+        run("sign", self.url, path, *self._as_admin())
 
     @property
     def protocol(self) -> str:

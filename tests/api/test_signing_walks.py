@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any, Final
 
 import orjson
@@ -29,6 +31,7 @@ WIDE: Final = {"width": 900, "height": 1300}
 def served(demo: DemoReport, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demonstrated]:
     """The demonstration behind `serve`."""
     with served_demonstration(demo, tmp_path_factory.mktemp("walks") / "ledger") as served:
+        served.unlock()
         served.unlock("SA-01-001")
         yield served
 
@@ -159,6 +162,32 @@ def test_an_emergency_unblinding_by_keyboard_on_a_telephone(served: Demonstrated
     assert not any("ketamine" in url for url in [*page.asked, page.url, page.title()])
 
 
+def test_an_emergency_while_nothing_can_be_recorded(served: Demonstrated, page: Any) -> None:
+    """What was signed waits, the bedside is told the treatment, and the log has it once it can be written."""
+    before = len(recorded(served, "unblinding.performed"))
+    page.click("#emergency")
+    page.wait_for_selector("#fields > *")
+    page.get_by_label("Participant", exact=True).fill("SA-01-006")
+    page.fill("#reason", "treatment decision")
+    page.wait_for_selector("text=it is opened")
+    page.click("text=Review before signing")
+    page.wait_for_selector("#review:not([hidden])")
+    with closing(sqlite3.connect(served.directory / "ledger.db", isolation_level=None)) as writer:
+        writer.execute("BEGIN IMMEDIATE")
+        page.click("#sign")
+        page.wait_for_selector("#done:not([hidden])", timeout=60_000)
+        assert page.inner_text("#done h2") == "Kept, not recorded yet"
+        assert page.is_hidden("#keep")
+        page.click("#look")
+        page.wait_for_selector("#treatment dd", timeout=60_000)
+        assert "ketamine" in page.inner_text("#treatment")
+        writer.execute("ROLLBACK")
+    page.click("#back")
+    page.wait_for_selector("#desk:not([hidden])")
+    served.unlock("SA-01-002")
+    assert len(recorded(served, "unblinding.performed")) == before + 1
+
+
 def test_an_unblinding_of_nobody_allocated_asks_for_what_is_opened(served: Demonstrated, page: Any) -> None:
     """The page finds no allocation: it says so, and the form waits for one."""
     page.click("#emergency")
@@ -234,7 +263,7 @@ def give_reason(page: Any, why: str) -> None:
 def test_a_correction_of_a_sealed_text_starts_from_what_it_reads(served: Demonstrated, page: Any) -> None:
     """Who may read it need not type it; corrected again, it starts from what it was corrected to."""
     correct(page, "adverse event reported", "Verbatim")
-    page.wait_for_selector("text=It reads now")
+    page.wait_for_selector("#fields [role=status] >> text=It reads now")
     before = page.inner_text("#fields [role=status]").removeprefix("It reads now: ")
     assert len(before) > 3
     assert page.is_hidden("text=Open what it reads now")
@@ -249,7 +278,7 @@ def test_a_correction_of_a_sealed_text_starts_from_what_it_reads(served: Demonst
     page.click("#back")
     page.wait_for_selector("#desk:not([hidden])")
     correct(page, "adverse event reported", "Verbatim")
-    page.wait_for_selector("text=It reads now: Nausea for an hour")
+    page.wait_for_selector("#fields [role=status] >> text=It reads now: Nausea for an hour")
     assert not any("Nausea" in url or "nausea" in url for url in page.asked)
 
 
@@ -262,7 +291,7 @@ def test_a_sealed_value_whose_opening_is_an_event_is_opened_on_request(
     page.wait_for_selector("text=That you open it is recorded")
     assert len(recorded(served, "record.viewed")) == views
     page.click("text=Open what it reads now")
-    page.wait_for_selector("text=It reads now")
+    page.wait_for_selector("#fields [role=status] >> text=It reads now")
     age = int(page.inner_text("#fields [role=status]").removeprefix("It reads now: "))
     seen = recorded(served, "record.viewed")[views:]
     assert [each["data"]["purpose"] for each in seen] == ["correction"]
