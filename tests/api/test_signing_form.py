@@ -316,6 +316,19 @@ def test_what_is_half_filled_stays_while_something_else_is_signed(page: Any) -> 
     assert page.get_by_label("Value", exact=True).first.input_value() == "64"
 
 
+def test_words_are_written_and_abbreviations_spelled(page: Any) -> None:
+    """Neither *Sae* nor *END*: a name of few letters is a word, if it is one."""
+    page.select_option("#place", label=WHERE)
+    what = page.locator("#type option").all_inner_texts()
+    assert {"ECG recorded", "IRB notified", "SAE reported to sponsor"} <= set(what)
+    choose(page, "deviation.reported")
+    labels = page.locator("#fields label").all_inner_texts()
+    assert not [each for each in labels if each.isupper() and each not in {"AE", "ID"}]
+    choose(page, "adverse_event.reported")
+    assert "AE" in page.locator("#fields label").all_inner_texts()
+    fill(page, "Kind", "EHR")
+
+
 def test_every_type_of_a_role_has_its_form(page: Any) -> None:
     """Each field of each type can be shown, and what is not entered is said in words that name a field."""
     places = page.locator("#place option").all_inner_texts()

@@ -279,7 +279,7 @@ export function field(name, schema, options) {
 }
 
 function kindOf(name, schema, options) {
-  const label = options.label ?? (name.length < 4 ? plain(name).toUpperCase() : capital(plain(name)));
+  const label = options.label ?? capital(plain(name));
   const given = { ...options, name };
   if (schema.enum) return choice(label, schema.enum, given);
   if (schema.type === "boolean") return choice(label, [true, false], given, (value) => (value ? "yes" : "no"));

@@ -17,9 +17,12 @@ const STREAMS = {
   site: "Site",
 };
 
+const SPELLED = new Set(["ae", "capa", "dea", "ecg", "ehr", "id", "irb", "pdf", "sae"]);
+
 export const meaning = (name) => MEANINGS[name] ?? name;
 
-export const plain = (name) => name.replaceAll("_", " ");
+// A name of the catalogue in words, with what is spelled by its letters.
+export const plain = (name) => name.split("_").map((word) => (SPELLED.has(word) ? word.toUpperCase() : word)).join(" ");
 
 // Whom or what a record is about: the participant, the site, or what of the whole study it is kept with.
 export function about({ stream, data }) {
