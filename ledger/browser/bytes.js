@@ -2,9 +2,10 @@
 // finding's code.
 
 class Refusal extends Error {
-  constructor(code, detail) {
+  constructor(code, detail, file = null) {
     super(detail);
     this.code = code;
+    this.file = file;
   }
 }
 

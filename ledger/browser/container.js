@@ -87,10 +87,10 @@ async function openZip(file) {
   let [at, position, previous] = [0, 0, ""];
   for (let n = 0; n < count; n += 1) {
     const entry = centralEntry(directory, at, position);
-    if (entry.name <= previous) throw new Refusal("ZIP_FORM", "expected names in byte order, each once");
+    if (entry.name <= previous) throw new Refusal("ZIP_FORM", "expected names in byte order, each once", entry.name);
     const header = localHeader(entry);
     if (!same(await slice(position, position + header.length), header)) {
-      throw new Refusal("ZIP_FORM", "a local header disagrees with the central directory");
+      throw new Refusal("ZIP_FORM", "a local header disagrees with the central directory", entry.name);
     }
     const start = position + header.length;
     files.set(entry.name, { size: entry.size, bytes: () => member(slice, start, entry) });
@@ -103,7 +103,7 @@ async function openZip(file) {
 async function member(slice, start, entry) {
   const bytes = await slice(start, start + entry.size);
   if (bytes.length !== entry.size || crc32(bytes) !== entry.crc) {
-    throw new Refusal("ZIP_FORM", "the checksum of a file is wrong");
+    throw new Refusal("ZIP_FORM", "the checksum of a file is wrong", entry.name);
   }
   return bytes;
 }
@@ -119,16 +119,16 @@ function centralEntry(directory, at, position) {
   const name = String.fromCharCode(...raw);
   checkName(name, "ZIP_FORM");
   const isPlain = long(0) === 0x02014b50 && ZIP_VERSIONS.includes(version) && short(4) === ((3 << 8) | version);
-  if (!isPlain) throw new Refusal("ZIP_FORM", "expected a plain entry made for Unix");
+  if (!isPlain) throw new Refusal("ZIP_FORM", "expected a plain entry made for Unix", name);
   // flags, method, extra, comment, disk, internal attributes
   if ([8, 10, 30, 32, 34, 36].some((place) => short(place) !== 0) || long(20) !== size) {
-    throw new Refusal("ZIP_FORM", "expected a stored entry without flags, extra or comment");
+    throw new Refusal("ZIP_FORM", "expected a stored entry without flags, extra or comment", name);
   }
   const mode = long(38) / 65536;
   if (short(12) !== 0 || short(14) !== ZIP_DATE || !ZIP_MODES.includes(mode)) {
-    throw new Refusal("ZIP_FORM", "expected time 1980-01-01 and mode 0644");
+    throw new Refusal("ZIP_FORM", "expected time 1980-01-01 and mode 0644", name);
   }
-  if (long(42) !== position) throw new Refusal("ZIP_FORM", "an entry does not lie where the one before it ends");
+  if (long(42) !== position) throw new Refusal("ZIP_FORM", "an entry does not lie where the one before it ends", name);
   return { name, raw, crc, size, version, next: at + 46 + nameLength };
 }
 

@@ -20,7 +20,7 @@ class Report {
     this.add = this.add.bind(this);
   }
 
-  add(error, { index = null, file = null } = {}) {
+  add(error, { index = null, file = error.file ?? null } = {}) {
     const key = `${error.code} ${index} ${file} ${error.message}`;
     if (this.seen.has(key)) return;
     this.seen.add(key);

@@ -23,7 +23,7 @@ from ledger.export import export_bundle
 from ledger.policy import format_policy
 from ledger.verify.files import CONVENIENCES
 from ledger.verify.options import Scope
-from tests.browser.verifying import Result, open_page, run
+from tests.browser.verifying import Result, flip, open_page, run, zipped
 from tests.ledger.epoch_story import go_on, make_old
 from tests.ledger.forgery import Forgery, key_of
 from tests.ledger.small_ledger import ORIGIN, SmallLedger, make
@@ -82,13 +82,6 @@ def test_minimal_bundle_of_the_format_holds(verify: Verify) -> None:
     """The format's own bundle holds under its own policy."""
     result = verify(MINIMAL, policy=MINIMAL_POLICY.read_text(encoding="utf-8"))
     assert (result.holds("integrity"), result.holds("completeness")) == (True, True)
-
-
-def flip(path: Path, at: int) -> None:
-    """Change one byte of a file."""
-    data = bytearray(path.read_bytes())
-    data[at] ^= 1
-    path.write_bytes(data)
 
 
 @pytest.mark.parametrize(
@@ -258,18 +251,6 @@ def test_extra_file(verify: Verify, forged: Forgery, tmp_path: Path) -> None:
     assert verify(place).codes == {"FILE_EXTRA"}
 
 
-def zipped(place: Path, to: Path, **extra: str) -> Path:
-    """Pack a bundle in the one allowed form, `extra` files at the end as they come."""
-    with zipfile.ZipFile(to, "w", zipfile.ZIP_STORED) as archive:
-        names = sorted(str(path.relative_to(place)) for path in place.rglob("*") if path.is_file())
-        for name in [*names, *extra]:
-            info = zipfile.ZipInfo(name)
-            info.create_system, info.external_attr = 3, 0o644 << 16
-            data = (place / name).read_bytes() if name in names else extra[name].encode()
-            archive.writestr(info, data)
-    return to
-
-
 def test_zip_holds(verify: Verify, forged: Forgery, tmp_path: Path) -> None:
     """A zip of the one allowed form is read like the directory."""
     assert verify(zipped(forged.write(tmp_path / "b"), tmp_path / "b.zip")).codes == set()
@@ -285,6 +266,20 @@ def test_zip_that_climbs_repeats_or_is_out_of_order(
     result = verify(packed)
     assert result.codes == {"ZIP_FORM"}
     assert not result.holds("integrity")
+
+
+def test_zip_packed_again_names_the_file_and_verifies_unpacked(
+    verify: Verify, forged: Forgery, tmp_path: Path
+) -> None:
+    """What a file manager packs is not the form of an export: a file of it is named; the folder verifies."""
+    place = forged.write(tmp_path / "b")
+    with zipfile.ZipFile(tmp_path / "again.zip", "w") as packed:
+        for file in sorted(each for each in place.rglob("*") if each.is_file()):
+            packed.write(file, file.relative_to(place))
+    result = verify(tmp_path / "again.zip")
+    assert result.codes == {"ZIP_FORM"}
+    assert {each["file"] for each in result.said["findings"] if each["code"] == "ZIP_FORM"} == {"VERIFY.md"}
+    assert verify(place).codes == set()
 
 
 def test_zip_with_a_wrong_checksum(verify: Verify, forged: Forgery, tmp_path: Path) -> None:

@@ -58,7 +58,8 @@ export function time(written) {
     dateStyle: "full",
     timeStyle: "long",
   }).format(new Date(written));
-  return [shown, `${local} (${Intl.DateTimeFormat().resolvedOptions().timeZone})`];
+  const name = Intl.DateTimeFormat().resolvedOptions().timeZone;
+  return [shown, name === "UTC" ? local : `${local} (${name})`];
 }
 
 // Every value below a member, one line each, in the order of their names.
