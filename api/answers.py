@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Mapping, Sequence
+from importlib import metadata
 from typing import Any, Final
 from urllib.parse import quote, urlencode
 
@@ -46,6 +47,8 @@ SECURITY: Final = {
 """Set on every answer that does not say otherwise."""
 
 LEDGER_HEAD: Final = "Ledger-Head"
+_RELEASE: Final = metadata.version("trial-ledger")
+"""In each reader's tags: another release may write the same view in another way."""
 _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9._-]+")
 
 
@@ -176,12 +179,12 @@ def is_unchanged(call: Call, last: int) -> bool:
 
 
 def _tag(call: Call, last: int) -> str:
-    """Return the tag of an answer: the last index that changed it, and for whom it was made."""
+    """Return the tag of an answer: the last index that changed it, and for whom which release made it."""
     who = call.who
     if who is None:
         return f'W/"{last}"'
     sites = None if who.sites is None else sorted(who.sites)
-    reader = orjson.dumps([who.role, who.person, sites, who.blinded])
+    reader = orjson.dumps([_RELEASE, who.role, who.person, sites, who.blinded])
     return f'W/"{last}-{hashlib.sha256(reader).hexdigest()[:16]}"'
 
 

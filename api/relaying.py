@@ -2,13 +2,14 @@
 
 The log is followed in its store, without keys and without a server; a source of another store's URL works the
 same. What the reader may not see is its leaf alone, as on the stream. A person who is named has the role in
-the log, on these sites, or nothing is relayed.
+the log, on these sites, or nothing is relayed: what the log says of them is asked again before each page.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -38,12 +39,46 @@ WAIT_S: Final = 1.0
 _EVERYTHING: Final = Filter(types=frozenset(), participant=None)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Holder:
+    """A person whose role on sites is relayed by; without `sites`, on those that the role is granted for."""
+
+    person: str
+    role: str
+    sites: tuple[str, ...] = ()
+
+    def sites_in(self, authority: Authority) -> tuple[str, ...]:
+        """Return the sites that are read on.
+
+        Raises:
+            RefusedError: `PERSON_UNKNOWN`, `ACCOUNT_INACTIVE`, `ROLE_NOT_HELD`, `SITE_NOT_HELD`.
+        """
+        return _held(authority, self.person, self.role, self.sites)
+
+
+class Standing:
+    """Who may do what, folded as far as the log was asked."""
+
+    def __init__(self) -> None:
+        self._authority = INITIAL
+        self._size = 0
+
+    def at(self, store: Store, size: int) -> Authority:
+        """Fold on to a size and return it."""
+        for start in range(self._size, size, FOLDED):
+            for entry in store.entries(start, min(start + FOLDED, size), TYPES):
+                self._authority = evolve(self._authority, load_entry(entry))
+        self._size = max(self._size, size)
+        return self._authority
+
+
 class Directory:
     """The log of a directory, as one reader sees it."""
 
-    def __init__(self, directory: Path, reader: Reader) -> None:
+    def __init__(self, directory: Path, reader: Reader, holder: Holder | None = None) -> None:
         self._directory = directory
         self.reader: Final = reader
+        self._holder = holder
         self._study = read_config(directory).study
 
     @property
@@ -52,7 +87,11 @@ class Directory:
         return self._study
 
     def batches(self, after: int) -> Iterator[Batch]:
-        """Yield pages of entries, and each published checkpoint after the entries that it covers."""
+        """Yield pages of entries, and each published checkpoint after the entries that it covers.
+
+        Raises:
+            RefusedError: as `from_directory`, once the person does not read so any more.
+        """
         store = open_store(self._directory)
         place = read_config(self._directory).checkpoints
         checkpoints = open_checkpoints(place, self._directory / CHECKPOINTS)
@@ -65,9 +104,10 @@ class Directory:
     def _follow(self, store: Store, checkpoints: CheckpointStore, cursor: int) -> Iterator[Batch]:
         show = renderer(self.reader, _EVERYTHING, store)
         reader = SseReader()
-        told, caught_up = -1, False
+        standing, told, caught_up = Standing(), -1, False
         while True:
             size = store.wait_for(cursor + 1, WAIT_S if caught_up else 0)
+            self._require(standing.at(store, size) if self._holder else INITIAL)
             frames = self._frames(store, cursor, min(size, cursor + PAGE))
             cursor += len(frames)
             out = show(frames)
@@ -79,6 +119,14 @@ class Directory:
                 caught_up = True
                 out += control("caught-up", size=size)
             yield reader.feed(out)
+
+    def _require(self, authority: Authority) -> None:
+        if self._holder is None:
+            return
+        sites = self._holder.sites_in(authority)
+        if _open(sites) != self.reader.sites:
+            message = f"the person has this role on {', '.join(sites)} now: begin the relay anew"
+            raise RefusedError("SITE_NOT_HELD", message, field="--sites")
 
     def _frames(self, store: Store, start: int, stop: int) -> Sequence[Frame]:
         source = BASE.format(study=self._study)
@@ -102,19 +150,14 @@ def from_directory(directory: Path, role: str, person: str, sites: tuple[str, ..
         for site in sites:
             if site != "*" and not has_named(store, "site", site):
                 raise RefusedError("UNKNOWN_SITE", f"the log has no site {site}", field="--sites")
-        if person:
-            sites = _held(_authority(store), person, role, sites)
-    everywhere = None if "*" in sites or not sites else frozenset(sites)
-    return Directory(directory, Reader(role=role, person=person or None, sites=everywhere))
+        holder = Holder(person=person, role=role, sites=sites) if person else None
+        if holder is not None:
+            sites = holder.sites_in(Standing().at(store, store.head().size))
+    return Directory(directory, Reader(role=role, person=person or None, sites=_open(sites)), holder)
 
 
-def _authority(store: Store) -> Authority:
-    """Fold who may do what as of the head."""
-    authority, size = INITIAL, store.head().size
-    for start in range(0, size, FOLDED):
-        for entry in store.entries(start, min(start + FOLDED, size), TYPES):
-            authority = evolve(authority, load_entry(entry))
-    return authority
+def _open(sites: tuple[str, ...]) -> frozenset[str] | None:
+    return None if "*" in sites or not sites else frozenset(sites)
 
 
 def _held(authority: Authority, name: str, role: str, sites: tuple[str, ...]) -> tuple[str, ...]:

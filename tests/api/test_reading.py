@@ -85,6 +85,14 @@ def test_a_tag_is_good_for_its_own_reader_alone(site: Site, path: str, twin: str
         assert site.get(path + twin, "auditor", **{"If-None-Match": same}).status_code == 304
 
 
+def test_another_release_has_tags_of_its_own(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After an upgrade no browser goes on showing what the release before made of the same entries."""
+    tag = {"If-None-Match": site.get("/participants", "auditor").headers["ETag"]}
+    assert site.get("/participants", "auditor", **tag).status_code == 304
+    monkeypatch.setattr("api.answers._RELEASE", "9.9")
+    assert site.get("/participants", "auditor", **tag).status_code == 200
+
+
 @pytest.mark.parametrize("path", ["/participants", "/events/5/proof", "/events/5/proof.json", "/checkpoint"])
 def test_whatever_there_is_need_not_be_sent(site: Site, path: str) -> None:
     """`If-None-Match: *` is of who has any answer (RFC 9110 §13.1.2); receipts and checkpoints have tags."""

@@ -21,12 +21,12 @@ import pytest
 
 from api.relaying import from_directory
 from ledger.cli.app import run as run_command
-from ledger.errors import FormatError, LedgerError, ProofError, StoreError
+from ledger.errors import FormatError, LedgerError, ProofError, RefusedError, StoreError
 from ledger.relay.consuming import Consumed, consume
 from ledger.relay.jetstream import Address, AwayError, OutOfStepError, Target
 from ledger.relay.messages import Message, subjects
 from ledger.relay.relaying import Relay, Wish
-from ledger.relay.sources import Reading
+from ledger.relay.sources import Batch, Entries, Reading
 from ledger.subscriber.events import FindingError, Verified
 from tests.api.client import STUDY, write_directory
 from tests.ledger.nats_accounts import configuration, credentials
@@ -388,6 +388,35 @@ def test_a_person_reads_on_the_sites_of_the_role(small: SmallLedger) -> None:
         entries = from_directory(directory(small), "coordinator", "bchan", sites)
         assert entries.reader.sites == {SITE}
     assert from_directory(directory(small), "sponsor_administrator", "admin").reader.sites is None
+
+
+@pytest.mark.parametrize(
+    ("type_", "changed", "code"),
+    [
+        ("role.revoked", {}, "ROLE_NOT_HELD"),
+        ("role.granted", {"blinded": True, "sites": ["*"]}, "SITE_NOT_HELD"),
+    ],
+)
+def test_a_relay_ends_with_the_role_that_it_reads_by(
+    tmp_path: Path, type_: str, changed: dict[str, Any], code: str
+) -> None:
+    """What is recorded after the role has ended, or was given on other sites, goes to no consumer."""
+    made = write_directory(tmp_path / "d")
+    entries = from_directory(directory(made), "coordinator", "bchan")
+    assert sum(len(each) for each in ended(entries)) > made.ledger.store.head().size - 1
+    data = {"person": "bchan", "role": "coordinator", **changed}
+    made.say("changed", "admin", "sponsor_administrator", "approval", type_, "person/bchan", data)
+    with pytest.raises(RefusedError) as refused:
+        list(ended(entries))
+    assert refused.value.code == code
+
+
+def ended(entries: Entries) -> Iterator[Batch]:
+    """Read what there is."""
+    for batch in entries.batches(-1):
+        yield batch
+        if any(event.event == "caught-up" for event in batch):
+            return
 
 
 def test_nobody_there_is_told_and_waited_for(small: SmallLedger) -> None:
