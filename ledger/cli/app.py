@@ -20,6 +20,7 @@ import typer
 
 from ledger.cli import (
     backup,
+    definitions,
     doctor,
     epochs,
     erasing,
@@ -76,6 +77,7 @@ def build() -> typer.Typer:
     people.register(app)
     keeping.register(app)
     backup.register(app)
+    definitions.register(app)
     doctor.register(app)
     epochs.register(app)
     erasing.register(app)

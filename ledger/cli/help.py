@@ -9,7 +9,7 @@ import typer
 from typer.core import TyperGroup
 
 SECTIONS: Final = {
-    "Begin": ("demo", "init", "serve", "import", "migrate"),
+    "Begin": ("demo", "definition", "init", "serve", "import", "migrate"),
     "Record and sign": (
         "record",
         "sign",

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import mimetypes
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from ledger.attachments import name_attachment
-from ledger.cli.terminal import AsJson, Directory, opened, read_key, say, show, show_recorded
-from ledger.committer import Ledger
+from ledger.cli.attaching import Attach, attached, tell
+from ledger.cli.terminal import AsJson, Directory, opened, read_key, show, show_recorded
 from ledger.errors import FormatError, StoreError
 from ledger.fsck import Damage, check_storage
 from ledger.lines import counted
@@ -38,9 +36,7 @@ def record(
     further: Annotated[
         list[Path] | None, typer.Option("--with", help="Key files that sign too, in order.")
     ] = None,
-    attach: Annotated[
-        list[Path] | None, typer.Option(help="Files that the action names as attachments.")
-    ] = None,
+    attach: Attach = None,
     as_json: AsJson = False,
 ) -> None:
     """Sign and record one action; print the receipt.
@@ -54,9 +50,11 @@ def record(
         raise FormatError("ACTION", "expected an object of values by path", field="/open")
     signing = read_key(key).signing_key()
     others = [read_key(path).signing_key() for path in further or ()]
+    files = attached(members, attach)
     with opened(directory) as ledger:
-        for path in attach or ():
-            _attach(ledger, path)
+        for file in files:
+            ledger.store.put_attachment(file.name["sha256"], file.name["media_type"], file.content)
+            tell(file)
         signer = Signer.of_log(ledger, signing)
         recorded = ledger.record(signer.submission(ledger, members, values, others))
     show_recorded(recorded, as_json)
@@ -96,11 +94,3 @@ def _read(path: Path, what: str) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise FormatError("ACTION", f"{what} cannot be read") from error
-
-
-def _attach(ledger: Ledger, path: Path) -> None:
-    content = _read(path, "an attachment")
-    media_type = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
-    name: dict[str, Any] = name_attachment(media_type, content)
-    ledger.store.put_attachment(name["sha256"], media_type, content)
-    say(f"attached {media_type} {name['sha256']} of {name['size']} bytes")

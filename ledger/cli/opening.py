@@ -44,6 +44,7 @@ from ledger.sources import Sources, SystemSources
 from ledger.statement import is_origin
 from ledger.store.urls import SQLITE, check_url, migrate_store
 from ledger.study.definition import StudyDefinition, load
+from ledger.study.plain import written
 
 _PERSON = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 _TAKEN = frozenset({"service", *(Path(name).stem for name in (LOG_KEY, LOG_PQ_KEY, SERVICE_KEY, KEK))})
@@ -59,7 +60,7 @@ def register(app: typer.Typer) -> None:
 
 def init(
     directory: Directory,
-    study: Annotated[Path, typer.Option(help="The study definition, JSON.")],
+    study: Annotated[Path, typer.Option(help="The study definition, plain or labelled.")],
     person: Annotated[str, typer.Option(help="Id of the first root person.")],
     name: Annotated[str, typer.Option(help="Printed name of that person.")],
     organisation: Annotated[str, typer.Option(help="Organisation of that person.")],
@@ -243,7 +244,7 @@ def _definition(path: Path) -> StudyDefinition:
     except OSError as error:
         message = f"expected a file with a study definition, {path.name} cannot be read"
         raise StoreError("STUDY_FILE", message, field="--study") from error
-    return load(data)
+    return load(written(data))
 
 
 def _open(

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from ledger.cli.attaching import Attach, attached, tell
 from ledger.cli.subscribing import read_bounded, read_token
 from ledger.cli.terminal import (
     AsJson,
@@ -89,6 +90,7 @@ def sign(
     further: Annotated[
         list[Path] | None, typer.Option("--with", help="Key files that sign too, in order.")
     ] = None,
+    attach: Attach = None,
     token_file: TokenFile = None,
     as_json: AsJson = False,
 ) -> None:
@@ -101,7 +103,11 @@ def sign(
     if not isinstance(opened, dict):
         raise FormatError("ACTION", "expected an object of values by path", field="/open")
     others = [read_key(path).signing_key() for path in further or ()]
+    files = attached(members, attach)
     with _client(url, policy, outbox, token_file) as client:
+        for file in files:
+            client.attach(file.name, file.content)
+            tell(file)
         try:
             recorded = client.record(_signer(client, key), members, opened, others)
         except QueuedError as queued:

@@ -267,6 +267,18 @@ class Client:
         self._keep.put(f"{submission.statement.event}.waiting", submission.statement.body)
         return _text(self._post("/signatures", body), "event")
 
+    def attach(self, name: Mapping[str, Any], content: bytes) -> None:
+        """Have the service keep the bytes of an attachment, before a statement names them.
+
+        Args:
+            name: `media_type`, `sha256` and `size`, as the statement will have them.
+
+        Raises:
+            AnsweredError: `ATTACHMENT` where it keeps the same bytes under another media type.
+            StoreError: as `record`.
+        """
+        self._send("PUT", f"/attachments/{name['sha256']}", content, name["media_type"])
+
     def get(self, path: str) -> dict[str, Any]:
         """Ask for an address of the study.
 
@@ -278,10 +290,10 @@ class Client:
     def _post(self, path: str, body: bytes | Mapping[str, Any]) -> dict[str, Any]:
         return self._send("POST", path, body if isinstance(body, bytes) else orjson.dumps(body))
 
-    def _send(self, method: str, path: str, body: bytes | None) -> dict[str, Any]:
+    def _send(self, method: str, path: str, body: bytes | None, media_type: str = JSON) -> dict[str, Any]:
         headers = {"Accept": JSON}
         if body is not None:
-            headers["Content-Type"] = JSON
+            headers["Content-Type"] = media_type
         if self._token is not None:
             headers["Authorization"] = f"Bearer {self._token}"
         try:

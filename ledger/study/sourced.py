@@ -86,15 +86,15 @@ def read(cls: type[T], value: object, pointer: str = "") -> T:
         FormatError: a member is unknown, missing or of another type; `field` is its JSON Pointer.
     """
     members = _object(value, pointer)
-    hints = _hints(cast(Any, cls))
+    known = hints(cast(Any, cls))
     for name in members:
-        if name not in hints:
+        if name not in known:
             raise _error("expected no such member", _at(pointer, name))
     arguments: dict[str, Any] = {}
     for field in fields(cast(Any, cls)):
         where = _at(pointer, field.name)
         if field.name in members:
-            arguments[field.name] = _read(hints[field.name], members[field.name], where)
+            arguments[field.name] = _read(known[field.name], members[field.name], where)
         elif field.default is MISSING:
             raise _error("expected this member, got none", where)
     return cls(**arguments)
@@ -126,7 +126,7 @@ def _walk(value: object, pointer: str) -> Iterator[tuple[str, str]]:
 
 def _read(annotation: Any, value: object, pointer: str) -> Any:
     """Read a member by its annotation: an object, an array of objects, or a sourced value."""
-    annotation, constraints = _plain(annotation)
+    annotation, constraints = bare(annotation)
     origin = get_origin(annotation)
     if is_dataclass(annotation):
         return read(cast(type, annotation), value, pointer)
@@ -143,7 +143,7 @@ def _read(annotation: Any, value: object, pointer: str) -> Any:
         return _scalar(annotation, constraints, inner, pointer)
     if not isinstance(inner, list):
         raise _error(f"expected an array, got {_name(inner)}", pointer)
-    of, each = _plain(get_args(annotation)[0])
+    of, each = bare(get_args(annotation)[0])
     scalars = tuple(_scalar(of, each, item, pointer) for item in inner)
     _constrain(scalars, constraints, pointer)
     if len(set(scalars)) != len(scalars):
@@ -156,7 +156,7 @@ def _rows(cls: Any, value: object, pointer: str) -> tuple[Any, ...]:
     if not isinstance(value, list):
         raise _error(f"expected an array, got {_name(value)}", pointer)
     rows = tuple(read(cls, item, f"{pointer}/{position}") for position, item in enumerate(value))
-    if "id" in _hints(cls):
+    if "id" in hints(cls):
         seen: set[str] = set()
         for position, row in enumerate(rows):
             if row.id in seen:
@@ -211,7 +211,7 @@ def _constrain(value: Any, constraints: tuple[Any, ...], pointer: str) -> None:
                 raise _error("expected something, got an empty value", pointer)
 
 
-def _plain(annotation: Any) -> tuple[Any, tuple[Any, ...]]:
+def bare(annotation: Any) -> tuple[Any, tuple[Any, ...]]:
     """Take constraints and `| None` off an annotation: whether a member may be absent is its default's."""
     constraints: tuple[Any, ...] = ()
     if get_origin(annotation) in (Union, types.UnionType):
@@ -223,7 +223,8 @@ def _plain(annotation: Any) -> tuple[Any, tuple[Any, ...]]:
 
 
 @cache
-def _hints(cls: type) -> dict[str, Any]:
+def hints(cls: type) -> dict[str, Any]:
+    """Return the annotations of a dataclass, resolved, by member."""
     return get_type_hints(cls, include_extras=True)
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
+import orjson
 import pytest
 
 from ledger import canonical
@@ -212,8 +214,6 @@ def test_the_command_signs_over_http(
     served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """`trial-ledger sign URL`: the key file's holder signs, the receipt is printed."""
-    import orjson
-
     holder = Holder(person="bchan", name="B. Chan", organisation="Site SA-01")
     key = KeyMaterial(alg="ed25519", secret=seed("bchan"), holder=holder)
     write_key(tmp_path / "bchan.json", key, None)
@@ -228,6 +228,35 @@ def test_the_command_signs_over_http(
     told = capsys.readouterr()
     assert told.out.startswith("c2sp.org/tlog-proof@v1")
     assert "recorded at index" in told.err
+
+
+def test_the_command_hands_in_the_file_that_an_action_names(
+    served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A consent form is put where the service keeps it, named at its place, signed and recorded."""
+    holder = Holder(person="admin", name="Sponsor Administrator", organisation="Sponsor")
+    write_key(tmp_path / "admin.json", KeyMaterial(alg="ed25519", secret=seed("admin"), holder=holder), None)
+    (tmp_path / "token").write_text("admin")
+    form = tmp_path / "form.pdf"
+    form.write_bytes(b"consent form, version 2")
+    action = {
+        "type": "consent_form.approved", "stream": "study", "role": "sponsor_administrator",
+        "meaning": "approval",
+        "data": {"version": "2", "language": "en", "from": "2024-06-03", "sites": ["*"]},
+    }  # fmt: skip
+    (tmp_path / "action.json").write_bytes(orjson.dumps(action))
+    policy = served.made.write_policy(tmp_path / "policy")
+    options = ["--key", tmp_path / "admin.json", "--policy", policy, "--outbox", tmp_path / "outbox"]
+    arguments = ["sign", served.url, tmp_path / "action.json", *options, "--token-file", tmp_path / "token"]
+    now_us = served.made.sources.now_us()
+    monkeypatch.setattr(SystemSources, "now_us", lambda _: now_us)
+    assert run([*map(str, arguments), "--attach", f"/data/document={form}"]) == 0, capsys.readouterr()
+    kept = served.made.ledger.store.attachment(hashlib.sha256(form.read_bytes()).hexdigest())
+    assert kept is not None
+    assert (kept.media_type, kept.data) == ("application/pdf", form.read_bytes())
+    size = served.made.ledger.store.head().size
+    [entry] = served.made.ledger.store.entries(size - 1, size)
+    assert orjson.loads(entry.statement)["data"]["document"]["size"] == len(kept.data)
 
 
 def test_what_a_frozen_service_did_not_take_is_handed_in_again(
