@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
 from typing import Any, Final
 
 import orjson
@@ -14,6 +12,7 @@ from ledger.demo.report import DemoReport
 from ledger.directory import open_store
 from tests.api.demonstrated import PASSWORD, Demonstrated, served_demonstration
 from tests.api.signing import browser_page
+from tests.behind import locked
 
 INVESTIGATOR: Final = "sa01-investigator"
 FIELDS: Final = "input, select, textarea, button"
@@ -172,8 +171,7 @@ def test_an_emergency_while_nothing_can_be_recorded(served: Demonstrated, page: 
     page.wait_for_selector("text=it is opened")
     page.click("text=Review before signing")
     page.wait_for_selector("#review:not([hidden])")
-    with closing(sqlite3.connect(served.directory / "ledger.db", isolation_level=None)) as writer:
-        writer.execute("BEGIN IMMEDIATE")
+    with locked(served.directory / "ledger.db"):
         page.click("#sign")
         page.wait_for_selector("#done:not([hidden])", timeout=60_000)
         assert page.inner_text("#done h2") == "Kept, not recorded yet"
@@ -181,7 +179,6 @@ def test_an_emergency_while_nothing_can_be_recorded(served: Demonstrated, page: 
         page.click("#look")
         page.wait_for_selector("#treatment dd", timeout=60_000)
         assert "ketamine" in page.inner_text("#treatment")
-        writer.execute("ROLLBACK")
     page.click("#back")
     page.wait_for_selector("#desk:not([hidden])")
     served.unlock("SA-01-002")
