@@ -35,6 +35,11 @@ _ZONE = re.compile("[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z][A-Za-z0-9_+-]*)*")
 _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001  # naive on purpose: differences of UTC times
 _MICROSECOND = timedelta(microseconds=1)
 _SECOND_US = 1_000_000
+_DAY_US = 86_400 * _SECOND_US
+_FIRST = datetime(1, 1, 1)  # noqa: DTZ001
+_LAST = datetime(9999, 12, 31, 23, 59, 59, 999_999)  # noqa: DTZ001
+_FIRST_US = (_FIRST - _EPOCH) // _MICROSECOND
+_LAST_US = (_LAST - _EPOCH) // _MICROSECOND
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,10 +125,31 @@ def local_date(us: int, zone: str) -> date:
     Raises:
         FormatError: TIME.
     """
+    return local_time(us, zone).date()
+
+
+def local_time(us: int, zone: str) -> datetime:
+    """Return what the clocks of `zone` show at an instant; the calendar's first or last moment beyond it.
+
+    Raises:
+        FormatError: TIME, more than a day before the year 1 or after the year 9999.
+    """
+    rules = _zone(zone)
     try:
-        return (_EPOCH.replace(tzinfo=UTC) + timedelta(microseconds=us)).astimezone(_zone(zone)).date()
-    except OverflowError:
-        raise FormatError(CODE, "expected a time in the years 1 to 9999") from None
+        return (_EPOCH.replace(tzinfo=UTC) + timedelta(microseconds=within_calendar(us))).astimezone(rules)
+    except OverflowError:  # the zone's own clocks are beyond it
+        return (_FIRST if us < 0 else _LAST).replace(tzinfo=rules)
+
+
+def within_calendar(us: int) -> int:
+    """Return an instant, or the calendar's first or last where a clinical time's offset leads beyond it.
+
+    Raises:
+        FormatError: TIME, more than a day before the year 1 or after the year 9999.
+    """
+    if not _FIRST_US - _DAY_US < us < _LAST_US + _DAY_US:
+        raise FormatError(CODE, "expected a time in the years 1 to 9999")
+    return min(max(us, _FIRST_US), _LAST_US)
 
 
 def check_local_time(text: str, zone: str) -> None:

@@ -9,21 +9,17 @@ A text of digits alone is an index, never a year.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Final, Protocol
-from zoneinfo import ZoneInfo
 
 from ledger.errors import FormatError
 from ledger.rules.record import span
 from ledger.store.port import Reads, StoredEntry
-from ledger.times import Interval, format_instant
+from ledger.times import Interval, format_instant, local_time, within_calendar
 
 UTC_ZONE: Final = "UTC"
 Known = int | str | None
 """An index, a recording time, or None for the head."""
-
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def known_size(reads: Reads, known: Known, zone: str = UTC_ZONE) -> int:
@@ -86,15 +82,18 @@ def true_us(true: str, zone: str) -> int:
 @lru_cache(maxsize=8192)
 def local(us: int, zone: str) -> str:
     """Return an instant as the clock at the site shows it, with its offset from UTC (FDA 2024 Q14)."""
-    return (_EPOCH + timedelta(microseconds=us)).astimezone(ZoneInfo(zone)).isoformat(timespec="seconds")
+    return local_time(us, zone).isoformat(timespec="seconds")
 
 
 def occurred(text: str, zone: str | None) -> dict[str, str | None]:
-    """Show a clinical time: as written, in UTC (first and last instant where partial), and site-local."""
+    """Show a clinical time: as written, in UTC (first and last instant where partial), and site-local.
+
+    An offset may lead beyond the calendar, as in `0001-01-01T00:00:00+02:00`: then its end is shown.
+    """
     when = span(text, zone or UTC_ZONE)
-    shown: dict[str, str | None] = {"text": text, "utc": format_instant(when.earliest_us)}
+    shown: dict[str, str | None] = {"text": text, "utc": format_instant(within_calendar(when.earliest_us))}
     if when.earliest_us != when.latest_us:
-        shown["utc_latest"] = format_instant(when.latest_us)
+        shown["utc_latest"] = format_instant(within_calendar(when.latest_us))
     shown["local"] = None if zone is None else _local_text(when, zone)
     return shown
 

@@ -37,6 +37,27 @@ TWINS = (
     ("/events/3", False),
 )
 
+UNSET = "0001-01-01T00:00:00+02:00"
+"""What a device sends whose time was never set: with its offset, before the calendar begins."""
+
+
+@pytest.mark.parametrize("text", [UNSET, "0001-01-01", "0001"])
+def test_the_first_day_that_there_is_keeps_nothing_from_being_read(own_site: Site, text: str) -> None:
+    """A fact with such a time is recorded, and the pages that show it show it as it was written."""
+    answer = own_site.hand_in(own_site.vitals(occurred_at=text))
+    assert answer.status_code == 201
+    assert "LATE_ENTRY" in answer.json()["breaches"]
+    index, participant = answer.json()["index"], f"/participants/{PARTICIPANT}"
+    views = ("/audit-trail", f"{participant}/timeline", f"/events/{index}", f"{participant}/signing-scope")
+    for path in views:
+        shown = own_site.get(path, "auditor")
+        assert (path, shown.status_code) == (path, 200)
+        assert own_site.get(f"{path}.html", "auditor").status_code == 200
+    occurred = own_site.get(f"/events/{index}", "auditor").json()["occurred"]
+    assert occurred["text"] == text
+    assert occurred["utc"].startswith("0001-01-01T0")
+    assert occurred["local"].startswith("0001-01-01T00:00:00")
+
 
 @pytest.mark.parametrize(("path", "has_csv"), TWINS)
 def test_every_answer_has_its_twins_and_its_head(site: Site, path: str, has_csv: bool) -> None:

@@ -226,6 +226,25 @@ def test_local_date_is_the_day_at_the_site() -> None:
         local_date(10**19, SAN_DIEGO)
 
 
+@pytest.mark.parametrize(
+    ("text", "day"),
+    [
+        ("0001-01-01T00:00:00+14:00", date.min),
+        ("0001-01-01T00:00:00Z", date.min),
+        ("0001-01-01", date.min),
+        ("9999-12-31T23:59:59-14:00", date.max),
+        ("9999-12-31T23:59:59Z", date.max),
+        ("9999-12-31", date.max),
+    ],
+)
+@pytest.mark.parametrize("zone", ["UTC", SAN_DIEGO, "Asia/Tokyo"])
+def test_every_clinical_time_has_a_local_date(text: str, day: date, zone: str) -> None:
+    """What an offset carries a few hours beyond the calendar counts as its first or its last day."""
+    found = interval(text, zone)
+    for us in (found.earliest_us, found.latest_us):
+        assert abs(local_date(us, zone) - day) <= timedelta(days=1)
+
+
 # Local times that never were
 
 
