@@ -215,14 +215,25 @@ class StudyState:
         return None
 
     def effective_form(
-        self, site: str, language: str, when: Interval, before: int
+        self, site: str, language: str, when: Interval, before: int, version: str
     ) -> tuple[ConsentForm | None, ...]:
-        """Return the form in effect at the first and at the last instant that a time can mean."""
+        """Return the form in effect at the first and at the last instant that a time can mean.
+
+        `version` is that of the form that was signed. Forms that a protocol asks for beside one another (a
+        parent's and a child's, core and extension) do not supersede each other.
+        """
         zone = self.zone(site)
+        asked = self._asked_for(version, before)
+
+        def is_beside(form: ConsentForm) -> bool:
+            other = self._asked_for(form.version, before)
+            return bool(asked and other) and asked.isdisjoint(other)
+
+        rivals = [form for form in self.forms if not is_beside(form)]
 
         def at(us: int) -> ConsentForm | None:
             best: ConsentForm | None = None
-            for form in self.forms:
+            for form in rivals:
                 begins = span(form.begins, zone).earliest_us
                 if (
                     form.index < before
@@ -236,6 +247,16 @@ class StudyState:
             return None if ends_us is not None and us > ends_us else best
 
         return at(when.earliest_us), at(when.latest_us)
+
+    def _asked_for(self, version: str, before: int) -> frozenset[str]:
+        """Return the ids of the consents that protocols name a version of a form for."""
+        return frozenset(
+            row.id
+            for protocol in self.protocols
+            if protocol.index < before and protocol.definition is not None
+            for row in protocol.definition.consent_versions
+            if row.version == version
+        )
 
     def enrolment(self, site: str, before: int) -> Enrolment | None:
         """Return the opening of enrolment that covers a site."""

@@ -80,7 +80,7 @@ def judge_form(case: Case, signed: Mapping[str, Any], site: str) -> Iterator[str
         yield "CONSENT_FORM_UNKNOWN"
         return
     time = span(signed["participant_time"], study.zone(site))
-    forms = study.effective_form(site, signed["language"], time, before)
+    forms = study.effective_form(site, signed["language"], time, before, signed["form_version"])
     if any(form is None or form.version != signed["form_version"] for form in forms):
         yield "CONSENT_FORM_INEFFECTIVE"
 

@@ -16,6 +16,8 @@ from ledger.study.terms import Amount, Code, Count, Day, Days, Hours, Language, 
 class ConsentVersion:
     """A consent form that this version of the protocol asks for, and for which part of the study.
 
+    Forms of different ids are in effect beside one another: a parent's consent and a child's assent, or the
+    consent to the extension. Those of one id, and a version that no protocol names, supersede each other.
     The form itself, site by site and with its bytes, is approved by `consent_form.approved`.
     """
 

@@ -36,7 +36,9 @@ def _is_procedure(line: Line) -> bool:
 def _row(desk: Desk, participant: Participant, line: Line, procedures: list[Line]) -> Row:
     data = line.data
     when = span(data["participant_time"], desk.zone(line.site))
-    forms = desk.conduct.study.effective_form(line.site or "", data["language"], when, line.index)
+    forms = desk.conduct.study.effective_form(
+        line.site or "", data["language"], when, line.index, data["form_version"]
+    )
     in_effect = sorted({form.version for form in forms if form is not None})
     before = [each for each in procedures if each.occurred.latest_us < when.earliest_us]
     after = (each for each in procedures if each.occurred.earliest_us >= when.earliest_us)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from ledger.participant import Status
+from tests.given_safety import defined, value
 from tests.scenario import (
     PARTICIPANT,
     REQUEST,
@@ -65,6 +68,28 @@ def test_a_form_is_judged_at_the_participants_own_time() -> None:
     story.wait(days=1)
     story.given("consent_form.approved", form("2", "2025-01-07"), by="sponsor", stream="study")
     story.given("consent.obtained", consent(story, time=signed), occurred=signed)
+
+
+@keeps("consent.obtained")
+def test_forms_that_the_protocol_asks_for_beside_one_another_are_both_in_effect(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A parent's consent and a child's assent: neither supersedes the other, a newer one of its own does."""
+
+    def minors(root: dict[str, Any]) -> None:
+        root["consent_versions"] = [
+            {"id": value(name), "part": value("core"), "version": value(version), "languages": value(["en"])}
+            for name, version in (("parent", "1"), ("assent", "A1"))
+        ]
+
+    monkeypatch.setattr("tests.scenario.DEFINITION", defined(minors))
+    story = given_registered()
+    story.given("consent_form.approved", form("A1", "2025-01-03"), by="sponsor", stream="study")
+    story.given("consent.obtained", consent(story))
+    story.given("consent.obtained", consent(story, form_version="A1"))
+    story.given("consent_form.approved", form("2", "2025-01-04"), by="sponsor", stream="study")
+    told = story.when("consent.obtained", consent(story))
+    assert told.codes == ("CONSENT_FORM_INEFFECTIVE",)
 
 
 def test_a_form_of_another_site_is_flagged() -> None:
