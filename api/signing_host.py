@@ -41,6 +41,7 @@ MEDIA: Final[Mapping[str, str]] = {
     "asking.js": "text/javascript; charset=utf-8",
     "attempt.js": "text/javascript; charset=utf-8",
     "correction.js": "text/javascript; charset=utf-8",
+    "covered.js": "text/javascript; charset=utf-8",
     "custody.js": "text/javascript; charset=utf-8",
     "desk.js": "text/javascript; charset=utf-8",
     "entry.js": "text/javascript; charset=utf-8",

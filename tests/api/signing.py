@@ -27,6 +27,7 @@ from tests.ledger.small_ledger import SmallLedger, make
 CHROMIUM: Final = Path("/usr/bin/chromium")
 TIMEOUT_S: Final = 20
 ADMIN: Final = token("admin", "sponsor_administrator", "admin")
+INVESTIGATOR: Final = token("investigator", "investigator", "aruiz", ["SA-01"])
 
 
 @dataclass(slots=True, kw_only=True)
@@ -76,7 +77,7 @@ def served_study(directory: Path) -> Iterator[Served]:
         settings = config(made)
         settings = replace(
             settings,
-            tokens=(*settings.tokens, ADMIN),
+            tokens=(*settings.tokens, ADMIN, INVESTIGATOR),
             signing=SigningSettings(rp_id="localhost", origins=(origin,)),
         )
         study = OpenStudy(config=settings, ledger=made.ledger, accounts=database)

@@ -264,6 +264,16 @@ def test_somebody_new_is_registered(page: Any) -> None:
     assert shown(page)["stream"] == "participant/SA-01-077"
 
 
+def test_criteria_that_are_not_assessed_are_named(served: Served, browser: Any) -> None:
+    """Before a confirmation of eligibility is prepared: nobody has to find out from a refusal."""
+    browser.context.route("**/signing", lambda route: _with_a_key(route))
+    enter(browser, served, "investigator")
+    choose(browser, "eligibility.confirmed")
+    browser.wait_for_selector("#fields >> text=shown to you before you sign")
+    assert submit(browser).startswith("Criteria: these are not assessed yet: I01, I02, ")
+    assert not browser.is_visible("#review")
+
+
 def test_what_is_half_filled_is_not_lost_by_choosing_another_form(page: Any) -> None:
     """Who does not want that stays where they were, with all that they entered."""
     vitals(page)

@@ -55,12 +55,25 @@ def test_an_empty_scope_has_no_digest(site: Site) -> None:
     assert (value["sha256"], value["lines"]) == (None, [])
 
 
+def test_eligibility_has_every_criterion_of_the_version_in_force(site: Site) -> None:
+    """In its words and order, with what was found; of who is not screened yet there is nothing to sign."""
+    value = site.get(f"{PATH}?scope=eligibility").json()
+    definition = site.made.ledger.fold.conduct.study.protocols[-1].definition
+    assert definition is not None
+    assert [(row["criterion"], row["kind"], row["text"]) for row in value["criteria"]] == [
+        (each.id, each.kind, each.text) for each in definition.criteria
+    ]
+    assert not any(row["assessed"] or row["event"] for row in value["criteria"])
+    assert (value["sha256"], value["statements"], value["lines"]) == (None, 0, [])
+
+
 @pytest.mark.parametrize(
     ("query", "field"),
     [
         ("scope=other", "scope"),
         ("scope=visit", "of"),
         ("of=V1", "of"),
+        ("scope=eligibility&of=I01", "of"),
         ("upto=0", "upto"),
         ("upto=x", "upto"),
     ],

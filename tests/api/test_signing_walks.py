@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from typing import Any, Final
 
 import orjson
 import pytest
 
+from ledger import canonical
 from ledger.demo.report import DemoReport
 from ledger.directory import open_store
 from tests.api.demonstrated import PASSWORD, Demonstrated, served_demonstration
@@ -323,3 +325,63 @@ def test_names_that_the_record_holds_are_offered(page: Any) -> None:
     page.select_option("#place", label="A new participant of SA-01")
     page.wait_for_selector("#fields >> text=Participant")
     assert page.get_by_label("Participant", exact=True).get_attribute("list") is None
+
+
+def test_eligibility_is_confirmed_over_the_criteria_that_are_shown(served: Demonstrated, page: Any) -> None:
+    """Nobody types a digest: each criterion stands there in its words, with what was found."""
+    page.select_option("#place", label="SA-01-001 (SA-01)")
+    page.select_option("#type", label="Eligibility confirmed")
+    page.wait_for_selector("#fields >> text=shown to you before you sign")
+    assert page.is_hidden("#fields [data-name=criteria_sha256]")
+    page.click("text=Review before signing")
+    page.wait_for_selector("#review:not([hidden])")
+    found = served.get("/participants/SA-01-001/signing-scope?scope=eligibility", "sponsor-admin")
+    shown = page.locator("#scope > li").all_inner_texts()
+    assert len(shown) == len(found["criteria"]) > 10
+    for row, text in zip(found["criteria"], shown, strict=True):
+        assert text.startswith(f"{row['criterion']}, {row['kind']}: {row['text']} – ")
+    assert found["sha256"] in page.inner_text("#data")
+    assert f"{len(shown)} criteria, each as it was assessed last" in page.inner_text("#scopesaid")
+    page.click("#leave")
+
+
+def test_what_eligibility_covers_is_what_was_signed(served: Demonstrated) -> None:
+    """At the index of each confirmation the digest is the one that it signed."""
+    store = open_store(served.directory)
+    try:
+        confirmed = [*store.entries(0, store.head().size, types=("eligibility.confirmed",))]
+    finally:
+        store.close()
+    for entry in (confirmed[0], confirmed[-1]):
+        path = f"/participants/{entry.stream.split('/')[1]}/signing-scope"
+        found = served.get(f"{path}?scope=eligibility&upto={entry.index}", "sponsor-admin")
+        rows = [[each["criterion"], each["event"]] for each in found["criteria"]]
+        signed = hashlib.sha256(canonical.encode(sorted(rows))).hexdigest()
+        assert found["sha256"] == signed == orjson.loads(entry.statement)["data"]["criteria_sha256"]
+        assert [line["index"] for line in found["lines"]] == sorted(row["index"] for row in found["criteria"])
+
+
+def test_a_visit_is_signed_over_what_it_holds(served: Demonstrated, page: Any) -> None:
+    """The digest and the index are those of the moment; what is recorded breaks no rule."""
+    before = len(recorded(served, "breach.detected"))
+    page.select_option("#place", label="SA-01-001 (SA-01)")
+    page.select_option("#type", label="Record signed")
+    page.wait_for_selector("#fields >> text=shown to you before you sign")
+    assert not page.get_by_label("Visit", exact=True).is_visible()
+    page.get_by_label("Scope", exact=True).select_option(label="visit")
+    assert not page.get_by_label("Milestone", exact=True).is_visible()
+    page.click("text=Review before signing")
+    page.wait_for_selector("text=Visit: expected what is signed")
+    page.get_by_label("Visit", exact=True).fill("w1d1")
+    page.get_by_label("possession", exact=True).check()
+    page.get_by_label("Kind", exact=True).select_option(label="esource")
+    page.click("text=Review before signing")
+    page.wait_for_selector("#review:not([hidden])")
+    assert page.locator("#scope > li").count() > 3
+    page.click("#sign")
+    page.wait_for_selector("#done:not([hidden])")
+    signed = recorded(served, "record.signed")[-1]["data"]
+    query = f"?scope=visit&of=w1d1&upto={signed['upto']}"
+    found = served.get(f"/participants/SA-01-001/signing-scope{query}", "sponsor-admin")
+    assert signed["sha256"] == found["sha256"]
+    assert len(recorded(served, "breach.detected")) == before

@@ -1,6 +1,7 @@
 // A record to be made, entered in a form: where, what, when it happened, and the values that its type has.
 
 import { corrects, prepareCorrection } from "./correction.js";
+import { covers, prepareCovered } from "./covered.js";
 import { clinical, clock, fields, wrong } from "./form.js";
 import { known } from "./known.js";
 import { at, mayLose } from "./screen.js";
@@ -192,6 +193,7 @@ export class Entry {
       const { stream, zone } = place;
       this.#found = prepareCorrection({ form: this.#form, spec, stream, zone, events, service: this.#service, types: this.#catalogue.types });
     }
+    if (covers(spec)) this.#found = prepareCovered({ form: this.#form, spec, stream: place.stream, service: this.#service });
     if (spec.type === UNBLINDING) this.#found = prepareUnblinding(this.#form.data, (name) => this.#allocation(name));
   }
 

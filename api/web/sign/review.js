@@ -16,11 +16,11 @@ async function showScope(statement) {
   at("scopepart").hidden = true;
   const found = await scopes.read(session.service, statement);
   if (found === null) return;
-  const hidden = found.not_shown ? `, ${found.not_shown} of them not shown to your role` : "";
-  at("scopesaid").textContent = `${found.statements} statements below entry ${found.upto}${hidden}. The digest of this list is the one that you sign.`;
-  at("scope").replaceChildren(...found.lines.map((line) => {
+  at("scopesaid").textContent = scopes.told(found);
+  at("scope").replaceChildren(...scopes.inOrder(found).map(([line, about]) => {
     const row = document.createElement("li");
-    const { what, who, when, values } = scopes.describe(line);
+    const { what: said, who, when, values } = scopes.describe(line);
+    const what = about ?? said;
     for (const text of [what, who, when]) {
       const told = row.appendChild(document.createElement("div"));
       told.textContent = text;

@@ -1,5 +1,7 @@
-// What a signature over a form, a visit or a participant covers, read before it is signed (record.signed).
+// What a signature over a form, a visit, a participant or their eligibility covers, read before it is signed.
 
+import { scopePath } from "./covered.js";
+import { canonical, hex, sha256, utf8 } from "./encoding.js";
 import * as words from "./words.js";
 
 const step = (name) => (/^\d+$/.test(name) ? String(Number(name) + 1) : words.plain(name));
@@ -12,16 +14,43 @@ function shown(value) {
   return one(value).map(([place, each]) => (place === "Data" ? each : `${place}: ${each}`)).join("; ");
 }
 
+// What is signed of a participant: the scope, what of it, below which index, and the digest.
+function signed({ type, data, seen }) {
+  if (type === "eligibility.confirmed") return ["eligibility", undefined, seen.size, data.criteria_sha256];
+  if (type !== "record.signed") return null;
+  return [data.scope, { form: data.statement, visit: data.visit, milestone: data.milestone }[data.scope], data.upto, data.sha256];
+}
+
+// Of criteria the digest is computed here, from what is shown.
+async function digestOf({ criteria, sha256: told }) {
+  if (!criteria) return told;
+  const rows = criteria.filter((each) => each.event !== null).map((each) => [each.criterion, each.event]);
+  return hex(await sha256(utf8(canonical(rows.sort(([one], [other]) => (one < other ? -1 : 1))))));
+}
+
 // The statements under a digest, as the service shows them to who signs; the digest has to be the one asked for.
 export async function read(service, statement) {
-  const [kind, name] = statement.stream.split("/");
-  if (statement.type !== "record.signed" || kind !== "participant") return null;
-  const { scope, upto, sha256 } = statement.data;
-  const of = { form: statement.data.statement, visit: statement.data.visit, milestone: statement.data.milestone }[scope];
-  const query = new URLSearchParams({ scope, upto: String(upto), ...(of ? { of } : {}) });
-  const found = await service.get(`/participants/${encodeURIComponent(name)}/signing-scope?${query}`);
-  if (found.sha256 !== sha256) throw new Error("This signature is not over what the record holds: its digest is another.");
+  const asked = statement.stream.startsWith("participant/") ? signed(statement) : null;
+  if (asked === null) return null;
+  const [scope, of, upto, digest] = asked;
+  const found = await service.get(scopePath(statement.stream, scope, of, upto));
+  if ((await digestOf(found)) !== digest) throw new Error("This signature is not over what the record holds: its digest is another.");
   return found;
+}
+
+// How many there are, and what each is about.
+export function told(found) {
+  const hidden = found.not_shown ? `, ${found.not_shown} of them not shown to your role` : "";
+  const what = found.criteria ? "criteria, each as it was assessed last" : "statements";
+  return `${found.statements} ${what}, below entry ${found.upto}${hidden}. The digest of this list is the one that you sign.`;
+}
+
+// The lines in the order of the criteria, each with its words; else as they are.
+export function inOrder({ criteria, lines }) {
+  if (!criteria) return lines.map((line) => [line, null]);
+  const shown = new Map(lines.map((line) => [line.index, line]));
+  const about = ({ criterion, kind, text }) => `${criterion}${kind ? `, ${kind}: ${text}` : ""}`;
+  return criteria.filter((each) => shown.has(each.index)).map((each) => [shown.get(each.index), `${about(each)} – ${words.plain(each.result)}`]);
 }
 
 // One statement in lines: what it is, who signed it, when, and each of its values.
