@@ -9,7 +9,6 @@ the digest itself. Statements that the reader does not see are counted: a signat
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
 from starlette.responses import Response
@@ -17,21 +16,18 @@ from starlette.responses import Response
 from api import sight
 from api.answers import answer
 from api.call import Call
-from api.eligibility import Row, criteria, digest, within
 from api.operations import INDEX, PARTICIPANT, Operation, Parameter
 from api.problems import ProblemError
 from api.trail_page import trail_page
 from api.wanted import require_participant
-from ledger.entry import Entry
+from ledger.covering import ELIGIBILITY, Row, criteria, criteria_signed, within
 from ledger.fold import StoreReader
-from ledger.rules.signing import WHOLE, covers, signed_digest
-from ledger.statement import Statement
+from ledger.rules.signing import covered, digest_of
 from ledger.store.port import Reads
 from projections.audit_trail import TrailFilter
 from projections.render import to_csv
 from projections.sorted_trail import lines_at
 
-ELIGIBILITY: Final = "eligibility"
 SCOPES: Final = ("form", "visit", "participant", "milestone", ELIGIBILITY)
 _WHOLE: Final = frozenset({"participant", ELIGIBILITY})
 """Scopes that name no part of the record."""
@@ -56,10 +52,10 @@ def signing_scope(call: Call) -> Response:
     with call.study.ledger.store.snapshot() as reads:
         # As the rules judge the digest: with what older logs hold of the participant, below 0.
         entries = StoreReader(reads).entries_of(f"participant/{name}")
-        sha256 = signed_digest(entries, scope, subject, upto)
-        return _told(
-            call, reads, _Scope(scope, subject, upto, sha256, _covered(entries, scope, subject, upto))
-        )
+        found = covered(entries, scope, subject, upto)
+        sha256 = digest_of((int(each.index), each.event) for each in found) if found else None
+        indexes = [int(each.index) for each in found]
+        return _told(call, reads, _Scope(scope, subject, upto, sha256, indexes))
 
 
 def _eligibility(call: Call, name: str, upto: int) -> Response:
@@ -69,9 +65,9 @@ def _eligibility(call: Call, name: str, upto: int) -> Response:
         participant = fold.conduct.state(name)
         if participant is None:
             raise ProblemError("UNKNOWN_PARTICIPANT", 404)
-        rows = criteria(call, fold, participant)
-        covered = sorted(int(each.index) for each in participant.assessments.values())
-        scope = _Scope(ELIGIBILITY, None, upto, digest(participant), covered)
+        rows = criteria(fold, participant, call.study.ledger.sources.now_us())
+        indexes = sorted(int(each.index) for each in participant.assessments.values())
+        scope = _Scope(ELIGIBILITY, None, upto, criteria_signed(participant), indexes)
         return _told(call, folded.reads, scope, rows)
 
 
@@ -82,36 +78,25 @@ class _Scope(NamedTuple):
     subject: str | None
     upto: int
     sha256: str | None
-    covered: list[int]
+    indexes: list[int]
 
 
 def _told(call: Call, reads: Reads, scope: _Scope, rows: list[Row] | None = None) -> Response:
     reader = sight.with_openings(call.reader, call.study.ledger, reads)
-    lines = lines_at(reads, scope.covered, TrailFilter(), reader=reader)
+    lines = lines_at(reads, scope.indexes, TrailFilter(), reader=reader)
     value: dict[str, Any] = {
         "participant": call.path("participant"),
         "scope": scope.name,
         "of": scope.subject,
         "upto": scope.upto,
         "sha256": scope.sha256,
-        "statements": len(scope.covered),
-        "not_shown": len(scope.covered) - len(lines),
+        "statements": len(scope.indexes),
+        "not_shown": len(scope.indexes) - len(lines),
         "lines": lines,
     }
     if rows is not None:
         value["criteria"] = within(rows, {line["index"] for line in lines})
     return answer(call, value, reads.head(), csv=to_csv(lines), page=lambda: trail_page(call, lines))
-
-
-def _covered(entries: Sequence[Entry], scope: str, subject: str | None, upto: int) -> list[int]:
-    """Return the indexes that the digest is over."""
-    kept = [each for each in entries if each.index < upto]
-    shown: dict[str, Statement] = {e.event: e.statement for e in kept if e.statement is not None}
-    return [
-        int(each.index)
-        for each in kept
-        if scope in WHOLE or (each.event in shown and covers(scope, subject, shown[each.event], shown))
-    ]
 
 
 OPERATIONS: Final = (

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from ledger.cli.attaching import Attach, attached, tell
+from ledger.cli.covering import cover_of_log
 from ledger.cli.terminal import AsJson, Directory, opened, read_key, show, show_recorded
 from ledger.errors import FormatError, StoreError
 from ledger.fsck import Damage, check_storage
@@ -42,7 +43,8 @@ def record(
     """Sign and record one action; print the receipt.
 
     ACTION.json holds members of the statement, at least type, stream, role and data, and under `open` the
-    values to seal by path. What follows from key, clock and log is filled in.
+    values to seal by path. What follows from key, clock and log is filled in; so is the digest that
+    `eligibility.confirmed` and `record.signed` are over, and what it covers is shown.
     """
     members = parse_body(_read(action, action.name))
     values = members.pop(_OPEN, {})
@@ -55,6 +57,7 @@ def record(
         for file in files:
             ledger.store.put_attachment(file.name["sha256"], file.name["media_type"], file.content)
             tell(file)
+        cover_of_log(members, ledger)
         signer = Signer.of_log(ledger, signing)
         recorded = ledger.record(signer.submission(ledger, members, values, others))
     show_recorded(recorded, as_json)

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 import typer
 
 from ledger.cli.attaching import Attach, attached, tell
+from ledger.cli.covering import cover_of_service
 from ledger.cli.subscribing import read_bounded, read_token
 from ledger.cli.terminal import (
     AsJson,
@@ -96,6 +97,9 @@ def sign(
 ) -> None:
     """Sign one action with a key of one's own over HTTP; check what is prepared, and the receipt.
 
+    The digest that `eligibility.confirmed` and `record.signed` are over is filled in where it is left out;
+    what it covers is shown.
+
     Exit code 1: refused, or what the service answered does not hold.
     """
     members = parse_body(read_file(action))
@@ -108,6 +112,7 @@ def sign(
         for file in files:
             client.attach(file.name, file.content)
             tell(file)
+        cover_of_service(members, client)
         try:
             recorded = client.record(_signer(client, key), members, opened, others)
         except QueuedError as queued:

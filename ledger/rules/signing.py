@@ -25,16 +25,24 @@ Shown = Mapping[str, Statement]
 
 def signed_digest(entries: Iterable[Entry], scope: str, subject: str | None, upto: int) -> str | None:
     """Return the digest of a scope below an index, None where it is empty; `subject`: event or visit."""
+    found = covered(entries, scope, subject, upto)
+    return digest_of((int(entry.index), entry.event) for entry in found) if found else None
+
+
+def covered(entries: Iterable[Entry], scope: str, subject: str | None, upto: int) -> list[Entry]:
+    """Return the statements of a scope below an index."""
     kept = [entry for entry in entries if entry.index < upto]
     shown: dict[str, Statement] = {e.event: e.statement for e in kept if e.statement is not None}
-    covered = [
-        [int(entry.index), str(entry.event)]
+    return [
+        entry
         for entry in kept
         if scope in WHOLE or (entry.event in shown and covers(scope, subject, shown[entry.event], shown))
     ]
-    if not covered:
-        return None
-    return hashlib.sha256(canonical.encode(covered)).hexdigest()
+
+
+def digest_of(statements: Iterable[tuple[int, str]]) -> str:
+    """Return the digest over indexes and event hashes."""
+    return hashlib.sha256(canonical.encode([[index, str(event)] for index, event in statements])).hexdigest()
 
 
 def covers(scope: str, subject: str | None, statement: Statement, shown: Shown) -> bool:

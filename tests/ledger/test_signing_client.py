@@ -259,6 +259,37 @@ def test_the_command_hands_in_the_file_that_an_action_names(
     assert orjson.loads(entry.statement)["data"]["document"]["size"] == len(kept.data)
 
 
+def test_the_command_fills_in_what_a_signature_covers(
+    served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """From what the service shows, computed here; of eligibility the criteria that are open are named."""
+    holder = Holder(person="aruiz", name="Dr. Ana Ruíz", organisation="Site SA-01")
+    write_key(tmp_path / "aruiz.json", KeyMaterial(alg="ed25519", secret=seed("aruiz"), holder=holder), None)
+    (tmp_path / "token").write_text("investigator")
+    who = {"role": "investigator", "meaning": "approval", "site": "SA-01", "stream": STREAM}
+    source = {"kind": "esource"}
+    signed = {"scope": "participant", "components": ["possession"], "source": source}
+    policy = served.made.write_policy(tmp_path / "policy")
+    options = ["--key", tmp_path / "aruiz.json", "--policy", policy, "--outbox", tmp_path / "outbox"]
+    arguments = ["sign", served.url, tmp_path / "action.json", *options, "--token-file", tmp_path / "token"]
+    now_us = served.made.sources.now_us()
+    monkeypatch.setattr(SystemSources, "now_us", lambda _: now_us)
+
+    action = tmp_path / "action.json"
+    action.write_bytes(orjson.dumps({"type": "record.signed", **who, "data": signed}))
+    assert run([*map(str, arguments)]) == 0, capsys.readouterr()
+    size = served.made.ledger.store.head().size
+    [entry] = served.made.ledger.store.entries(size - 1, size)
+    data = orjson.loads(entry.statement)["data"]
+    assert data["upto"] <= entry.index
+    assert f"statements below index {data['upto']}:\n  " in capsys.readouterr().err
+
+    action.write_bytes(orjson.dumps({"type": "eligibility.confirmed", **who, "data": {"source": source}}))
+    assert run([*map(str, arguments)]) == 1
+    assert "not assessed yet: I01, I02" in capsys.readouterr().err
+    assert served.made.ledger.store.head().size == size
+
+
 def test_what_a_frozen_service_did_not_take_is_handed_in_again(
     served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -21,11 +21,13 @@ function signed({ type, data, seen }) {
   return [data.scope, { form: data.statement, visit: data.visit, milestone: data.milestone }[data.scope], data.upto, data.sha256];
 }
 
-// Of criteria the digest is computed here, from what is shown.
-async function digestOf({ criteria, sha256: told }) {
-  if (!criteria) return told;
-  const rows = criteria.filter((each) => each.event !== null).map((each) => [each.criterion, each.event]);
-  return hex(await sha256(utf8(canonical(rows.sort(([one], [other]) => (one < other ? -1 : 1))))));
+// The digest of what is shown, computed here; of what the role does not see all, the one that is told.
+async function digestOf({ criteria, lines, not_shown, sha256: told }) {
+  if (not_shown || told === null) return told;
+  const rows = criteria
+    ? criteria.map((each) => [each.criterion, each.event]).sort(([one], [other]) => (one < other ? -1 : 1))
+    : lines.map((each) => [each.index, each.event]);
+  return hex(await sha256(utf8(canonical(rows))));
 }
 
 // The statements under a digest, as the service shows them to who signs; the digest has to be the one asked for.
