@@ -94,6 +94,7 @@ generated: .venv/made
 	$(BIN)/python -m ledger.rules.table > docs/spec/rules.csv
 	$(BIN)/python -m ledger.rules.catalogue > docs/catalogue.md
 	$(BIN)/python -m api.routes.authorization > docs/authorization.md
+	$(BIN)/python -m ledger.study.reference > docs/study-definition.md
 
 lock:
 	uv pip compile --universal --generate-hashes --no-emit-index-url --python-version 3.11 --extra dev pyproject.toml -o requirements.lock

@@ -83,7 +83,7 @@ def digest_of_criteria(rows: Sequence[Row]) -> str:
 
 def found(ledger: Ledger, what: Asked) -> dict[str, Any]:
     """Return what an action covers, as `…/signing-scope` has it: `sha256`, `upto`, `criteria`, `lines`."""
-    fold = ledger.fold
+    fold = ledger.refresh()
     with ledger.store.snapshot() as reads:
         upto = reads.head().size
         if what.scope == ELIGIBILITY:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
+from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -25,10 +26,19 @@ Out = Annotated[Path, typer.Argument(metavar="OUT", help="A new file.")]
 def register(app: typer.Typer) -> None:
     """Add the commands."""
     group = typer.Typer(help="A study definition: check it, label it, publish it.", no_args_is_help=True)
+    group.command()(example)
     group.command()(check)
     group.command()(label)
     group.command()(publish)
     app.add_typer(group, name="definition")
+
+
+def example(out: Out, as_json: AsJson = False) -> None:
+    """Write a small definition to start from: open label, one arm, three visits."""
+    data = files("ledger.study").joinpath("definitions/example.json").read_bytes()
+    with new_file(out) as file:
+        file.write(data)
+    show({"study": load(written(data)).study, "size": len(data)}, as_json)
 
 
 def check(file: File, as_json: AsJson = False) -> None:

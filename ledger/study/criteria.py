@@ -4,12 +4,7 @@
 
 A criterion's `check` says in data what its text says in words. It never decides: who assesses a criterion is
 a person, and a value may be sealed, in another unit or not there. `holds` answers true, false, or None for
-*cannot tell*; `contradicted` names the criteria that were assessed against what the values say. Fields are
-
-    age_years, sex, service_status    of `demographics.recorded`
-    <the instrument's id>             total of `outcome.recorded`
-    <the measurement's name>          of `vital_signs.recorded`
-    pregnancy_test                    result of `pregnancy_test.performed`
+*cannot tell*; `contradicted` names the criteria that were assessed against what the values say.
 
 Left out on purpose: and, or, not, and dates. A criterion that needs them is read by people.
 """
@@ -31,7 +26,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
-    """What a value has to be so that the criterion is met; bounds are included."""
+    """What a value has to be so that the criterion is met; bounds are included. `field` is one of
+
+        age_years, sex, service_status    of `demographics.recorded`
+        <the instrument's id>             total of `outcome.recorded`
+        <the measurement's name>          of `vital_signs.recorded`
+        pregnancy_test                    result of `pregnancy_test.performed`
+
+    `between` takes `low` and `high`, `at_least` `low`, `at_most` `high`, `one_of` `values`.
+    """
 
     field: Code
     op: Literal["between", "at_least", "at_most", "one_of"]
