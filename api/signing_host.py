@@ -39,6 +39,7 @@ MEDIA: Final[Mapping[str, str]] = {
     ENCODING_FILE: "text/javascript; charset=utf-8",
     "access.js": "text/javascript; charset=utf-8",
     "asking.js": "text/javascript; charset=utf-8",
+    "attachment.js": "text/javascript; charset=utf-8",
     "attempt.js": "text/javascript; charset=utf-8",
     "correction.js": "text/javascript; charset=utf-8",
     "covered.js": "text/javascript; charset=utf-8",
@@ -64,7 +65,7 @@ MEDIA: Final[Mapping[str, str]] = {
 }
 LIST: Final = "pages.sha256"
 ALLOWED: Final = {
-    "Access-Control-Allow-Methods": "GET, POST, DELETE",
+    "Access-Control-Allow-Methods": "GET, POST, PUT, DELETE",
     "Access-Control-Allow-Headers": "authorization, content-type, ledger-role",
     "Access-Control-Max-Age": "600",
 }

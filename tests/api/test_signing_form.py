@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -24,17 +27,18 @@ EMPTY: Final = """async () => {
     const { types } = await (await fetch(`${study}/catalogue`)).json();
     const chosen = document.querySelector("#type").value;
     const { data } = types.find((each) => `${each.type} ${each.schema}` === chosen);
-    const form = fields(data, { zone: "UTC", names: {}, events: [], path: (each) => each });
+    const form = fields(data, { files: [], zone: "UTC", names: {}, events: [], path: (each) => each });
     try { return JSON.stringify(form.read()); } catch (error) { return `${error.name} ${error.message}`; }
 }"""
 
-FILLED: Final = """async ([type, schema, value]) => {
+FILLED: Final = """async ([type, schema, value, kept]) => {
     const { fields } = await import("./form.js");
     const study = document.querySelector("#study").value;
     globalThis.types ??= (await (await fetch(`${study}/catalogue`)).json()).types;
     const spec = globalThis.types.find((each) => each.type === type && each.schema === schema);
     const data = { ...spec.data, "x-sealed": {} };
-    const form = fields(data, { zone: "UTC", names: {}, events: [], path: (each) => each });
+    const files = [];
+    const form = fields(data, { files, zone: "UTC", names: {}, events: [], path: (each) => each });
     const root = document.createElement("div");
     root.append(...form.nodes);
     const outer = (each) => each.parentElement.closest("[data-name]");
@@ -44,6 +48,13 @@ FILLED: Final = """async ([type, schema, value]) => {
     const put = (node, schema, value) => {
         if (schema.enum || schema.type === "boolean") {
             node.querySelector("select").value = String((schema.enum ?? [true, false]).indexOf(value));
+        } else if ((value?.sha256 ?? "") in kept) {
+            const chosen = new DataTransfer();
+            const bytes = Uint8Array.from(atob(kept[value.sha256]), (each) => each.charCodeAt(0));
+            chosen.items.add(new File([bytes], "file", { type: value.media_type }));
+            const control = node.querySelector("input[type=file]");
+            control.files = chosen.files;
+            control.dispatchEvent(new Event("change"));
         } else if (schema.type === "object" && schema.properties) {
             for (const name in value) put(own(node, name), schema.properties[name], value[name]);
         } else if (schema.type === "array" && schema.items?.enum) {
@@ -60,6 +71,7 @@ FILLED: Final = """async ([type, schema, value]) => {
         }
     };
     for (const [name, each] of Object.entries(value)) put(own(root, name), data.properties[name], each);
+    await Promise.all(files.map((each) => each.ready));
     try { return form.read().data; } catch (error) { return `${error.name} ${error.message}`; }
 }"""
 """Enters a value of a type in its form, field by field, and reads it back."""
@@ -367,14 +379,57 @@ def test_whatever_was_ever_recorded_can_be_entered(page: Any, demo: DemoReport) 
         for stored in store.entries(start, start + 1_000):
             said = orjson.loads(stored.statement)
             first.setdefault((said["type"], said["schema"]), said["data"])
+    named = [first["protocol.approved", 1]["definition"], first["consent_form.approved", 1]["document"]]
+    found = [store.attachment(each["sha256"]) for each in named]
+    kept = {each.sha256: base64.b64encode(each.data).decode() for each in found if each is not None}
     store.close()
     assert len(first) > 150
+    assert len(kept) == 2
     wrong = {}
     for (type_, schema), data in sorted(first.items()):
-        read = page.evaluate(FILLED, [type_, schema, data])
+        read = page.evaluate(FILLED, [type_, schema, data, kept])
         if read != data:
             wrong[f"{type_} {schema}"] = (data, read)
     assert wrong == {}
+
+
+def test_a_file_is_kept_before_the_record_names_it(served: Served, browser: Any, tmp_path: Path) -> None:
+    """A consent form is chosen as a file; what is reviewed names its hash, and the service has its bytes."""
+    form = tmp_path / "form.pdf"
+    form.write_bytes(b"%PDF consent form, version 2")
+    browser.context.route("**/signing", lambda route: _with_a_key(route))
+    enter(browser, served, "admin")
+    choose(browser, "consent_form.approved", where="The study")
+    fill(browser, "Version", "2")
+    fill(browser, "Language", "en")
+    fill(browser, "From", "2024-06-03")
+    browser.locator("[data-name=sites] input").first.fill("*")
+    assert submit(browser) == "Document: choose a file"
+    browser.set_input_files("[data-name=document] input", form)
+    assert submit(browser) == ""
+    sha256 = hashlib.sha256(form.read_bytes()).hexdigest()
+    named = {"media_type": "application/pdf", "sha256": sha256, "size": form.stat().st_size}
+    assert shown(browser)["data"]["document"] == named
+    found = served.made.ledger.store.attachment(sha256)
+    assert found is not None
+    assert found.data == form.read_bytes()
+
+
+def test_a_definition_with_its_block_sizes_is_not_attached(
+    served: Served, browser: Any, tmp_path: Path
+) -> None:
+    """What stays sealed until the list is opened never leaves the machine of who owns it."""
+    whole = tmp_path / "whole.json"
+    whole.write_bytes(b'{"randomization": {"block_sizes": [6, 9]}}')
+    browser.context.route("**/signing", lambda route: _with_a_key(route))
+    enter(browser, served, "admin")
+    choose(browser, "protocol.approved", where="The study")
+    fill(browser, "Version", "2.0")
+    fill(browser, "IRB reference", "EC-8")
+    fill(browser, "Reconsent", "no")
+    browser.set_input_files("[data-name=definition] input", whole)
+    assert submit(browser).startswith("Definition: expected what `definition publish` writes")
+    assert served.made.ledger.store.attachment(hashlib.sha256(whole.read_bytes()).hexdigest()) is None
 
 
 @pytest.mark.parametrize(

@@ -50,6 +50,7 @@ export class Entry {
   #place = null;
   #spec = null;
   #found = () => null;
+  #files = [];
   #chosen = { place: "", type: "" };
   #clock = "";
 
@@ -187,7 +188,8 @@ export class Entry {
     at("reasons").replaceChildren(...(REASONS[spec.type] ?? REASONS.any).map((each) => option(each, "")));
     const [events, view] = await Promise.all([this.#events(place), this.#view(place)]);
     if (spec !== this.#spec || place !== this.#place) return; // another was chosen meanwhile
-    this.#form = fields(spec.data, { zone: place.zone, names: this.#names, known: { ...known(view, spec.type), participant: this.#participants() }, labels: LABELS[spec.type], events: this.#fitting(spec, events), path: (label) => label });
+    this.#files = [];
+    this.#form = fields(spec.data, { files: this.#files, zone: place.zone, names: this.#names, known: { ...known(view, spec.type), participant: this.#participants() }, labels: LABELS[spec.type], events: this.#fitting(spec, events), path: (label) => label });
     at("fields").replaceChildren(...this.#form.nodes);
     if (corrects(spec)) {
       const { stream, zone } = place;
@@ -251,11 +253,13 @@ export class Entry {
     await this.#found();
     if (this.#form === null) throw wrong(this.#place ? "What" : "Where", "choose one", at(this.#place ? "type" : "place"));
     const { stream, site, protocol, zone } = this.#place;
+    await Promise.all(this.#files.map((each) => each.ready));
     const { data, open } = this.#form.read();
     const code = at("reason").value.trim().toLowerCase().replace(/[\s-]+/g, "_");
     const why = at("why").value.trim();
     if (code === "" && (why !== "" || this.#spec.reason_required)) throw wrong("Reason", "expected a word for it, such as transcription", at("reason"));
     const [kind] = stream.split("/");
+    for (const each of this.#files.filter((one) => one.name)) await this.#service.attach(each.name, each.bytes);
     return {
       type: this.#spec.type,
       schema: this.#spec.schema,

@@ -4,8 +4,9 @@
 //
 // `filled` tells whether anything was entered; `read` returns the value, undefined where it is left out, and throws
 // an error that names the field. `place` has the zone of the site, the names that the study gives, and those that
-// the participant's record has already (`known`).
+// the participant's record has already (`known`), and takes the files that are attached (`files`).
 
+import { attachment, isAttachment } from "./attachment.js";
 import { hex, sha256 } from "./encoding.js";
 import { capital, plain } from "./words.js";
 
@@ -285,6 +286,7 @@ function kindOf(name, schema, options) {
   if (schema.type === "boolean") return choice(label, [true, false], given, (value) => (value ? "yes" : "no"));
   if (schema.type === "integer") return number(label, schema, given);
   if (schema.type === "string") return text(label, schema, given);
+  if (schema.type === "object" && isAttachment(schema)) return attachment(label, schema, given, { labelled, wrong });
   if (schema.type === "object" && schema.properties) return object(label, schema, given);
   if (schema.type === "array" && schema.items?.enum) return several(label, schema.items.enum, given);
   if (schema.type === "array" && schema.items?.type) return list(label, schema, given);

@@ -36,16 +36,23 @@ export class Service {
 
   delete = (path) => this.#send("DELETE", path);
 
-  async #send(method, path, body) {
+  // Have the bytes of a file kept under their hash; the same bytes again are kept once.
+  attach = ({ media_type: type, sha256 }, bytes) => this.#ask("PUT", `/attachments/${sha256}`, bytes, type);
+
+  #send(method, path, body) {
+    return this.#ask(method, path, body === undefined ? undefined : JSON.stringify(body), "application/json");
+  }
+
+  async #ask(method, path, body, type) {
     const headers = this.#token ? { Authorization: `Bearer ${this.#token}` } : {};
     if (this.#role) headers["Ledger-Role"] = this.#role;
-    if (body !== undefined) headers["Content-Type"] = "application/json";
+    if (body !== undefined) headers["Content-Type"] = type;
     let answer;
     try {
       answer = await fetch(this.study + path, {
         method,
         headers,
-        body: body === undefined ? undefined : JSON.stringify(body),
+        body,
         cache: "no-store",
         credentials: "omit",
         redirect: "error",
