@@ -1,0 +1,207 @@
+"""Trials wholly other than the reference study, from their definitions to every page, report and export.
+
+Nothing that is said of them has a word of the reference study: of its products, arms, visits, instruments,
+sites or outcomes, as its definition names them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import re
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+from starlette.testclient import TestClient
+
+from api.app import create_app
+from api.study import OpenStudy
+from ledger.directory import Config, Token
+from ledger.export import export_bundle
+from ledger.participant import Status
+from ledger.policy import TrustPolicy
+from ledger.study.definition import load
+from ledger.verify.judge import verify
+from ledger.verify.options import Options, Scope
+from projections.copies.signing import make_document_key
+from projections.reports import REPORTS
+from tests.ledger.small_ledger import DEFINITION
+from tests.other_courses import KOLKATA, MAINZ, oncology, vaccine
+from tests.other_trials import Play
+from tests.projections.copying import words_of
+
+READERS: Final = {
+    "oncology": (("auditor", "nobody"), ("investigator", "dr.sen"), ("coordinator", "r_basu"),
+                 ("sponsor_administrator", "admin")),
+    "vaccine": (("auditor", "nobody"), ("investigator", "doc"), ("coordinator", "nurse"),
+                ("sponsor_administrator", "admin"), ("unblinded_pharmacist", "ph1"),
+                ("infusion_staff", "jabber")),
+}  # fmt: skip
+PARTICIPANTS: Final = {"oncology": KOLKATA, "vaccine": MAINZ}
+COMMON: Final = frozenset({"screening", "follow-up", "follow_up", "pain", "blind_guess"})
+"""What the reference study names as any other would, or as the catalogue does."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Served:
+    """A play behind the application, with a token for each reader whose text is the role."""
+
+    name: str
+    play: Play
+    http: TestClient
+
+    @property
+    def base(self) -> str:
+        """The address of the study."""
+        return f"/v1/studies/{self.play.definition.study}"
+
+    @property
+    def participant(self) -> str:
+        """Whom the play is of."""
+        return PARTICIPANTS[self.name]
+
+    def get(self, path: str, role: str = "auditor") -> Any:
+        """Ask for an address of the study."""
+        return self.http.get(self.base + path, headers={"Authorization": f"Bearer {role}"})
+
+    def text(self, path: str, role: str = "auditor") -> str:
+        """Ask for what is there."""
+        answer = self.get(path, role)
+        assert answer.status_code == 200, f"{path} as {role}: {answer.text}"
+        assert not (found := foreign(answer.text)), f"{path} as {role}: {found}"
+        return str(answer.text)
+
+
+def _reference() -> re.Pattern[str]:
+    """Match what the definition of the reference study calls its own, as whole words."""
+    own = load(DEFINITION.read_bytes())
+    names = {own.study, own.registry_id, own.title, own.sponsor, "PTSD", "NRS", "PCL", "norketamine"}
+    names |= {*own.products, *own.sites, *own.instruments}
+    names |= {name for arm in own.arms for name in (arm.id, arm.name)}
+    names |= {name for visit in own.visits for name in (visit.id, visit.name)}
+    names |= {name for outcome in own.outcomes for name in (outcome.id, outcome.name)}
+    names |= {product.name for product in own.products.values()}
+    names |= {instrument.name for instrument in own.instruments.values()}
+    words = sorted(re.escape(name) for name in names if name.lower() not in COMMON)
+    return re.compile(rf"(?<![\w-])(?:{'|'.join(words)})(?![\w-])", re.IGNORECASE)
+
+
+REFERENCE: Final = _reference()
+
+
+def foreign(text: str) -> list[str]:
+    """Return the words of the reference study that are in a text."""
+    return sorted({found.group() for found in REFERENCE.finditer(text)})
+
+
+@pytest.fixture(scope="module", params=["oncology", "vaccine"])
+def served(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """Each trial, played and served."""
+    name: str = request.param
+    directory = tmp_path_factory.mktemp(name)
+    play = {"oncology": oncology, "vaccine": vaccine}[name](directory / "ledger")
+    tokens = tuple(
+        Token(sha256=hashlib.sha256(role.encode()).hexdigest(), role=role, person=person, sites=("*",))
+        for role, person in READERS[name]
+    )
+    config = Config(origin=play.origin, study=play.definition.study, demonstration=False, tokens=tokens)
+    documents = make_document_key(
+        directory, {}, None, play.sources, organisation="Sponsor", origin=play.origin
+    )
+    study = OpenStudy(config=config, ledger=play.ledger, documents=documents)
+    with TestClient(create_app([study])) as http:
+        yield Served(name=name, play=play, http=http)
+    play.ledger.close()
+
+
+def test_the_course_ends_as_it_was_told(served: Served) -> None:
+    """Nothing was refused and no rule broken on the way, or the play would have stopped there."""
+    state = served.play.state(served.participant)
+    assert state.status is {"oncology": Status.DIED, "vaccine": Status.COMPLETED}[served.name]
+    assert not state.open_breaches
+
+
+def test_the_export_verifies(served: Served, tmp_path: Path) -> None:
+    """Integrity, completeness and conduct are judged by the trial's own definition."""
+    signers = served.play.ledger.signers
+    policy = TrustPolicy(
+        ledger_id=served.play.ledger_id,
+        log_keys=signers.verifier_keys,
+        witnesses=(),
+        groups=(),
+        quorum=None,
+    )
+    note = served.play.ledger.publish()
+    assert note is not None
+    play, out = served.play, tmp_path / "bundle"
+    export_bundle(
+        play.ledger.store, play.ledger.data_keys, note, out, scope=Scope(kind="study"), role="inspector"
+    )
+    options = Options(
+        policy=policy,
+        ledger_id=None,
+        scope=Scope(kind="study"),
+        role="inspector",
+        previous=None,
+        outbox=None,
+        strict_conduct=False,
+        classical=False,
+        post_quantum=False,
+        workers=1,
+    )
+    report = verify(out, options)
+    assert report.complete
+    assert report.problems == ()
+
+
+def test_no_page_or_report_speaks_of_another_trial(served: Served) -> None:
+    """Each reader reads each page, report and list, in each form that there is."""
+    one = f"/participants/{served.participant}"
+    pages = [
+        "/participants",
+        one,
+        f"{one}/timeline",
+        "/audit-trail",
+        *(f"/projections/{name}" for name in REPORTS),
+    ]
+    for role, _ in READERS[served.name]:
+        for page in pages:
+            for form in (".json", ".csv", ".html"):
+                if (page, form) != (one, ".csv"):
+                    served.text(page + form, role)
+        for page in ("/catalogue", "/authorization", "/checkpoint", "/pages", ""):
+            served.text(page, role)
+
+
+def test_no_event_is_told_in_words_of_another_trial(served: Served) -> None:
+    """Every entry of the log, with its dossier."""
+    size = served.play.ledger.store.head().size
+    told = [
+        served.get(f"/events/{index}{form}", "coordinator")
+        for index in range(size)
+        for form in (".html", "/dossier.html")
+    ]
+    shown = [answer.text for answer in told if answer.status_code == 200]
+    assert len(shown) > size
+    assert [found for text in shown if (found := foreign(text))] == []
+
+
+def test_the_certified_copy_is_of_this_trial(served: Served, tmp_path: Path) -> None:
+    """The print names the study, and the package beside it nothing of another."""
+    one = f"/participants/{served.participant}/certified-copy"
+    printed = served.get(f"{one}.pdf?purpose=own_copy", "investigator")
+    assert printed.status_code == 200, printed.text
+    (tmp_path / "copy.pdf").write_bytes(printed.content)
+    words = words_of(tmp_path / "copy.pdf")
+    assert foreign(words) == []
+    assert f"Study {served.play.definition.study}" in words
+    package = served.get(f"{one}.zip?purpose=own_copy", "investigator")
+    assert package.status_code == 200, package.text
+    with zipfile.ZipFile(io.BytesIO(package.content)) as files:
+        for name in files.namelist():
+            content = files.read(name).decode(errors="replace")
+            assert foreign(content) == [], name
