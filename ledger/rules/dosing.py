@@ -15,7 +15,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from ledger.participant import Infusion, Order, Participant, ReceivedDose, Segment
-from ledger.rules import bedside
+from ledger.rules import bedside, randomization
 from ledger.rules.bedside import staffed, volume_ml
 from ledger.rules.case import Case, Fold, Judge
 from ledger.rules.record import HOUR_US, MINUTE_US, span
@@ -38,7 +38,7 @@ _FROM: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
 
 
 def judge_ordered(case: Case) -> Iterator[str]:
-    """Judge an order: randomized, an infusion of the protocol, a recent weight, a delegated prescriber."""
+    """Judge an order: allocated, an infusion of the protocol, a recent weight, a delegated prescriber."""
     record, data, participant = case.record, case.record.data, case.participant
     yield from judge_treatment(case)
     signer = record.statement.actor.id
@@ -69,12 +69,22 @@ def judge_started(case: Case) -> Iterator[str]:
 
 def judge_treatment(case: Case) -> Iterator[str]:
     """Judge what ordering, dispensing and starting need alike: nothing speaks against this infusion."""
-    if not case.participant.randomized:
-        yield "NOT_RANDOMIZED"
+    yield from _judge_entry(case)
     if case.participant.held_at(case.record.now.earliest_us):
         yield "ON_HOLD"
     yield from bedside.judge_known(case)
     yield from bedside.judge_planned(case)
+
+
+def _judge_entry(case: Case) -> Iterator[str]:
+    """Judge that treatment may begin: allocated, or eligible where the protocol allocates nobody."""
+    participant, definition = case.participant, case.definition
+    if participant.randomized:
+        return
+    if definition is None or definition.randomization is not None:
+        yield "NOT_RANDOMIZED"
+    elif participant.eligibility is None or not (participant.infusions or randomization.is_eligible(case)):
+        yield "NOT_ELIGIBLE"
 
 
 def is_of_another(case: Case) -> bool:
@@ -316,7 +326,7 @@ FOLDS: Final[Mapping[str, Fold]] = MappingProxyType(
         **bedside.FOLDS,
     }
 )
-_TREATMENT: Final = "NOT_RANDOMIZED ON_HOLD INFUSION_UNKNOWN DOSING_DISCONTINUED DOSE_OMITTED"
+_TREATMENT: Final = "NOT_RANDOMIZED NOT_ELIGIBLE ON_HOLD INFUSION_UNKNOWN DOSING_DISCONTINUED DOSE_OMITTED"
 ASKED: Final[Mapping[str, str]] = MappingProxyType(
     {
         "infusion.ordered": f"{_TREATMENT} PRESCRIBER_NOT_DELEGATED ORDER_REPEATED WEIGHT_OUTDATED",

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
 from ledger.participant import Status
+from tests import scenario
 from tests.scenario import (
     DAY1,
     breaks,
     completed,
+    given_assessed,
     given_at_bedside,
     given_eligible,
     given_infused,
@@ -284,6 +287,39 @@ def test_treatment_needs_randomization() -> None:
     assert "NOT_RANDOMIZED" in story.when("infusion.ordered", order(story), by="sub").codes
     codes = story.when("infusion.started", start(15), by="nurse").codes
     assert {"NOT_RANDOMIZED", "INFUSION_UNKNOWN"} <= set(codes)
+
+
+@pytest.fixture
+def unrandomized(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A protocol in which everybody has the same treatment, and nobody is allocated to it."""
+    definition = json.loads(scenario.DEFINITION)
+    del definition["randomization"]
+    monkeypatch.setattr(scenario, "DEFINITION", json.dumps(definition).encode())
+
+
+@pytest.mark.usefixtures("unrandomized")
+def test_who_is_eligible_is_treated_where_nobody_is_randomized() -> None:
+    """Eligibility stands in the place of the allocation: ordered, started, given, and nothing is broken."""
+    story = given_eligible()
+    story.goto(DAY1)
+    given_infused(story)
+    story.given("dose.administered", _dose(story), by="nurse")
+    assert story.participant.status is Status.ON_TREATMENT
+
+
+@pytest.mark.usefixtures("unrandomized")
+@breaks("infusion.ordered", "NOT_ELIGIBLE")
+@breaks("infusion.started", "NOT_ELIGIBLE")
+def test_treatment_needs_eligibility_where_nobody_is_randomized() -> None:
+    """Before it is confirmed, and when it is so old that nobody would be randomized on it."""
+    for story in (given_assessed(), given_eligible()):
+        if story.participant.eligibility is not None:
+            story.wait(days=29)
+        told = story.when("infusion.ordered", order(story, weight_date=story.now), by="sub")
+        assert told.refused == "NOT_ELIGIBLE"
+        codes = story.when("infusion.started", start(), by="nurse").codes
+        assert "NOT_ELIGIBLE" in codes
+        assert "NOT_RANDOMIZED" not in codes
 
 
 @breaks("infusion.ordered", "ON_HOLD")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 
 from ledger.canonical import encode
 from ledger.conduct import Conduct
+from tests import scenario
 from tests.given_pharmacy import (
     FIRST,
     KIT,
@@ -441,7 +443,24 @@ def test_who_is_not_shown_the_pharmacy_believes_the_breach() -> None:
 @breaks("dose.dispensed", "NOT_RANDOMIZED", "CONSENT_MISSING")
 def test_a_dose_needs_a_randomized_participant() -> None:
     """Nothing leaves for who was registered and no more."""
-    story = given_stock()
+    codes = _dispensed_to_another(given_stock())
+    assert {"NOT_RANDOMIZED", "CONSENT_MISSING"} <= codes
+
+
+@breaks("dose.dispensed", "NOT_ELIGIBLE")
+def test_a_dose_needs_an_eligible_participant_where_nobody_is_randomized(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A protocol without a list asks for confirmed eligibility in its place."""
+    definition = json.loads(scenario.DEFINITION)
+    del definition["randomization"]
+    monkeypatch.setattr(scenario, "DEFINITION", json.dumps(definition).encode())
+    codes = _dispensed_to_another(given_stock())
+    assert "NOT_ELIGIBLE" in codes
+    assert "NOT_RANDOMIZED" not in codes
+
+
+def _dispensed_to_another(story: Story) -> set[str]:
     other = "SA-01-002"
     story.given("participant.registered", {"participant": other}, stream=f"participant/{other}")
     told = when(
@@ -449,8 +468,7 @@ def test_a_dose_needs_a_randomized_participant() -> None:
     )
     given_two_signatures(story, told)
     data = {**dispensing(told), "participant": other, "label": "L7"}
-    codes = when(story, "dose.dispensed", data).codes
-    assert {"NOT_RANDOMIZED", "CONSENT_MISSING"} <= set(codes)
+    return set(when(story, "dose.dispensed", data).codes)
 
 
 @breaks("dose.dispensed", "CONSENT_HELD")

@@ -3,7 +3,7 @@
 from typing import Final
 
 TABLE: Final = """
-NOT_RANDOMIZED           refuse E    a participant is randomized before infusions are ordered or started
+NOT_RANDOMIZED           refuse E    a participant is randomized before infusions, if the protocol randomizes
 ON_HOLD                  hold   E    nothing holds the participant's treatment
 INFUSION_UNKNOWN         refuse E    the infusion is one of the protocol's
 PRESCRIBER_NOT_DELEGATED refuse E    who orders an infusion is delegated to do so
