@@ -253,10 +253,11 @@ class Participant:
     """Everything that rules ask about one participant, as of the newest entry of the stream.
 
     Attributes:
-        day1: study day 1 at the site, once the first infusion is started.
+        day1: study day 1 at the site, once the first infusion or the visit of day 1 is started.
         uncovered: procedures without, before or not clearly after a consent: a later consent may settle them.
         guesses: (visit, who) of each guess of the arm.
         infusion_staff: persons who took part in infusions, who are no blinded raters any more.
+        treatment_began: a visit of treatment was started, where treatment is something else than infusions.
         treatment_ended: the last planned infusion is over, or treatment was withdrawn.
     """
 
@@ -276,6 +277,7 @@ class Participant:
     infusions: tuple[Infusion, ...] = ()
     day1: date | None = None
     infusion_staff: frozenset[str] = frozenset()
+    treatment_began: bool = False
     treatment_ended: bool = False
     visits: Mapping[str, Visit] = field(default_factory=_empty)
     following_up: bool = False
@@ -298,6 +300,11 @@ class Participant:
     def randomized(self) -> bool:
         """Tell whether a first allocation is there."""
         return any(r.stage == 1 and r.answered is not None for r in self.randomizations)
+
+    @property
+    def treated(self) -> bool:
+        """Tell whether treatment has begun."""
+        return bool(self.infusions) or self.treatment_began
 
     @property
     def running(self) -> Infusion | None:
@@ -354,12 +361,12 @@ class Participant:
             return Status.DIED
         if self.disposition is not None:
             return self.disposition.status
-        treated = bool(self.infusions) or self.leaving.treatment is not None
+        treated = self.treated or self.leaving.treatment is not None
         if self.following_up and treated:
             return Status.FOLLOW_UP
         if self.treatment_ended and treated:
             return Status.TREATMENT_ENDED
-        if self.infusions:
+        if self.treated:
             return Status.ON_TREATMENT
         if self.randomized:
             return Status.RANDOMIZED

@@ -232,6 +232,8 @@ class Standing:
         planned = definition.visit(name) if definition is not None else None
         if planned is not None and planned.kind == "screening":
             self._reach("screened", index)
+        elif planned is not None and planned.kind == "treatment":
+            self._reach("treated", index)
         elif planned is not None and planned.kind == "follow_up":
             self._reach("following_up", index)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 import re
 import zipfile
 from collections.abc import Iterator
@@ -123,6 +124,37 @@ def test_the_course_ends_as_it_was_told(served: Served) -> None:
     state = served.play.state(served.participant)
     assert state.status is {"oncology": Status.DIED, "vaccine": Status.COMPLETED}[served.name]
     assert not state.open_breaches
+
+
+def test_the_status_goes_with_the_trial(served: Served) -> None:
+    """Randomized where there is a list, on treatment with a first injection or cycle."""
+    registered = served.play.state(served.participant).registered
+    told: list[str] = []
+    for index in range(registered, served.play.ledger.store.head().size):
+        status = json.loads(served.text(f"/participants/{served.participant}.json?known={index}"))["status"]
+        told += [status] if status not in told[-1:] else []
+    middle: list[str] = {"oncology": [], "vaccine": ["randomized"]}[served.name]
+    last = {"oncology": "died", "vaccine": "completed"}[served.name]
+    assert told == [
+        "pre-screened", "consented", "screening", "eligible", *middle, "on treatment", "treatment ended",
+        "follow-up", last,
+    ]  # fmt: skip
+
+
+def test_the_flow_has_the_steps_of_the_trial(served: Served) -> None:
+    """Nobody is counted as randomized, infused or in an extension where the protocol plans none of it."""
+    rows = json.loads(served.text("/projections/flow.json"))["rows"]
+    steps = {row["step"]: row["participants"] for row in rows if row["site"] == "all"}
+    middle = {
+        "oncology": {"began treatment": 1},
+        "vaccine": {"randomized": 1, "received the first infusion": 1},
+    }[served.name]
+    first = {"prescreened": 0, "registered": 1, "consented": 1, "assessed for eligibility": 1}
+    died = served.name == "oncology"
+    assert steps == {
+        **first, "screen failed": 0, "eligible": 1, **middle, "treatment ended": 1,
+        "completed": int(not died), "withdrawn": 0, "lost to follow-up": 0, "died": int(died),
+    }  # fmt: skip
 
 
 def test_the_export_verifies(served: Served, tmp_path: Path) -> None:

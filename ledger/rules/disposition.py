@@ -56,17 +56,29 @@ def _required(case: Case) -> Iterator[str]:
 def applying(definition: StudyDefinition, participant: Participant) -> Iterator[Visit]:
     """Yield the visits that a participant has: everyone's, and for who stopped early those in their place.
 
-    Who stopped treatment early no longer has the infusion visits that were still to come.
+    Who stopped treatment early no longer has the visits of it that were still to come.
     """
-    planned = max(visit.infusion or 0 for visit in definition.visits)
-    done = max((infusion.number for infusion in participant.infusions), default=0)
-    early = participant.treatment_ended and done < planned
+    to_come = {visit.id for visit in _to_come(definition, participant)}
+    end = participant.leaving.treatment
+    early = participant.treatment_ended and bool(to_come)
+    if not definition.infusions:
+        early = participant.treatment_ended and (end is None or end.kind == "discontinued")
     for visit in definition.visits:
         if visit.applies == "treatment_stopped" and not early:
             continue
-        if early and visit.infusion is not None and visit.infusion > done:
-            continue
-        yield visit
+        if not (early and visit.id in to_come):
+            yield visit
+
+
+def _to_come(definition: StudyDefinition, participant: Participant) -> Iterator[Visit]:
+    """Yield the visits of treatment after the last that there was: of infusions, where there are any."""
+    if definition.infusions:
+        done = max((infusion.number for infusion in participant.infusions), default=0)
+        yield from (v for v in definition.visits if v.infusion is not None and v.infusion > done)
+        return
+    treatment = [visit for visit in definition.visits if visit.kind == "treatment"]
+    last = max((v.day for v in treatment if v.id in participant.visits), default=None)
+    yield from (visit for visit in treatment if last is None or visit.day > last)
 
 
 def _is_settled(participant: Participant, visit: str) -> bool:

@@ -50,7 +50,7 @@ def _judge_second(case: Case) -> Iterator[str]:
         yield "STAGE_NOT_PLANNED"
     if not participant.randomized:
         yield "NOT_RANDOMIZED"
-    elif not participant.infusions or participant.treatment_ended or participant.disposition is not None:
+    elif not participant.treated or participant.treatment_ended or participant.disposition is not None:
         yield "NOT_ON_TREATMENT"
     if not _is_second_in_window(case):
         yield "RANDOMIZATION_WINDOW"

@@ -87,7 +87,7 @@ def is_in_window(case: Case, visit: str, time: Interval) -> bool:
 
 
 def fold_started(case: Case) -> Participant:
-    """Begin a visit; the screening visit begins screening, the follow-up visit follow-up.
+    """Begin a visit; that of screening, treatment or follow-up begins what it is of.
 
     In a study without infusions the visit of day 1 is study day 1.
     """
@@ -108,6 +108,7 @@ def fold_started(case: Case) -> Participant:
         participant,
         visits=_with(participant.visits, name, visit),
         screening_began=record.occurred if kind == "screening" and began is None else began,
+        treatment_began=participant.treatment_began or kind == "treatment",
         following_up=participant.following_up or kind == "follow_up",
         day1=day1,
     )

@@ -23,6 +23,7 @@ _STEPS: Final = (
     "eligible",
     "randomized",
     "received the first infusion",
+    "began treatment",
     "treatment ended",
     "completed",
     "withdrawn",
@@ -34,7 +35,10 @@ OVERALL: Final = "all"
 
 
 def flow(desk: Desk) -> Iterator[Row]:
-    """Yield the steps in order, each for every site that the reader sees and for these together."""
+    """Yield the steps in order, each for every site that the reader sees and for these together.
+
+    Left out is what no version of the protocol has and nobody reached.
+    """
     counts: dict[str, Counter[str]] = {site: Counter() for site in (*desk.sites(), OVERALL)}
     for line in desk.records("prescreening.recorded", kind="site"):
         if line.site in counts:
@@ -45,9 +49,26 @@ def flow(desk: Desk) -> Iterator[Row]:
         for step in (*_reached(participant), *(("entered the extension",) if entered else ())):
             counts.setdefault(participant.site, Counter())[step] += 1
             counts[OVERALL][step] += 1
+    unplanned = _unplanned(desk)
     for step in _STEPS:
+        if step in unplanned and not counts[OVERALL][step]:
+            continue
         for site, counted in counts.items():
             yield {"step": step, "site": site, "participants": counted[step]}
+
+
+def _unplanned(desk: Desk) -> frozenset[str]:
+    """Return the steps that no version of the protocol has."""
+    plans = [each.definition for each in desk.conduct.study.protocols if each.definition is not None]
+    if not plans:
+        return frozenset({"began treatment"})
+    planned = {
+        "randomized": any(plan.randomization is not None for plan in plans),
+        "received the first infusion": any(plan.infusions for plan in plans),
+        "began treatment": any(visit.kind == "treatment" for plan in plans for visit in plan.visits),
+        "entered the extension": any(plan.extension is not None for plan in plans),
+    }
+    return frozenset(step for step, is_planned in planned.items() if not is_planned)
 
 
 def _reached(participant: Participant) -> Iterator[str]:
@@ -64,6 +85,8 @@ def _reached(participant: Participant) -> Iterator[str]:
         yield "randomized"
     if participant.infusions:
         yield "received the first infusion"
+    if participant.treatment_began:
+        yield "began treatment"
     if participant.treatment_ended:
         yield "treatment ended"
     if participant.disposition is not None:

@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 
 from ledger.participant import Status
+from ledger.rules.disposition import applying
+from ledger.study.definition import load
 from tests.given_safety import defined, result, sample, value
 from tests.scenario import (
     SITE,
@@ -214,6 +216,38 @@ def test_without_infusions_the_visit_of_day_1_is_day_1(monkeypatch: pytest.Monke
     story.wait(days=4)
     told = story.when("visit.started", {"visit": "w1d3", "mode": "in_person"})
     assert told.codes == ("OUTSIDE_WINDOW",)
+
+
+def test_without_infusions_treatment_begins_with_a_visit_of_treatment(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Who has had day 1 of tablets is on treatment, as who was started on an infusion is."""
+    monkeypatch.setattr("tests.scenario.DEFINITION", defined(_tablets))
+    story = given_consented()
+    story.given("visit.started", {"visit": "screening", "mode": "in_person"})
+    story.goto("2025-02-03T15:00:00.000000Z")
+    story.given("visit.started", {"visit": "w1d1", "mode": "in_person"})
+    assert story.participant.status is Status.ON_TREATMENT
+
+
+def test_without_infusions_who_stops_owes_no_more_visits_of_treatment(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The visits for who stopped early stand in the place of those of treatment that were still to come."""
+    monkeypatch.setattr("tests.scenario.DEFINITION", defined(_tablets))
+    story = given_consented()
+    definition = load(defined(_tablets))
+    treatment = [visit.id for visit in definition.visits if visit.kind == "treatment"]
+    instead = {visit.id for visit in definition.visits if visit.applies == "treatment_stopped"}
+    story.goto("2025-02-03T15:00:00.000000Z")
+    story.given("visit.started", {"visit": "w1d1", "mode": "in_person"})
+    before = {visit.id for visit in applying(definition, story.participant)}
+    assert before >= set(treatment)
+    assert not before & instead
+    story.given("treatment.discontinued", {"date": "2025-02-03", "reason": "adverse_event"})
+    after = {visit.id for visit in applying(definition, story.participant)}
+    assert after & set(treatment) == {"w1d1"}
+    assert after >= instead
 
 
 def _tablets(root: dict[str, Any]) -> None:
