@@ -130,6 +130,20 @@ _PLACES: Final = members(
             )
         ),
         "names": by_name(each(members({"id": TEXT, "name": TEXT})), "members of data that hold such a name"),
+        "instruments": each(
+            members(
+                {
+                    "id": TEXT,
+                    "version": TEXT,
+                    "items": each(TEXT),
+                    "minimum": {"type": "integer"},
+                    "maximum": {"type": "integer"},
+                    "scoring": {"enum": ["single", "sum", "highest", "level", "none"]},
+                },
+                text="what an instrument asks, the range of each answer, and how its total is made",
+            )
+        ),
+        "unplanned": each({**TEXT, "description": "a type of which the protocol has no part"}),
     }
 )
 _STALE: Final = {

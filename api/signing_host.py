@@ -51,6 +51,7 @@ MEDIA: Final[Mapping[str, str]] = {
     "passkey.js": "text/javascript; charset=utf-8",
     "prompts.js": "text/javascript; charset=utf-8",
     "questions.js": "text/javascript; charset=utf-8",
+    "questionnaire.js": "text/javascript; charset=utf-8",
     "recording.js": "text/javascript; charset=utf-8",
     "review.js": "text/javascript; charset=utf-8",
     "scope.js": "text/javascript; charset=utf-8",

@@ -14,14 +14,19 @@ from starlette.responses import Response
 from api.answers import answer
 from api.call import Call
 from api.operations import Operation
+from ledger.actions import all_specs
 from ledger.rules.protocols import version_for
-from ledger.study.definition import StudyDefinition
+from ledger.study.definition import Instrument, StudyDefinition
 from ledger.studystate import Protocol, StudyState
 from ledger.times import Interval
 from projections.authorization import Site, allowed
 from projections.enrolment import participants
 
 NO_NAMES: Final[dict[str, list[dict[str, str]]]] = {}
+BY_INFUSION: Final = (
+    "dose.", "dosing_error.", "infusion.", "postinfusion.", "preinfusion_check.",
+)  # fmt: skip
+BY_LIST: Final = ("allocation.", "blind_guess.", "randomization.requested", "unblinding.")
 
 
 def places(call: Call) -> Response:
@@ -44,7 +49,9 @@ def places(call: Call) -> Response:
     value = {
         "role": call.reader.role,
         "places": found,
-        "names": NO_NAMES if definition is None else _names(definition),
+        "names": NO_NAMES if definition is None else _names(definition, conduct.study),
+        "instruments": [] if definition is None else [*map(_instrument, definition.instruments.values())],
+        "unplanned": [] if definition is None else sorted(unplanned(definition)),
     }
     return answer(call, value, head)
 
@@ -69,7 +76,33 @@ def _place(study: StudyState, stream: str, site: str, protocol: Protocol | None)
     return {"stream": stream, "site": site, "protocol": version, "zone": study.zone(site)}
 
 
-def _names(definition: StudyDefinition) -> dict[str, list[dict[str, str]]]:
+def _instrument(instrument: Instrument) -> dict[str, Any]:
+    """Return what an instrument asks, and how its total is made."""
+    return {
+        "id": instrument.id,
+        "version": instrument.version,
+        "items": list(instrument.items),
+        "minimum": instrument.minimum,
+        "maximum": instrument.maximum,
+        "scoring": instrument.scoring,
+    }
+
+
+def unplanned(definition: StudyDefinition) -> Iterator[str]:
+    """Name the types for which the protocol has no part: they can be recorded, and are looked for last."""
+    absent: list[str] = []
+    if not definition.infusions and definition.extension is None:
+        absent += BY_INFUSION
+    if definition.randomization is None:
+        absent += BY_LIST
+    if definition.extension is None:
+        absent.append("extension.")
+    if not definition.diaries:
+        absent.append("diary.")
+    yield from {each.type for each in all_specs() if each.type.startswith(tuple(absent))}
+
+
+def _names(definition: StudyDefinition, study: StudyState) -> dict[str, list[dict[str, str]]]:
     """Return what the definition names, by the member that holds such a name."""
     return {
         "visit": [{"id": each.id, "name": each.name} for each in definition.visits],
@@ -77,6 +110,7 @@ def _names(definition: StudyDefinition) -> dict[str, list[dict[str, str]]]:
         "product": [{"id": id_, "name": each.name} for id_, each in definition.products.items()],
         "scale": [{"id": definition.adverse_event_scale.name, "name": ""}],
         "scale_version": [{"id": definition.adverse_event_scale.version, "name": ""}],
+        "language": [{"id": each, "name": ""} for each in sorted({form.language for form in study.forms})],
         "criterion": [{"id": each.id, "name": each.text} for each in definition.criteria],
     }
 
@@ -89,6 +123,6 @@ OPERATIONS: Final = (
         summary="Where the asker may record: streams with site, protocol and zone, and the study's names",
         handler=places,
         twins=("json",),
-        answers={200: "role, places and names"},
+        answers={200: "role, places, names and instruments; types that the protocol does not plan"},
     ),
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import random
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -13,13 +14,23 @@ from urllib.parse import quote
 import orjson
 import pytest
 
+from api.routes import places
 from ledger.actions import all_specs
 from ledger.demo.report import DemoReport
 from ledger.directory import open_store
+from ledger.study.definition import load, score
+from ledger.study.plain import written
 from tests.api.client import PARTICIPANT
 from tests.api.signing import Served, browser_page, paste, served_study
 from tests.api.test_passkey import _with_a_key, endorse
+from tests.shared import ROOT
 
+EXAMPLE: Final = ROOT / "ledger" / "study" / "definitions" / "example.json"
+DEFINITION: Final = (EXAMPLE.parent / "nct06414356.json").read_bytes()
+SCORED: Final = """async ([instrument, values]) => {
+    const { score } = await import("./questionnaire.js");
+    return score(instrument, values);
+}"""
 WHERE: Final = f"{PARTICIPANT} (SA-01)"
 EMPTY: Final = """async () => {
     const { fields } = await import("./form.js");
@@ -391,6 +402,88 @@ def test_whatever_was_ever_recorded_can_be_entered(page: Any, demo: DemoReport) 
         if read != data:
             wrong[f"{type_} {schema}"] = (data, read)
     assert wrong == {}
+
+
+def test_an_instrument_asks_its_questions(page: Any) -> None:
+    """Version, items and their range are the definition's; the total follows until another is entered."""
+    choose(page, "outcome.recorded")
+    assert page.is_visible("#fields [data-name=version]")
+    fill(page, "Instrument", "pcl5")
+    page.press("#fields [data-name=instrument] input", "Tab")
+    assert page.is_hidden("#fields [data-name=version]")
+    for number in range(1, 20):
+        fill(page, f"Pcl5 {number:02}", str(number % 5))
+    assert page.get_by_label("Total", exact=True).input_value() == ""
+    fill(page, "Visit", "screening")
+    fill(page, "Language", "en")
+    fill(page, "Kind", "esource")
+    assert submit(page) == "Pcl5 20: expected a whole number from 0 to 4"
+    fill(page, "Pcl5 20", "4")
+    total = sum(number % 5 for number in range(1, 20)) + 4
+    assert page.get_by_label("Total", exact=True).input_value() == str(total)
+    fill(page, "Pcl5 20", "3")
+    assert submit(page) == ""
+    data = shown(page)["data"]
+    instrument = load(DEFINITION).instruments["pcl5"]
+    assert data["version"] == instrument.version
+    assert [each["item"] for each in data["items"]] == list(instrument.items)
+    assert (data["items"][19]["value"], data["total"]) == (3, str(total - 1))
+
+
+def test_a_total_that_was_entered_stays(page: Any) -> None:
+    """On paper it may be another than what follows: that is for the rules to say."""
+    choose(page, "outcome.recorded")
+    fill(page, "Instrument", "pain_nrs")
+    page.press("#fields [data-name=instrument] input", "Tab")
+    fill(page, "Pain", "4")
+    fill(page, "Total", "5")
+    fill(page, "Pain", "6")
+    assert page.get_by_label("Total", exact=True).input_value() == "5"
+    page.once("dialog", lambda dialog: dialog.dismiss())
+    fill(page, "Instrument", "pcl5")
+    page.press("#fields [data-name=instrument] input", "Tab")
+    assert page.get_by_label("Instrument", exact=True).input_value() == "pain_nrs"
+    assert page.get_by_label("Pain", exact=True).input_value() == "6"
+
+
+def test_totals_are_those_of_the_rules(page: Any) -> None:
+    """For each way of scoring and many answers the page makes the total that the definition's rule makes."""
+    drawn = random.Random(7)  # noqa: S311  answers of a test
+    for instrument in load(DEFINITION).instruments.values():
+        for _ in range(20):
+            values = [drawn.randint(instrument.minimum, instrument.maximum) for _ in instrument.items]
+            total = page.evaluate(SCORED, [{"scoring": instrument.scoring}, values])
+            if instrument.scoring == "none":
+                assert total is None
+            else:
+                assert total == score(instrument, zip(instrument.items, values, strict=True))
+
+
+def test_what_the_protocol_does_not_plan_comes_last(served: Served, browser: Any) -> None:
+    """It can be recorded, and is not among what is looked for; without a list there is no emergency."""
+    unplanned = sorted(places.unplanned(load(written(EXAMPLE.read_bytes()))))
+    assert {"infusion.started", "unblinding.performed", "diary.submitted", "extension.entered"} <= set(
+        unplanned
+    )
+    assert not [
+        each for each in unplanned if each.startswith(("visit.", "outcome.", "medication.", "adverse"))
+    ]
+    assert served.get("/signing/places", "investigator")["unplanned"] == []
+
+    def tablets(route: Any) -> None:
+        found = served.get("/signing/places", "investigator")
+        route.fulfill(json={**found, "unplanned": unplanned}, headers={"Access-Control-Allow-Origin": "*"})
+
+    browser.context.route("**/signing", lambda route: _with_a_key(route))
+    browser.context.route("**/signing/places", tablets)
+    enter(browser, served, "investigator")
+    assert not browser.is_visible("#emergency")
+    browser.select_option("#place", label=WHERE)
+    groups = browser.locator("#type optgroup").evaluate_all("all => all.map((each) => each.label)")
+    assert groups[-1] == "Not planned by this protocol"
+    assert browser.locator("#type optgroup:last-child option[value='infusion.started 1']").count() == 1
+    assert browser.locator("#type option[value='infusion.started 1']").count() == 1
+    browser.context.unroute_all()
 
 
 def test_a_file_is_kept_before_the_record_names_it(served: Served, browser: Any, tmp_path: Path) -> None:

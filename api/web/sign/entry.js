@@ -4,6 +4,7 @@ import { corrects, prepareCorrection } from "./correction.js";
 import { covers, prepareCovered } from "./covered.js";
 import { clinical, clock, fields, wrong } from "./form.js";
 import { known } from "./known.js";
+import { asks, prepareQuestionnaire } from "./questionnaire.js";
 import { at, mayLose } from "./screen.js";
 import { prepareUnblinding, UNBLINDING } from "./unblinding.js";
 import { capital, described, plain, verb } from "./words.js";
@@ -45,6 +46,8 @@ export class Entry {
   #types;
   #places;
   #names;
+  #instruments;
+  #unplanned;
   #role;
   #form = null;
   #place = null;
@@ -58,6 +61,8 @@ export class Entry {
     this.#service = service;
     this.#role = found.role;
     this.#names = found.names;
+    this.#instruments = found.instruments;
+    this.#unplanned = new Set(found.unplanned);
     this.#types = catalogue.types.filter((each) => found.role in each.roles);
     this.#places = this.#streams(found.places);
     this.#catalogue = catalogue;
@@ -74,7 +79,7 @@ export class Entry {
 
   // The unblinding that the role signs, and the place of such records.
   #emergency() {
-    const spec = this.#types.find((each) => each.type === UNBLINDING);
+    const spec = this.#types.find((each) => each.type === UNBLINDING && !this.#unplanned.has(each.type));
     const place = spec ? this.#places.findIndex((each) => spec.streams.includes(each.stream)) : -1;
     return place < 0 ? null : { place: String(place), type: key(spec) };
   }
@@ -156,11 +161,15 @@ export class Entry {
     const kind = this.#place?.stream.split("/")[0];
     const isNew = this.#place?.stream === NEW;
     const fitting = this.#types.filter((each) => (isNew ? each.type === "participant.registered" : each.streams.includes(kind) && each.type !== "participant.registered"));
-    const sections = [...new Set(fitting.map((each) => each.section))].sort();
+    const options = (types) => types.map((each) => option(key(each), named(each, fitting)));
+    const planned = fitting.filter((each) => !this.#unplanned.has(each.type));
+    const sections = [...new Set(planned.map((each) => each.section))].sort();
     const groups = sections.map((section) => group(
       this.#catalogue.sections[section] ?? section,
-      fitting.filter((each) => each.section === section).map((each) => option(key(each), named(each, fitting))),
+      options(planned.filter((each) => each.section === section)),
     ));
+    const others = fitting.filter((each) => this.#unplanned.has(each.type));
+    if (others.length) groups.push(group("Not planned by this protocol", options(others)));
     const before = at("type").value;
     at("type").replaceChildren(option("", "choose"), ...groups);
     at("type").value = fitting.some((each) => key(each) === before) ? before : isNew ? key(fitting[0]) : "";
@@ -195,6 +204,7 @@ export class Entry {
       const { stream, zone } = place;
       this.#found = prepareCorrection({ form: this.#form, spec, stream, zone, events, service: this.#service, types: this.#catalogue.types });
     }
+    if (asks(spec)) prepareQuestionnaire(this.#form.data, this.#instruments);
     if (covers(spec)) this.#found = prepareCovered({ form: this.#form, spec, stream: place.stream, service: this.#service });
     if (spec.type === UNBLINDING) this.#found = prepareUnblinding(this.#form.data, (name) => this.#allocation(name));
   }

@@ -15,7 +15,7 @@ const CODE = "^(?:[a-z][a-z0-9_]{0,63})$";
 const CLINICAL = /^(\d{4})(-\d\d)?(-\d\d)?(?:[T ](\d\d:\d\d)(:\d\d(?:\.\d{1,6})?)?(Z|[+-]\d\d:\d\d)?)?$/;
 let count = 0;
 
-function make(name, members = {}, ...children) {
+export function make(name, members = {}, ...children) {
   const node = Object.assign(document.createElement(name), members);
   node.append(...children);
   return node;
@@ -76,6 +76,16 @@ function listed(control, options) {
   return [list];
 }
 
+// What an id stands for, once it is entered.
+function meant(control, options) {
+  if (!options?.some((each) => each.name)) return [];
+  const said = make("span", { className: "aside", role: "status" });
+  const say = () => (said.textContent = options.find((each) => each.id === control.value.trim())?.name ?? "");
+  control.addEventListener("input", say);
+  queueMicrotask(say);
+  return [said];
+}
+
 function choice(label, values, { required, place }, named = (value) => plain(String(value))) {
   const control = make("select", {}, make("option", { value: "", textContent: required ? "choose" : "not said" }));
   control.append(...values.map((value, n) => make("option", { value: String(n), textContent: named(value) })));
@@ -108,6 +118,7 @@ function text(label, schema, options) {
   const given = !isEvent && required && named?.length === 1 ? named[0].id : "";
   control.value = given;
   const node = make("div", {}, labelled(label, control, hints.join()), ...lists);
+  node.firstChild.append(...meant(control, named ?? used));
   if (schema.pattern === HASH && !isEvent) node.append(fileFor(control));
   return {
     node,
@@ -153,10 +164,10 @@ function statement(label, events, { required, place }) {
   };
 }
 
-function number(label, schema, { required, place }) {
+function number(label, schema, { required, place, hint }) {
   const control = make("input", { inputMode: "numeric", autocomplete: "off" });
   return {
-    node: labelled(label, control),
+    node: labelled(label, control, hint),
     filled: () => control.value.trim() !== "",
     read() {
       const entered = control.value.trim();
