@@ -23,8 +23,10 @@ ITEMS: Final = "OUTCOME_ITEMS"
 def day_date(day1: date, day: int) -> date:
     """Return the date of a study day: day 1 is `day1`, day -1 the day before; there is no day 0.
 
+    A day before the calendar's first is the first: day 1 may be one that a clock which was never set wrote.
+
     Raises:
-        FormatError: day 0, or a date outside the calendar.
+        FormatError: day 0, or a date after the calendar's last.
     """
     if day == 0:
         raise FormatError(VISIT, "expected a study day, got day 0, which does not exist")
@@ -96,4 +98,6 @@ def _later(on: date, days: int) -> date:
     try:
         return on + timedelta(days=days)
     except OverflowError:
+        if days < 0:
+            return date.min
         raise FormatError(VISIT, "expected a date within the calendar") from None

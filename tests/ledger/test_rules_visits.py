@@ -320,3 +320,17 @@ def test_an_outcome_that_was_not_done_is_the_protocols() -> None:
     story.given("outcome.not_done", missed)
     told = story.when("outcome.not_done", {**missed, "instrument": "other"})
     assert told.codes == ("INSTRUMENT_UNKNOWN",)
+
+
+@breaks("visit.started", "OUTSIDE_WINDOW")
+def test_a_day_1_of_a_clock_that_was_never_set_keeps_no_visit_from_being_recorded() -> None:
+    """Windows before the calendar begins at its first day: a visit is recorded, and is outside its window."""
+    story = given_at_bedside()
+    outside = {"why": "outage", "source": {"kind": "device"}}
+    unset = "0001-01-01T00:00:00+02:00"
+    started = story.when("infusion.started", start(performed_outside=outside), by="nurse", occurred=unset)
+    assert started.refused is None
+    for visit in STUDY.visits[:3]:
+        told = story.when("visit.started", {"visit": visit.id, "mode": "home"})
+        assert told.refused is None
+        assert "OUTSIDE_WINDOW" in told.codes
