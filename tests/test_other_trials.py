@@ -42,6 +42,7 @@ READERS: Final = {
                 ("sponsor_administrator", "admin"), ("unblinded_pharmacist", "ph1"),
                 ("infusion_staff", "jabber")),
 }  # fmt: skip
+ONCOLOGY_VISITS: Final = ("baseline", "c1", "c2", "c3", "end_of_treatment", "survival_1")
 PARTICIPANTS: Final = {"oncology": KOLKATA, "vaccine": MAINZ}
 COMMON: Final = frozenset({"screening", "follow-up", "follow_up", "pain", "blind_guess"})
 """What the reference study names as any other would, or as the catalogue does."""
@@ -155,6 +156,37 @@ def test_the_flow_has_the_steps_of_the_trial(served: Served) -> None:
         **first, "screen failed": 0, "eligible": 1, **middle, "treatment ended": 1,
         "completed": int(not died), "withdrawn": 0, "lost to follow-up": 0, "died": int(died),
     }  # fmt: skip
+
+
+def test_criteria_are_told_as_of_the_entry_to_treatment(served: Served) -> None:
+    """What was known at randomization; where nobody is randomized, when eligibility was confirmed."""
+    rows = json.loads(served.text("/projections/eligibility.json"))["rows"]
+    assert [row["criterion"] for row in rows] == ["I1", "I2", "E1"]
+    assert all(row["passed_at_randomization"] and not row["changed"] for row in rows)
+    assert len({row["randomized_index"] for row in rows}) == 1
+
+
+def test_a_card_says_how_to_unblind_where_there_is_a_blind(served: Served) -> None:
+    """Open label has nothing to open."""
+    (row,) = json.loads(served.text("/projections/emergency-cards.json", "investigator"))["rows"]
+    assert row["blinded"] is (served.name == "vaccine")
+    assert (row["to_unblind"] is None) is (served.name == "oncology")
+
+
+def test_no_visit_that_took_place_is_called_unexpected(served: Served) -> None:
+    """A call that reached somebody is one."""
+    rows = json.loads(served.text("/projections/visits.json"))["rows"]
+    states = {row["visit"]: row["state"] for row in rows}
+    assert (
+        states
+        == {
+            "oncology": {**dict.fromkeys(ONCOLOGY_VISITS, "completed"), "survival_60": "not expected"},
+            "vaccine": {
+                **dict.fromkeys(("v0", "jab_1", "booster", "bleed"), "completed"),
+                "call_8": "contact made",
+            },
+        }[served.name]
+    )
 
 
 def test_the_export_verifies(served: Served, tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 """Eligibility as it was known at randomization: criterion by criterion, and what came to light afterwards.
 
+Where the protocol randomizes nobody, what counts is when eligibility was confirmed.
+
 The question at each randomization is what was on record *then* (E6(R3) 4.1): an assessment that was entered,
 corrected or voided later is shown beside it as what is known now.
 """
@@ -23,14 +25,28 @@ ASSESSED: Final = "criterion.assessed"
 
 
 def eligibility(desk: Desk) -> Iterator[Row]:
-    """Yield the criteria of each randomized participant, by participant, in the order of the definition."""
+    """Yield the criteria of each participant who was let in, in the order of the definition."""
     for participant in desk.participants():
-        first = next((r for r in participant.randomizations if r.stage == 1), None)
-        if first is None or first.answered is None:
+        entry = _entry(desk, participant)
+        if entry is None:
             continue
-        definition = desk.study.definition(first.index, participant.stratum)
+        asked, let_in = entry
+        definition = desk.study.definition(asked, participant.stratum)
         for criterion in definition.criteria if definition is not None else ():
-            yield _row(desk, participant, criterion, first.answered)
+            yield _row(desk, participant, criterion, let_in)
+
+
+def _entry(desk: Desk, participant: Participant) -> tuple[int, int] | None:
+    """Return the indexes of the request and the answer that let a participant in; None before that."""
+    first = next((r for r in participant.randomizations if r.stage == 1), None)
+    if first is not None and first.answered is not None:
+        return first.index, first.answered
+    confirmed = participant.eligibility
+    if confirmed is None:
+        return None
+    definition = desk.study.definition(confirmed.index, participant.stratum)
+    is_entry = definition is not None and definition.randomization is None
+    return (confirmed.index, confirmed.index) if is_entry else None
 
 
 def _row(desk: Desk, participant: Participant, criterion: Criterion, answered: int) -> Row:
@@ -81,7 +97,7 @@ REPORTS: Final = (
                 "known_now": "the same, as it reads now",
                 "passes_now": "whether that would let the participant in",
                 "changed": "whether it reads differently now",
-                "randomized_index": "index of the randomization",
+                "randomized_index": "index of the randomization; where there is none, of the confirmation",
                 "then_index": "index of the assessment on record then",
                 "now_index": "index of the assessment that counts now",
             }

@@ -87,6 +87,7 @@ def emergency_cards(desk: Desk) -> Iterator[Row]:
         if not lines or not participant.consents:
             continue
         definition = desk.study.definition(desk.size, participant.site)
+        is_open = definition is not None and not (definition.masking.blinded or definition.randomization)
         last = next((line for line in reversed(lines) if line.type in _GIVEN), None)
         lead = desk.authority.person(study.investigator(participant.site, now, desk.size) or "")
         yield {
@@ -99,7 +100,7 @@ def emergency_cards(desk: Desk) -> Iterator[Row]:
             "blinded": definition.masking.blinded if definition is not None else None,
             "last_given_at": last.occurred_at if last is not None else None,
             "investigator": f"{lead.name}, {lead.organisation}" if lead is not None else None,
-            "to_unblind": UNBLIND,
+            "to_unblind": None if is_open else UNBLIND,
             "index": lines[-1].index,
         }
 
@@ -137,7 +138,7 @@ REPORTS: Final = (
                 "blinded": "whether who gives and who takes it are kept from knowing",
                 "last_given_at": "when an infusion or dose was last given, as written",
                 "investigator": "printed name and organisation of the site's principal investigator",
-                "to_unblind": "how an investigator or the on-call service opens the blind",
+                "to_unblind": "how an investigator or the on-call service opens the blind, if there is one",
                 "index": "index of the participant's newest record",
             }
         ),

@@ -21,7 +21,7 @@ from ledger.times import local_date
 from projections.desk import Desk, Line
 from projections.report import Report, Row
 
-_TYPES: Final = ("visit.started", "visit.completed", "visit.missed")
+_TYPES: Final = ("visit.started", "visit.completed", "visit.missed", "contact.made")
 UNSCHEDULED: Final = "unscheduled"
 NOT_EXPECTED: Final = "not expected"
 
@@ -42,6 +42,8 @@ def visits(desk: Desk) -> Iterator[Row]:
                 row["state"] = NOT_EXPECTED
             yield row
         for line in by_visit.get(UNSCHEDULED, ()):
+            if line.type == "contact.made":
+                continue
             yield _row(desk, participant, UNSCHEDULED, [line], None)
 
 
@@ -54,7 +56,8 @@ def _row(
 ) -> Row:
     zone = desk.zone(participant.site)
     window = _window(participant, visit, definition, zone)
-    started = next((line for line in lines if line.type == "visit.started"), None)
+    first = ("visit.started",) if any(line.type != "contact.made" for line in lines) else ("contact.made",)
+    started = next((line for line in lines if line.type in first), None)
     took_place = local_date(started.occurred.earliest_us, zone) if started is not None else None
     last = lines[-1] if lines else None
     return {
@@ -101,7 +104,7 @@ def _state(
     if "visit.completed" in types:
         return "completed"
     if types:
-        return "started"
+        return "contact made" if types == {"contact.made"} else "started"
     if participant.disposition is not None or participant.died is not None:
         return NOT_EXPECTED
     if participant.screening_failed is not None and not participant.randomized:
@@ -126,7 +129,7 @@ REPORTS: Final = (
                 "planned_day": "study day of the calendar; of a follow-up, days after the last infusion",
                 "first_day": "first calendar day of the window at the site",
                 "last_day": "last calendar day of the window",
-                "state": "planned, due, overdue, started, completed, missed, or not expected any more",
+                "state": "planned, due, overdue, started, completed, missed, contact made, or not expected",
                 "occurred_at": "when it started, as written and corrected",
                 "study_day": "study day on which it started; there is no day 0",
                 "in_window": "whether it started on a day of the window",
