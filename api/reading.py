@@ -17,10 +17,11 @@ import orjson
 
 from ledger.conduct import Conduct
 from ledger.fold import LogFold, StoreReader
+from ledger.savepoint import Savepoint
 from ledger.statement import class_of
 from ledger.store.port import Snapshot, Store
 from projections.before import states_before
-from projections.projection import State
+from projections.projection import State, encode_state
 from projections.status import PARTICIPANTS
 
 PAGE: Final = 1_000
@@ -59,8 +60,9 @@ class Folded:
 class Reading:
     """The readers' fold of one log. Thread-safe."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, savepoint: Savepoint | None = None) -> None:
         self._store = store
+        self._savepoint = savepoint
         self._lock = threading.Lock()
         self._earlier = LogFold(StoreReader(store))
         self._reset()
@@ -112,10 +114,32 @@ class Reading:
         self._participants: dict[str, State] = {}
         self._controls: list[int] = []
 
-    def _catch_up(self, reads: Snapshot) -> None:
-        start = self._fold.size
-        if start == 0:
+    def keep(self, *, ending: bool = False) -> None:
+        """Keep what is folded beside the ledger, as `Ledger.keep` does."""
+        savepoint = self._savepoint
+        if savepoint is None or not savepoint.is_due(self._fold.size, ending=ending):
+            return
+        with self._lock:
+            size = self._fold.size
+            participants = {key: encode_state(state) for key, state in self._participants.items()}
+            state = self._fold.saved(), participants, list(self._controls)
+        with self._store.snapshot() as reads:
+            savepoint.save(state, size, reads)
+
+    def _restore(self, reads: Snapshot) -> None:
+        """Begin with what was kept, or with what stands before the log's first entry."""
+        kept = None if self._savepoint is None else self._savepoint.load(reads, reads.size)
+        if kept is None:
             self._participants = states_before(PARTICIPANTS, reads)
+        else:
+            state, participants, self._controls = kept
+            self._participants = {key: orjson.loads(each) for key, each in participants.items()}
+            self._fold = LogFold.of(self._fold.reader, state)
+
+    def _catch_up(self, reads: Snapshot) -> None:
+        if self._fold.size == 0:
+            self._restore(reads)
+        start = self._fold.size
         self._fold.catch_up(reads, reads.size)
         self._fold.reader.reads = self._store
         for at in range(start, reads.size, PAGE):

@@ -28,6 +28,7 @@ from ledger.errors import LedgerError
 from ledger.fsck import Checker
 from ledger.identity.database import AccountsDatabase
 from ledger.identity.reach import Heads
+from ledger.savepoint import READING
 from projections.copies.signing import DocumentSigner
 
 PUBLISH_EVERY_S: Final = 1.0
@@ -65,7 +66,9 @@ class ServedStudy:
         self.unblindings = Unblindings(opened.ledger, beside)
         self.recorder = Recorder(opened.ledger, self.unblindings.first)
         self.tailer = Tailer(opened.ledger, address)
-        self.reading = Reading(opened.ledger.store)
+        kept = opened.ledger.savepoint
+        folding = None if kept is None else kept.beside(READING, "ledger", "projections", "api")
+        self.reading = Reading(opened.ledger.store, folding)
         self.judges = ThreadPoolExecutor(max_workers=1, thread_name_prefix="verify")
         self.attempts = Attempts()
         self.configured = Configured(opened.config, opened.ledger)
@@ -111,6 +114,7 @@ class ServedStudy:
         await asyncio.to_thread(self.recorder.close)
         await asyncio.to_thread(self.judges.shutdown)
         await asyncio.to_thread(self._publish)
+        await asyncio.to_thread(self._keep, ending=True)
         self.unblindings.close()
 
     def drain(self) -> None:
@@ -123,6 +127,7 @@ class ServedStudy:
             self.reading.catch_up()
             self.ledger.refresh()
         self.folded.set()
+        self._keep()
 
     async def _publish_often(self) -> None:
         """Publish a checkpoint whenever the log has grown, at most once a second (record-format.md §5)."""
@@ -130,11 +135,18 @@ class ServedStudy:
             await asyncio.to_thread(self._publish)
             await asyncio.sleep(PUBLISH_EVERY_S)
 
+    def _keep(self, *, ending: bool = False) -> None:
+        """Keep what is folded, once enough of it is new: the next start is sooner ready."""
+        with suppress(LedgerError):
+            self.reading.keep(ending=ending)
+            self.ledger.keep(ending=ending)
+
     def _publish(self) -> None:
         self.unblindings.settle()
         try:
             self.ledger.publish()
             self.unpublished = None
+            self._keep()
         except LedgerError as error:
             # Another process may have published first; what stays wrong is told by `readyz`.
             self.unpublished = error.code

@@ -7,10 +7,11 @@ withheld statement by its leaf's tag alone.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from copy import copy
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final
+from typing import Any, Final
 
 from ledger.entry import Entry
 from ledger.frozen import made
@@ -55,6 +56,17 @@ class Chain:
         self.heads: dict[str, StreamHead] = {}
         self.tags: dict[str, str] = {}
         self.seen: dict[str, int] = {}
+
+    def saved(self) -> dict[str, Any]:
+        """Return what is folded as of now, in values that no later entry changes."""
+        return {name: copy(value) for name, value in vars(self).items()}
+
+    @classmethod
+    def of(cls, state: Mapping[str, Any]) -> Chain:
+        """Return the fold that has this state from now on."""
+        chain = cls()
+        vars(chain).update(state)
+        return chain
 
     def head(self, tag: str) -> StreamHead:
         """Return the newest event under a tag; seq 0 and 64 zeros where there is none."""

@@ -22,17 +22,18 @@ from ledger.batch import Batch
 from ledger.checker import Checker
 from ledger.datakeys import DESTROYED, MISSING, DataKeys
 from ledger.errors import FrozenError, LedgerError, RefusedError, StoreError
-from ledger.fold import LogFold, StoreReader
+from ledger.fold import FoldState, LogFold, StoreReader
 from ledger.limited import ACCESS, Limited
 from ledger.publishing import newest_held, publish_newest
 from ledger.recorded import Recorded, receipted
 from ledger.salts import Salts
+from ledger.savepoint import Savepoint
 from ledger.sealing import open_disclosure
 from ledger.service import LogSigners, Service
 from ledger.sources import Sources
 from ledger.statement import Statement
 from ledger.store.checkpoints import CheckpointStore
-from ledger.store.port import Head, NewDisclosure, NewStream, Store
+from ledger.store.port import Head, NewDisclosure, NewStream, Reads, Store
 from ledger.store.startup import Startup
 from ledger.submission import Submission
 from ledger.times import format_instant
@@ -62,8 +63,10 @@ class Ledger:
         sources: Sources,
         startup: Startup,
         lazy: bool = False,
+        savepoint: Savepoint | None = None,
     ) -> None:
         self._lazy = lazy
+        self.savepoint = savepoint
         self.origin = origin
         self.store = store
         self.checkpoints = checkpoints
@@ -108,9 +111,9 @@ class Ledger:
     def refresh(self) -> LogFold:
         """Catch up with what other processes recorded, and return the fold."""
         with self._lock, self.store.snapshot() as reads:
-            self._fold.catch_up(reads, reads.size)
-            self._fold.reader.reads = self.store
-            return self._fold
+            fold = self._caught_up(reads, reads.size)
+            fold.reader.reads = self.store
+            return fold
 
     def record(self, submission: Submission) -> Recorded:
         """Record one statement.
@@ -256,6 +259,21 @@ class Ledger:
         note = publish_newest(self.store, self.checkpoints, self.signers, self.sources)
         return note if note is None or self.gathering is None else self.gathering.cosigned(note)
 
+    def keep(self, *, ending: bool = False) -> None:
+        """Keep what is folded beside the ledger, where there is a place and enough of it is new.
+
+        A frozen ledger keeps nothing.
+        """
+        savepoint, fold = self.savepoint, self._fold
+        if savepoint is None or self.startup.frozen or not savepoint.is_due(fold.size, ending=ending):
+            return
+        with self._lock:
+            if not self._fold.is_whole:
+                return
+            state = self._fold.saved()
+        with self.store.snapshot() as reads:
+            savepoint.save(state, state.size, reads)
+
     def close(self) -> None:
         """Publish unless frozen, and release everything; closing twice is allowed."""
         with self._lock:
@@ -267,6 +285,7 @@ class Ledger:
                 self._sum_up_all()
             if not self.startup.frozen:
                 self.publish()
+                self.keep(ending=True)
         finally:
             self.store.close()
             self.checkpoints.close()
@@ -278,6 +297,14 @@ class Ledger:
         self._fold = LogFold(StoreReader(self.store, self._opened), lazy=self._lazy)
         self._roots: dict[int, bytes] = {}
         self._committed: Head | None = None
+
+    def _caught_up(self, reads: Reads, size: int) -> LogFold:
+        if self._fold.size == 0 and self.savepoint is not None:
+            state = self.savepoint.load(reads, size)
+            if isinstance(state, FoldState):
+                self._fold = LogFold.of(self._fold.reader, state)
+        self._fold.catch_up(reads, size)
+        return self._fold
 
     def _opened(self, statement: Statement, disclosures: Sequence[NewDisclosure]) -> Mapping[str, Any] | None:
         """Open what is stored of a statement; None where one of its values is erased (§7)."""
@@ -340,14 +367,14 @@ class Ledger:
 
         Whatever fails once the lock is held, the fold is dropped. A lock that was not got leaves it as it is.
         """
-        fold, held, committed = self._fold, False, self._committed
+        held, committed = False, self._committed
         began, waited_s = time.perf_counter(), 0.0
         try:
             with self.store.write(ids) as tx:
                 held, waited_s = True, time.perf_counter() - began
                 self._require_writing()  # once more: it may have been frozen for good meanwhile
                 head = tx.head()
-                fold.catch_up(tx, head.size)
+                fold = self._caught_up(tx, head.size)
                 _ = fold.conduct  # what is recorded is judged by all of it
                 batch = Batch(tx, head, fold, self.sources, self.signers.head, self._roots)
                 result = work(Transaction(self._means, fold, batch))

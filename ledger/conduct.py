@@ -19,10 +19,10 @@ Left out on purpose: which rules are asked (`judging`), what they read (`standin
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 from ledger import guards as unique
 from ledger import judging
@@ -62,6 +62,17 @@ class Conduct:
     def __init__(self, reader: Reader) -> None:
         self._standing = Standing(reader)
         self._judged: tuple[Entry, Record | None, tuple[str, ...]] | None = None
+
+    def saved(self) -> dict[str, Any]:
+        """Return what is folded as of now, in values that no later entry changes."""
+        return self._standing.saved()
+
+    @classmethod
+    def of(cls, reader: Reader, state: Mapping[str, Any]) -> Conduct:
+        """Return the fold that has this state from now on."""
+        conduct = cls(reader)
+        conduct._standing = Standing.of(reader, state)
+        return conduct
 
     @property
     def study(self) -> StudyState:

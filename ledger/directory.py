@@ -47,6 +47,7 @@ from ledger.places import (
 )
 from ledger.reading_tokens import Token as Token
 from ledger.reading_tokens import format_tokens, read_token
+from ledger.savepoint import RECORDING, Savepoint
 from ledger.service import LogSigners, Service
 from ledger.signing.holding import LOG, SERVICE, format_signers, open_signer, read_signers
 from ledger.signing.port import FileSigner, HeldKey, HeldNoteSigner
@@ -293,6 +294,10 @@ def open_ledger(directory: Path, passphrase: str | None, sources: Sources, *, la
             closing(open_checkpoints(config.checkpoints, directory / CHECKPOINTS))
         )
         kek, keys_file = keys[KEK].secret, directory / DATA_KEYS
+        # What is folded of a log that continues another rests on what of the older epochs was at hand.
+        savepoint = None
+        if config.continues is None:
+            savepoint = Savepoint(directory / RECORDING, kek, config.origin, "ledger")
         data_keys = opened.enter_context(
             open_data_keys(config.data_keys, keys_file, kek, sources.random_bytes)
         )
@@ -306,6 +311,7 @@ def open_ledger(directory: Path, passphrase: str | None, sources: Sources, *, la
             sources=sources,
             startup=stopped(directory) or check_startup(store, checkpoints, signers.verifier_keys),
             lazy=lazy,
+            savepoint=savepoint,
         )
         ledger.stopped = partial(stopped, directory)
         kept = opened.enter_context(closing(_witnessed(directory / WITNESSED)))

@@ -7,6 +7,7 @@ processes can share a ledger. After a failed commit the fold is thrown away and 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from ledger.authority import INITIAL, Authority
@@ -125,6 +126,22 @@ class StoreReader:
         return self._open(entry.statement, self.reads.disclosures(event))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoldState:
+    """A fold's value as of a size, apart from the log and from whoever goes on folding."""
+
+    authority: Authority
+    chain: Mapping[str, Any]
+    refusals: Mapping[str, Any]
+    conduct: Mapping[str, Any]
+
+    @property
+    def size(self) -> int:
+        """How many entries are folded in."""
+        size: int = self.chain["size"]
+        return size
+
+
 class LogFold:
     """Mutable fold of everything that the write path has to know.
 
@@ -138,6 +155,25 @@ class LogFold:
         self.chain = Chain()
         self.refusals = Refusals()
         self._conduct: Conduct | None = None if lazy else self._begun()
+
+    def saved(self) -> FoldState:
+        """Return what is folded as of now; conduct is folded for it where it was not yet."""
+        return FoldState(
+            authority=replace(self.authority),
+            chain=self.chain.saved(),
+            refusals=self.refusals.saved(),
+            conduct=self.conduct.saved(),
+        )
+
+    @classmethod
+    def of(cls, reader: StoreReader, state: FoldState) -> LogFold:
+        """Return the fold that has this state from now on."""
+        fold = cls(reader, lazy=True)
+        fold.authority = state.authority
+        fold.chain = Chain.of(state.chain)
+        fold.refusals = Refusals.of(state.refusals)
+        fold._conduct = Conduct.of(reader, state.conduct)
+        return fold
 
     @property
     def conduct(self) -> Conduct:

@@ -12,8 +12,10 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections import deque
+from collections.abc import Mapping
+from copy import deepcopy
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 from ledger.entry import Entry
 from ledger.times import parse_instant
@@ -33,6 +35,17 @@ class Refusals:
     def __init__(self) -> None:
         self._newest: dict[tuple[str, str], deque[int]] = {}
         self._last: dict[tuple[str, str], int] = {}
+
+    def saved(self) -> dict[str, Any]:
+        """Return what is folded as of now, in values that no later entry changes."""
+        return deepcopy(vars(self))
+
+    @classmethod
+    def of(cls, state: Mapping[str, Any]) -> Refusals:
+        """Return the fold that has this state from now on."""
+        refusals = cls()
+        vars(refusals).update(state)
+        return refusals
 
     def advance(self, entry: Entry) -> None:
         """Fold an entry in; only a single refusal changes anything, not a sum of those beyond."""

@@ -8,6 +8,7 @@ sealed values that do not open, on which no judgement can rest.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import replace
 from typing import Any, Final, Protocol
 
@@ -23,6 +24,7 @@ from ledger.study.lists import CONTINUE
 from ledger.studystate import StudyState
 
 PARTICIPANT: Final = "participant/"
+_OWN: Final = frozenset({"reader", "_case"})
 
 
 class Reader(Protocol):
@@ -58,6 +60,17 @@ class Standing:
         self._unseen: set[str] = set()
         self._cut: set[str] = set()
         self._case: Case | None = None
+
+    def saved(self) -> dict[str, Any]:
+        """Return where all stand as of now, in values that no later entry changes."""
+        return {name: copy(value) for name, value in vars(self).items() if name not in _OWN}
+
+    @classmethod
+    def of(cls, reader: Reader, state: Mapping[str, Any]) -> Standing:
+        """Return the standing that has this state from now on."""
+        standing = cls(reader)
+        vars(standing).update(state)
+        return standing
 
     def participant_of(self, stream: str) -> Participant | None:
         """Return the participant of a stream `participant/…`; None where none is registered."""
