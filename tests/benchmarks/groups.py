@@ -13,7 +13,18 @@ from ledger.committer import Ledger
 from ledger.demo.play import EXPORT, POLICY, play_demo
 from ledger.directory import open_ledger
 from ledger.sources import SystemSources
-from tests.benchmarks import append, bulk, concurrent, growing, http, reading, streaming, uma, verifying
+from tests.benchmarks import (
+    append,
+    bulk,
+    concurrent,
+    growing,
+    http,
+    opening,
+    reading,
+    streaming,
+    uma,
+    verifying,
+)
 from tests.benchmarks.blocks import run
 from tests.benchmarks.large import make_bundle
 from tests.benchmarks.library import Library
@@ -41,6 +52,7 @@ class Plan:
     verified: int
     replays: int
     rebuilds: int
+    openings: int
     participants: int
     memory: tuple[int, ...]
 
@@ -59,6 +71,7 @@ FULL = Plan(
     verified=20_000,
     replays=25,
     rebuilds=15,
+    openings=9,
     participants=34,
     memory=(500, 2_000, 8_000),
 )
@@ -72,6 +85,7 @@ QUICK = Plan(
     verified=2_000,
     replays=5,
     rebuilds=3,
+    openings=3,
     participants=2,
     memory=(200, 400),
 )
@@ -232,6 +246,16 @@ def _rebuilds(directory: Path, plan: Plan) -> None:
     compare(found[reading.REBUILD_BOOKS], found[reading.DECODE])
 
 
+def _openings(directory: Path, plan: Plan) -> None:
+    with _demonstration(directory, plan):
+        pass
+    measured = opening.Opening(directory / "demo")
+    heading(f"Opening a ledger that was closed: the demonstration's {measured.events} events")
+    found = run(measured.contenders(), plan.openings)
+    table(found.values())
+    compare(found[opening.KEPT], found[opening.WHOLE])
+
+
 def _memory(directory: Path, plan: Plan) -> None:
     heading("Peak memory of verifying, a process of its own")
     print(f"{'statements':>12}{'bundle MiB':>12}{'peak MiB':>12}")
@@ -249,6 +273,7 @@ GROUPS: Final[Mapping[str, Callable[[Path, Plan], None]]] = MappingProxyType(
         "verify": _verifies,
         "replay": _replays,
         "rebuild": _rebuilds,
+        "open": _openings,
         "memory": _memory,
         "stream": lambda directory, plan: streaming.run(directory, quick=plan.appends == QUICK.appends),
     }

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
+from ledger.demo.report import DemoReport
 from tests import benchmarks
-from tests.benchmarks import bulk, concurrent, growing, http, reading, verifying
+from tests.benchmarks import bulk, concurrent, growing, http, opening, reading, verifying
 from tests.benchmarks.blocks import Contender
 from tests.benchmarks.groups import GROUPS
 from tests.benchmarks.library import Library
@@ -66,6 +68,14 @@ def test_verifying_runs(template: SmallLedger, tmp_path: Path) -> None:
     policy = template.write_policy(tmp_path / "policy")
     once(verifying.Verifying(bundle, policy).contenders())
     once([verifying.Rules(template.ledger).contender()])
+
+
+def test_opening_runs(demo: DemoReport, tmp_path: Path) -> None:
+    """A ledger takes what it kept, and folds its log where that is gone."""
+    shutil.copytree(demo.directory, tmp_path / "ledger", ignore=shutil.ignore_patterns("export"))
+    measured = opening.Opening(tmp_path / "ledger")
+    assert measured.events == demo.events
+    once(measured.contenders())
 
 
 def test_peak_memory_is_of_a_verification(tmp_path: Path) -> None:
