@@ -16,7 +16,7 @@ from typing import Final
 import orjson
 
 from ledger.conduct import Conduct
-from ledger.fold import LogFold, StoreReader
+from ledger.fold import FoldState, LogFold, StoreReader
 from ledger.savepoint import Savepoint
 from ledger.statement import class_of
 from ledger.store.port import Snapshot, Store
@@ -26,6 +26,7 @@ from projections.status import PARTICIPANTS
 
 PAGE: Final = 1_000
 NEVER: Final = -1
+STOPS: Final = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +66,7 @@ class Reading:
         self._savepoint = savepoint
         self._lock = threading.Lock()
         self._earlier = LogFold(StoreReader(store))
+        self._stops: dict[int, FoldState] = {}
         self._reset()
 
     @property
@@ -95,22 +97,41 @@ class Reading:
             )
 
     def _at(self, reads: Snapshot, size: int) -> LogFold:
-        """Return the fold of a size: who pages through a report as known then asks for the same one again."""
+        """Return the fold of a size: who pages through a report as known then asks for the same one again.
+
+        Who goes back in steps does not wait for the log's beginning each time: some states on the way are
+        remembered.
+        """
         if size == self._fold.size:
             return self._fold
-        if self._earlier.size > size:
-            self._earlier = LogFold(StoreReader(self._store))
+        nearest = max((stop for stop in self._stops if stop <= size), default=0)
+        if not nearest <= self._earlier.size <= size:
+            reader, known = StoreReader(self._store), self._stops.get(nearest)
+            self._earlier = LogFold(reader) if known is None else LogFold.of(reader, known)
         try:
-            self._earlier.catch_up(reads, size)
+            self._fold_on(reads, size)
         except BaseException:
             self._earlier = LogFold(StoreReader(self._store))
             raise
         self._earlier.reader.reads = self._store
         return self._earlier
 
+    def _fold_on(self, reads: Snapshot, size: int) -> None:
+        """Fold the earlier one up to a size, remembering at most twice `STOPS` states on the way."""
+        step = PAGE
+        while self._fold.size > 2 * STOPS * step:
+            step *= 2
+        for stop in [stop for stop in self._stops if stop % step]:
+            del self._stops[stop]
+        for stop in range(self._earlier.size // step * step + step, size + 1, step):
+            self._earlier.catch_up(reads, stop)
+            self._stops[stop] = self._earlier.saved()
+        self._earlier.catch_up(reads, size)
+
     def _reset(self) -> None:
-        self._fold = LogFold(StoreReader(self._store))
         self._earlier = LogFold(StoreReader(self._store))
+        self._fold = LogFold(StoreReader(self._store))
+        self._stops.clear()
         self._participants: dict[str, State] = {}
         self._controls: list[int] = []
 

@@ -63,9 +63,9 @@ class Chain:
 
     @classmethod
     def of(cls, state: Mapping[str, Any]) -> Chain:
-        """Return the fold that has this state from now on."""
+        """Return a fold that goes on from this state, which stays as it is."""
         chain = cls()
-        vars(chain).update(state)
+        vars(chain).update({name: copy(value) for name, value in state.items()})
         return chain
 
     def head(self, tag: str) -> StreamHead:

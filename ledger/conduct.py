@@ -69,7 +69,7 @@ class Conduct:
 
     @classmethod
     def of(cls, reader: Reader, state: Mapping[str, Any]) -> Conduct:
-        """Return the fold that has this state from now on."""
+        """Return a fold that goes on from this state, which stays as it is."""
         conduct = cls(reader)
         conduct._standing = Standing.of(reader, state)
         return conduct

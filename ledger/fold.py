@@ -159,7 +159,7 @@ class LogFold:
     def saved(self) -> FoldState:
         """Return what is folded as of now; conduct is folded for it where it was not yet."""
         return FoldState(
-            authority=replace(self.authority),
+            authority=replace(self.authority),  # without what it found in order meanwhile
             chain=self.chain.saved(),
             refusals=self.refusals.saved(),
             conduct=self.conduct.saved(),
@@ -167,7 +167,7 @@ class LogFold:
 
     @classmethod
     def of(cls, reader: StoreReader, state: FoldState) -> LogFold:
-        """Return the fold that has this state from now on."""
+        """Return a fold that goes on from this state, which stays as it is."""
         fold = cls(reader, lazy=True)
         fold.authority = state.authority
         fold.chain = Chain.of(state.chain)

@@ -42,9 +42,9 @@ class Refusals:
 
     @classmethod
     def of(cls, state: Mapping[str, Any]) -> Refusals:
-        """Return the fold that has this state from now on."""
+        """Return a fold that goes on from this state, which stays as it is."""
         refusals = cls()
-        vars(refusals).update(state)
+        vars(refusals).update(deepcopy(dict(state)))
         return refusals
 
     def advance(self, entry: Entry) -> None:

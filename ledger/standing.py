@@ -67,9 +67,9 @@ class Standing:
 
     @classmethod
     def of(cls, reader: Reader, state: Mapping[str, Any]) -> Standing:
-        """Return the standing that has this state from now on."""
+        """Return a standing that goes on from this state, which stays as it is."""
         standing = cls(reader)
-        vars(standing).update(state)
+        vars(standing).update({name: copy(value) for name, value in state.items()})
         return standing
 
     def participant_of(self, stream: str) -> Participant | None:
