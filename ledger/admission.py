@@ -48,16 +48,23 @@ def open_disclosures(submission: Submission) -> dict[str, Any]:
     }
 
 
-def openings_of(submission: Submission, entry_of: Callable[[str], Entry]) -> list[Opening]:
-    """Return what is to be sealed, each value in the scope that its path has for the type (§7)."""
+def openings_of(submission: Submission, find: Callable[[str], Entry | None]) -> list[Opening]:
+    """Return what is to be sealed, each value in the scope that its path has for the type (§7).
+
+    Raises:
+        FormatError: `SEALED_PATHS`.
+        RefusedError: `REFERENCE`, for a correction of what the log does not have.
+    """
     statement = submission.statement
     known = spec(statement.type, statement.schema)
     openings = []
     for path, disclosure in submission.disclosures.items():
         scope = known.scope_at(path)
         if scope == TARGET:
-            corrected = entry_of(statement.data["statement"]).statement
-            scope = None
+            target = find(statement.data["statement"])
+            if target is None:
+                raise RefusedError("REFERENCE", codes()["REFERENCE"].text, field="/data/statement")
+            corrected, scope = target.statement, None
             if corrected is not None:
                 scope = spec(corrected.type, corrected.schema).scope_at(statement.data["path"])
         if scope is None:

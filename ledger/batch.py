@@ -149,15 +149,20 @@ class Batch:
         known = self._asked.get(statement_id)
         return self.tx.index_of_id(statement_id) is not None if known is None else known
 
-    def entry_of(self, event: str) -> Entry:
-        """Return an entry of the log or of this batch by its event hash."""
+    def find(self, event: str) -> Entry | None:
+        """Return an entry of the log or of this batch by its event hash; None where there is none."""
         entry = self._fold.reader.added(event)
         if entry is not None:
             return entry
         index = self._fold.reader.index_of(event)
-        if index is not None:
-            return self.entry_at(index)
-        raise StoreError("STORE_CORRUPT", "a statement that was folded in is not in the store")
+        return None if index is None else self.entry_at(index)
+
+    def entry_of(self, event: str) -> Entry:
+        """Return an entry that was folded in, of the log or of this batch, by its event hash."""
+        entry = self.find(event)
+        if entry is None:
+            raise StoreError("STORE_CORRUPT", "a statement that was folded in is not in the store")
+        return entry
 
     def entry_at(self, index: int) -> Entry:
         """Return an entry of the log or of this batch by its index."""

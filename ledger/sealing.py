@@ -59,7 +59,11 @@ def make_disclosure(salt: bytes, statement_id: str, path: str, value: object) ->
     if len(salt) != SALT_BYTES:
         raise FormatError(CODE, f"expected {SALT_BYTES} bytes of salt, got {len(salt)}")
     _check_place(statement_id, path)
-    return _encode(canonical.encode([_encode(salt), statement_id, path, value]))
+    try:
+        return _encode(canonical.encode([_encode(salt), statement_id, path, value]))
+    except FormatError as error:
+        inner = (error.field or "").removeprefix(_VALUE_AT)
+        raise FormatError(error.code, error.message, field=path + inner) from None
 
 
 def digest(disclosure: str) -> str:
@@ -112,7 +116,10 @@ def check_disclosure(disclosure: str, *, statement_id: str, path: str, expected:
     quick = _open_plain(disclosure, statement_id, path)
     if quick is not None:
         return quick[0]
-    opened = open_disclosure(disclosure)
+    try:
+        opened = open_disclosure(disclosure)
+    except FormatError as error:
+        raise FormatError(error.code, error.message, field=path) from None
     if (opened.statement_id, opened.path) != (statement_id, path):
         raise FormatError(CODE, "expected a disclosure for this statement and path", field=path)
     return opened.value
@@ -145,6 +152,7 @@ def _open_plain(disclosure: str, statement_id: str, path: str) -> tuple[Json] | 
 _SALT_START: Final = b'["'
 _SALT: Final = re.compile(_DIGEST.pattern.encode())  # as wide as a digest
 SALT_CHARACTERS: Final = 43
+_VALUE_AT: Final = "/3"
 
 
 def is_statement_id(text: str) -> bool:

@@ -174,7 +174,7 @@ class Transaction:
             entry=entry,
             leaf=encode_leaf(entry.leaf),
             row=self._first_row(submission.statement),
-            openings=openings_of(submission, batch.entry_of),
+            openings=openings_of(submission, batch.find),
             violations=violations,
         )
         self._add(followed, judged)
@@ -246,7 +246,7 @@ class Transaction:
             raise RefusedError("ID_REUSED", "another statement has this id", field="/id")
         check_chain(fold.chain, entry, batch.root_at)
         row = self._first_row(statement)
-        openings = openings_of(submission, batch.entry_of)
+        openings = openings_of(submission, batch.find)
         check_attachments(batch.tx, statement)
         check_witnesses(statement)
         violations = fold.conduct.judge(entry, fold.authority)

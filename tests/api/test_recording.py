@@ -316,6 +316,31 @@ def test_a_participant_that_nobody_registered_is_refused(site: Site) -> None:
     assert site.made.ledger.store.stream(stream) is None
 
 
+def test_a_correction_of_what_the_log_does_not_have_names_the_field(site: Site) -> None:
+    """Of a sealed value, too: it is the client's mistake, and no damage to the store."""
+    data = {"statement": "f" * 64, "path": "/data/note"}
+    reason = {"reason": {"code": "entry_error"}, "open": {"/reason/text": None}}
+    sealed = {"/data/old": "one", "/data/new": "two", "/reason/text": None}
+    plain = site.prepare("correction.made", STREAM, {**data, "old": "one", "new": "two"}, **reason)
+    of_sealed = site.prepare("correction.made", STREAM, data, schema=2, **{**reason, "open": sealed})
+    for prepared in (plain, of_sealed):
+        answer = site.hand_in(site.sign(prepared))
+        assert (answer.status_code, answer.json()["code"]) == (422, "REFERENCE"), answer.text
+    assert answer.json()["field"] == "/data/statement"
+
+
+def test_a_sealed_text_that_has_no_bytes_is_named(site: Site) -> None:
+    """By its own path, not by where it stands in what is sealed."""
+    data = {"ae": "AE-77", "onset": "2025-06", "grade": 1}
+    body = {
+        "action": site.action("adverse_event.reported", STREAM, data),
+        "open": {"/data/verbatim": "cafe\u0301", "/reason/text": None},
+    }
+    answer = site.http.post(f"{BASE}/statements:prepare", json=body, headers=bearer("coordinator"))
+    assert (answer.status_code, answer.json()["code"]) == (422, "CANONICAL"), answer.text
+    assert answer.json()["field"] == "/data/verbatim"
+
+
 def test_an_id_is_used_once(site: Site) -> None:
     """Another statement with the id of a recorded one is refused."""
     first = site.vitals()
