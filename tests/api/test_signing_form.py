@@ -238,7 +238,8 @@ def test_an_adverse_event_with_what_is_sealed(page: Any) -> None:
     fill(page, "Outcome", "recovering")
     fill(page, "Kind", "participant")
     page.click("#fields > details > summary")
-    fill(page, "Verbatim (kept sealed)", "A headache since Sunday.")
+    pasted = "\ufeffA head\u00adache since Sunday,\u2028nause\u0301e."
+    fill(page, "Verbatim (kept sealed)", pasted)
     assert submit(page) == "Grade: expected a whole number from 1 to 5"
     fill(page, "Grade", "2")
     assert submit(page) == ""
@@ -246,7 +247,7 @@ def test_an_adverse_event_with_what_is_sealed(page: Any) -> None:
     assert (data["scale"], data["grade"], data["serious"], data["criteria"]) == ("CTCAE", 2, False, [])
     assert (data["onset"], data["awareness"]) == ("2024-06-02", "2024-06")
     assert "headache" not in json.dumps(shown(page))
-    assert "A headache since Sunday." in page.inner_text("#sealed")
+    assert "A headache since Sunday,\nnaus\u00e9e." in page.inner_text("#sealed")
 
 
 def test_a_correction_starts_from_what_a_value_reads_now(page: Any) -> None:

@@ -40,11 +40,23 @@ function classOf(type, stream) {
   return stream === "safety" || /^(pharmacy|access)\//.test(stream) ? "restricted" : "open";
 }
 
+// Text as the record format takes it (§1): composed, lines ended by \n, without marks that nobody sees. What was pasted
+// from elsewhere has them; what is signed is shown before.
+function composed(value) {
+  if (typeof value === "string") {
+    return value.normalize("NFC").replace(/\r\n?|[\u2028\u2029]/g, "\n").replace(/[\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufeff]/g, "");
+  }
+  if (Array.isArray(value)) return value.map(composed);
+  if (value === null || typeof value !== "object") return value;
+  return Object.fromEntries(Object.entries(value).map(([name, each]) => [name, composed(each)]));
+}
+
 // `written` is an action as it was entered or pasted; `opened` has what is sealed of it, by path. `recorded` is done
 // where it was entered once it needs nothing more.
-export async function ask(written, opened, recorded = () => {}) {
+export async function ask(written, toSeal, recorded = () => {}) {
   const { desk, questions, service } = session;
-  const asked = complete(written);
+  const asked = complete(composed(written));
+  const opened = composed(toSeal);
   asked.class ??= classOf(asked.type, asked.stream);
   const had = tree.have(desk.log);
   const prepared = await service.post("/statements:prepare", had ? { action: asked, open: opened, have: had } : { action: asked, open: opened });
