@@ -58,11 +58,12 @@ ENDED: Final = frozenset({Status.COMPLETED, Status.WITHDRAWN, Status.LOST_TO_FOL
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Assessment:
-    """The latest assessment of one criterion."""
+    """The latest assessment of one criterion; `corrected` is the index of its result's newest correction."""
 
     index: int
     event: EventHash
     result: Literal["met", "not_met", "not_applicable"]
+    corrected: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

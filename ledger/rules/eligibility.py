@@ -130,7 +130,10 @@ def _is_outside_screening(case: Case) -> bool:
 def fold_assessed(case: Case) -> Participant:
     """Keep the latest assessment of a criterion."""
     record, participant = case.record, case.participant
-    assessment = Assessment(index=record.index, event=record.event, result=record.data["result"])
+    corrected = max((c.index for c in record.changes if c.path == "/data/result"), default=None)
+    assessment = Assessment(
+        index=record.index, event=record.event, result=record.data["result"], corrected=corrected
+    )
     assessments = {**participant.assessments, record.data["criterion"]: assessment}
     return replace(participant, assessments=MappingProxyType(assessments))
 

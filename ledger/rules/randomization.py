@@ -13,7 +13,8 @@ from typing import Final
 
 from ledger.participant import Participant, Randomization
 from ledger.rules.case import Case, Fold, Judge
-from ledger.study.definition import SecondStage
+from ledger.rules.eligibility import fails
+from ledger.study.definition import Criterion, SecondStage
 from ledger.study.schedule import study_day
 from ledger.studystate import RandomizationList
 from ledger.times import local_date
@@ -163,16 +164,33 @@ def _is_before_second(case: Case, name: str) -> bool:
 
 
 def is_eligible(case: Case) -> bool:
-    """Tell whether eligibility stands: confirmed, not outdated by a later assessment, not expired."""
+    """Tell whether eligibility stands: confirmed, unchanged since, not expired.
+
+    A later assessment outdates it, and one that was voided, or corrected by then so that it excludes.
+    """
     participant, definition = case.participant, case.definition
     eligibility = participant.eligibility
     if eligibility is None or definition is None or participant.screening_failed is not None:
         return False
     if any(assessment.index > eligibility.index for assessment in participant.assessments.values()):
         return False
+    if any(_excludes(criterion, participant, case.record.index) for criterion in definition.criteria):
+        return False
     first = local_date(eligibility.confirmed.earliest_us, case.zone)
     last = local_date(case.record.now.latest_us, case.zone)
     return (last - first).days <= definition.eligibility_valid_days
+
+
+def _excludes(criterion: Criterion, participant: Participant, before: int) -> bool:
+    """Tell whether a criterion keeps somebody out, with the corrections below an index.
+
+    What is corrected later is a breach of the confirmation, and of nothing that was let pass until then.
+    """
+    assessment = participant.assessments.get(criterion.id)
+    if assessment is None:
+        return True
+    is_later = assessment.corrected is not None and assessment.corrected >= before
+    return fails(criterion, assessment.result) and not is_later
 
 
 def judge_randomized(case: Case) -> Iterator[str]:

@@ -31,6 +31,16 @@ _WITH_GATES: Final = ("participant/", "pharmacy/")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """One corrected value: where, the new value, and the correction that says so."""
+
+    path: str
+    new: Any
+    event: EventHash
+    index: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
     """One statement with the corrections that are folded in."""
 
@@ -44,6 +54,8 @@ class Record:
     occurred: Interval
     data: Mapping[str, Any]
     statement: Statement
+    changes: tuple[Change, ...] = ()
+    """The corrections that are folded in."""
     opened: Mapping[str, Any] | None = field(default=None, repr=False)
     """The values of its sealed paths, where a rule asks for them and the reader opens them; else None."""
     gates: bool = field(init=False, repr=False, compare=False)
@@ -108,16 +120,6 @@ class Record:
         return self.occurred
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
-    """One corrected value: where, the new value, and the correction that says so."""
-
-    path: str
-    new: Any
-    event: EventHash
-    index: int
-
-
 @lru_cache(maxsize=8192)
 def span(text: str, zone: str) -> Interval:
     """Return the interval that a clinical time can mean in a zone; remembered, because times repeat.
@@ -157,6 +159,7 @@ def record_of(entry: Entry, zone: str, changes: tuple[Change, ...] = ()) -> Reco
         occurred=span(occurred_at, zone),
         data=data,
         statement=statement,
+        changes=changes,
     )
 
 

@@ -295,6 +295,29 @@ def test_a_corrected_criterion_takes_eligibility_back_into_doubt() -> None:
     assert request.event not in {event for _, event in told.caused}
 
 
+@breaks("randomization.requested", "NOT_ELIGIBLE")
+def test_nobody_is_randomized_on_an_assessment_that_was_corrected_to_failing() -> None:
+    """The confirmation stands on what was corrected since: the gate is shut until it is confirmed anew."""
+    story = given_eligible()
+    assessed = _assessed(story, "E03")
+    correct(story, assessed, "/data/result", "not_met", "met", reason="source_data")
+    assert story.when("randomization.requested", REQUEST).refused == "NOT_ELIGIBLE"
+    correct(story, assessed, "/data/result", "met", "not_met", reason="source_data")
+    story.given("randomization.requested", REQUEST)
+
+
+def test_nobody_is_randomized_on_an_assessment_that_was_voided() -> None:
+    """Once the investigator has cosigned the voiding, a criterion is not assessed any more."""
+    story = given_eligible()
+    cosign(story, void(story, _assessed(story, "E03")))
+    assert story.when("randomization.requested", REQUEST).refused == "NOT_ELIGIBLE"
+
+
+def _assessed(story: Story, criterion: str) -> Told:
+    assessed = next(e for e in story.log if e.statement and e.statement.data.get("criterion") == criterion)
+    return Told(event=assessed.event, index=assessed.index, refused=None, codes=())
+
+
 def test_a_hold_lifts_with_the_cosignature_of_what_lifts_it() -> None:
     """A medication that was none of its class: gates wait until a physician has signed the correction."""
     story = given_at_bedside()
