@@ -308,6 +308,11 @@ class Participant:
         return bool(self.infusions) or self.treatment_began
 
     @property
+    def enrolled(self) -> bool:
+        """Tell whether the participant is beyond screening: allocated, or treated where nobody is."""
+        return self.randomized or self.treated
+
+    @property
     def running(self) -> Infusion | None:
         """The infusion that is running or interrupted."""
         return next((i for i in self.infusions if i.ended is None), None)

@@ -29,6 +29,8 @@ from ledger.study.definition import load
 from ledger.verify.judge import verify
 from ledger.verify.options import Options, Scope
 from projections.copies.signing import make_document_key
+from projections.desk import Desk
+from projections.reader import Reader
 from projections.reports import REPORTS
 from tests.ledger.small_ledger import DEFINITION
 from tests.other_courses import KOLKATA, MAINZ, oncology, vaccine
@@ -164,6 +166,37 @@ def test_criteria_are_told_as_of_the_entry_to_treatment(served: Served) -> None:
     assert [row["criterion"] for row in rows] == ["I1", "I2", "E1"]
     assert all(row["passed_at_randomization"] and not row["changed"] for row in rows)
     assert len({row["randomized_index"] for row in rows}) == 1
+
+
+def test_who_was_found_ineligible_later_stays_in_the_report(tmp_path: Path) -> None:
+    """What was known at the entry to treatment is asked most of who should not have entered."""
+    play = oncology(tmp_path / "ledger")
+    before = _rows(play, "eligibility")
+    confirmed = play.state(KOLKATA).consenting.confirmations[-1]
+    data = {
+        "statement": confirmed, "code": "misjudged", "criteria": ["E1"], "dosing": "discontinued",
+        "decided_by": "dr.sen",
+    }  # fmt: skip
+    play.on(KOLKATA, "KOL").given("dr.sen", "eligibility.revoked", data)
+    assert before == _rows(play, "eligibility") != []
+    play.ledger.close()
+
+
+def test_who_leaves_before_treatment_ends_none(tmp_path: Path) -> None:
+    """A consent to treatment that is taken back in screening counts nobody as treated to an end."""
+    play = oncology(tmp_path / "ledger")
+    other = play.on("K7.0002-b", "KOL")
+    other.given("r_basu", "participant.registered", {"participant": "K7.0002-b"})
+    other.consent("r_basu", "1", "bn")
+    other.given("r_basu", "consent.withdrawn", {"scopes": ["study_treatment"], "effective": play.now})
+    steps = {row["step"]: row["participants"] for row in _rows(play, "flow") if row["site"] == "all"}
+    assert (steps["consented"], steps["began treatment"], steps["treatment ended"]) == (2, 1, 1)
+    play.ledger.close()
+
+
+def _rows(play: Play, report: str) -> list[dict[str, Any]]:
+    with play.ledger.store.snapshot() as reads:
+        return list(REPORTS[report].rows(Desk(reads, reader=Reader(role="auditor"))))
 
 
 def test_a_card_says_how_to_unblind_where_there_is_a_blind(served: Served) -> None:

@@ -186,8 +186,8 @@ class ScreeningFailed(Fact):
 class EligibilityRevoked(Fact):
     """Found not to have been eligible: stays in the analysis, and dosing is decided (catalogue C).
 
-    `statement` is the confirmation. `dosing` is what was decided for who is randomized; until it is there
-    no infusion starts, and told again of the same confirmation it may come later.
+    `statement` is the confirmation. `dosing` is what was decided for who is beyond screening; until it is
+    there no infusion starts, and told again of the same confirmation it may come later.
     """
 
     statement: EventRef

@@ -83,8 +83,13 @@ def _judge_entry(case: Case) -> Iterator[str]:
         return
     if definition is None or definition.randomization is not None:
         yield "NOT_RANDOMIZED"
-    elif participant.eligibility is None or not (participant.infusions or randomization.is_eligible(case)):
+    elif not (_was_let_in(participant) or randomization.is_eligible(case)):
         yield "NOT_ELIGIBLE"
+
+
+def _was_let_in(participant: Participant) -> bool:
+    """Tell whether treatment began on a confirmation: one taken back since is for `judge_dosing`."""
+    return bool(participant.infusions and participant.consenting.confirmations)
 
 
 def is_of_another(case: Case) -> bool:

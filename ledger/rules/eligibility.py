@@ -75,24 +75,24 @@ def judge_revoked(case: Case) -> Iterator[str]:
     if data["statement"] not in participant.consenting.confirmations:
         yield "REFERENCE"
     yield from judge_failed(case)
-    if participant.randomized and "dosing" not in data:
+    if participant.enrolled and "dosing" not in data:
         yield "DOSING_DECISION"
 
 
 def judge_rescreening(case: Case) -> Iterator[str]:
-    """Judge a rescreening: of the newest failure, which it names, and of nobody who is randomized."""
+    """Judge a rescreening: of the newest failure, which it names, and of nobody beyond screening."""
     failures = case.participant.consenting.failures
     if case.record.data["statement"] not in [failure.event for failure in failures]:
         yield "REFERENCE"
         return
     newest = failures[-1]
     named = case.record.data["statement"] == newest.event and newest.rescreened is None
-    if not named or case.participant.randomized:
+    if not named or case.participant.enrolled:
         yield "RESCREENING"
 
 
 def judge_dosing(case: Case) -> Iterator[str]:
-    """Judge an infusion's order or start: eligibility stands, or it was decided that dosing continues."""
+    """Judge an order, dose or start: eligibility stands, or it was decided that dosing continues."""
     if case.participant.consenting.dosing_is_held:
         yield "ELIGIBILITY_REVOKED"
 

@@ -15,7 +15,7 @@ from decimal import Decimal
 from types import MappingProxyType
 from typing import Any, Final
 
-from ledger.rules import bedside, consent, disposition, dosing
+from ledger.rules import bedside, consent, disposition, dosing, eligibility
 from ledger.rules.books import at, in_stock, put, quantity
 from ledger.rules.case import Case, StudyCase, StudyFold, StudyJudge
 from ledger.rules.protocols import version_for
@@ -65,6 +65,7 @@ def judge_dispensed(case: StudyCase) -> Iterator[str]:
         start = Case(as_start, participant, case.study, protocol)
         yield from consent.judge_order(start)
         yield from disposition.judge_after_treatment(start)
+        yield from eligibility.judge_dosing(start)
         yield from dosing.judge_treatment(start)
         if not any(order.infusion == record.data["infusion"] for order in participant.orders):
             yield "ORDER_MISSING"
@@ -305,9 +306,9 @@ ASKED: Final[Mapping[str, str]] = MappingProxyType(
         "dose.prepared": "DOSE_FOR_NOBODY INFUSION_UNKNOWN LABEL_REPEATED SEALED_RULE SEQUENCE_INCOMPLETE",
         "dose.dispensed": (
             "DOSE_FOR_NOBODY PARTICIPANT_ENDED CONSENT_MISSING CONSENT_HELD CONSENT_WITHDRAWN "
-            "TREATMENT_ENDED NOT_RANDOMIZED NOT_ELIGIBLE ON_HOLD DOSING_DISCONTINUED DOSE_OMITTED "
-            "INFUSION_UNKNOWN ORDER_MISSING LABEL_REPEATED DOSE_NOT_PREPARED PREPARATION_UNCHECKED "
-            "DISPENSED_TWICE DOSE_EXPIRED KIT_NOT_DISPENSABLE SEALED_RULE"
+            "TREATMENT_ENDED ELIGIBILITY_REVOKED NOT_RANDOMIZED NOT_ELIGIBLE ON_HOLD DOSING_DISCONTINUED "
+            "DOSE_OMITTED INFUSION_UNKNOWN ORDER_MISSING LABEL_REPEATED DOSE_NOT_PREPARED "
+            "PREPARATION_UNCHECKED DISPENSED_TWICE DOSE_EXPIRED KIT_NOT_DISPENSABLE SEALED_RULE"
         ),
         "dose.returned": "DOSE_NOT_PREPARED SEALED_RULE",
         "dose.wasted": "DOSE_NOT_PREPARED SEALED_RULE",

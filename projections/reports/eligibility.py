@@ -41,12 +41,21 @@ def _entry(desk: Desk, participant: Participant) -> tuple[int, int] | None:
     first = next((r for r in participant.randomizations if r.stage == 1), None)
     if first is not None and first.answered is not None:
         return first.index, first.answered
-    confirmed = participant.eligibility
+    confirmed = _confirmed(desk, participant)
     if confirmed is None:
         return None
-    definition = desk.study.definition(confirmed.index, participant.stratum)
+    definition = desk.study.definition(confirmed, participant.stratum)
     is_entry = definition is not None and definition.randomization is None
-    return (confirmed.index, confirmed.index) if is_entry else None
+    return (confirmed, confirmed) if is_entry else None
+
+
+def _confirmed(desk: Desk, participant: Participant) -> int | None:
+    """Return the index of the confirmation that stands, or that was taken back and not given again."""
+    if participant.eligibility is not None:
+        return participant.eligibility.index
+    taken_back = {each.confirmation for each in participant.consenting.revocations}
+    newest = participant.consenting.confirmations[-1:]
+    return desk.reads.index_of_event(newest[0]) if newest and newest[0] in taken_back else None
 
 
 def _row(desk: Desk, participant: Participant, criterion: Criterion, answered: int) -> Row:

@@ -77,7 +77,7 @@ def _reached(participant: Participant) -> Iterator[str]:
         yield "consented"
     if participant.assessments:
         yield "assessed for eligibility"
-    if participant.screening_failed is not None and not participant.randomized:
+    if participant.screening_failed is not None and not participant.enrolled:
         yield "screen failed"
     if participant.eligibility is not None:
         yield "eligible"
@@ -87,7 +87,7 @@ def _reached(participant: Participant) -> Iterator[str]:
         yield "received the first infusion"
     if participant.treatment_began:
         yield "began treatment"
-    if participant.treatment_ended:
+    if participant.treatment_ended and (participant.treated or participant.leaving.treatment is not None):
         yield "treatment ended"
     if participant.disposition is not None:
         yield str(participant.disposition.status)

@@ -107,7 +107,7 @@ def _state(
         return "contact made" if types == {"contact.made"} else "started"
     if participant.disposition is not None or participant.died is not None:
         return NOT_EXPECTED
-    if participant.screening_failed is not None and not participant.randomized:
+    if participant.screening_failed is not None and not participant.enrolled:
         return NOT_EXPECTED
     if window is None:
         return "planned"

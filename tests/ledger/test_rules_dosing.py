@@ -11,6 +11,7 @@ from ledger.participant import Status
 from tests import scenario
 from tests.scenario import (
     DAY1,
+    SOURCE,
     breaks,
     completed,
     given_assessed,
@@ -320,6 +321,49 @@ def test_treatment_needs_eligibility_where_nobody_is_randomized() -> None:
         codes = story.when("infusion.started", start(), by="nurse").codes
         assert "NOT_ELIGIBLE" in codes
         assert "NOT_RANDOMIZED" not in codes
+
+
+def _taken_back(story: Any, **more: str) -> dict[str, Any]:
+    confirmed = story.participant.consenting.confirmations[-1]
+    return {"statement": confirmed, "code": "misjudged", "criteria": ["E03"], **more}
+
+
+@pytest.mark.usefixtures("unrandomized")
+@breaks("eligibility.revoked", "DOSING_DECISION")
+def test_who_is_treated_without_randomization_and_found_ineligible_has_a_decision_on_dosing() -> None:
+    """Without it infusions wait; with the decision to continue they go on, as after a randomization."""
+    story = given_eligible()
+    story.goto(DAY1)
+    given_infused(story)
+    told = story.when("eligibility.revoked", _taken_back(story), by="sub")
+    assert told.codes == ("DOSING_DECISION",)
+    story.wait(hours=36)
+    assert story.when("infusion.ordered", order(story, 2), by="sub").refused == "ELIGIBILITY_REVOKED"
+    decided = _taken_back(story, dosing="continued", decided_by="ines")
+    story.given("eligibility.revoked", decided, by="sub")
+    given_infused(story, 2)
+
+
+@pytest.mark.usefixtures("unrandomized")
+@breaks("rescreening.authorised", "RESCREENING")
+def test_who_is_treated_without_randomization_is_not_screened_again() -> None:
+    """A screen failure that is recorded of a treated participant opens no other episode."""
+    story = given_eligible()
+    story.goto(DAY1)
+    given_infused(story)
+    failure = story.when("screening.failed", {"criteria": ["E03"], "code": "washout"})
+    data = {"statement": failure.event, "code": "washed_out"}
+    assert story.when("rescreening.authorised", data, by="sub").refused == "RESCREENING"
+
+
+@pytest.mark.usefixtures("unrandomized")
+def test_an_infusion_on_no_confirmation_lets_nobody_in() -> None:
+    """Given outside the system to somebody who was never confirmed, the next is not ordered."""
+    story = given_assessed()
+    story.goto(DAY1)
+    outside = {"performed_outside": {"why": "outage", "source": SOURCE}}
+    assert "NOT_ELIGIBLE" in story.when("infusion.started", start(**outside), by="nurse").codes
+    assert story.when("infusion.ordered", order(story, 2), by="sub").refused == "NOT_ELIGIBLE"
 
 
 @breaks("infusion.ordered", "ON_HOLD")

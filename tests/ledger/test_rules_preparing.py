@@ -471,6 +471,18 @@ def _dispensed_to_another(story: Story) -> set[str]:
     return set(when(story, "dose.dispensed", data).codes)
 
 
+@breaks("dose.dispensed", "ELIGIBILITY_REVOKED")
+def test_no_dose_leaves_until_dosing_is_decided() -> None:
+    """Eligibility that was taken back holds the dose as it holds the start that it is for."""
+    story, told = given_checked()
+    confirmed = story.participant.consenting.confirmations[-1]
+    data = {"statement": confirmed, "code": "misjudged", "criteria": ["E03"]}
+    story.when("eligibility.revoked", data, by="sub")
+    assert when(story, "dose.dispensed", dispensing(told)).refused == "ELIGIBILITY_REVOKED"
+    story.given("eligibility.revoked", {**data, "dosing": "continued", "decided_by": "ines"}, by="sub")
+    given(story, "dose.dispensed", dispensing(told))
+
+
 @breaks("dose.dispensed", "CONSENT_HELD")
 def test_a_defect_of_consent_holds_the_dose() -> None:
     """While the consent is defective and neither renewed nor decided, no dose leaves."""

@@ -28,8 +28,8 @@ RECONSENT_FORM           flag   C    re-consent is on the form version that was 
 RECONSENT_OVERDUE        hold   C    a re-consent that is asked for is there by its last day
 PRESCREENING_NUMBER      flag   C    the count of pre-screening at a site goes on by one
 ELIGIBILITY_REVOKED      hold   C    eligibility stands, or it was decided that dosing continues
-DOSING_DECISION          flag   C    who is found ineligible after randomization has a decision on dosing
-RESCREENING              refuse C    who is rescreened failed the newest screening and is not randomized
+DOSING_DECISION          flag   C    who is found ineligible once enrolled has a decision on dosing
+RESCREENING              refuse C    who is rescreened failed the newest screening and is not enrolled
 PREGNANCY_TEST           hold   C    the newest pregnancy test is negative and in its window
 TRANSFER_SITES           form   C    a transfer goes from the participant's site to another of the study
 TRANSFER_CONSENT         refuse C    the consent at the new site is complete and on a form in effect there
