@@ -60,9 +60,9 @@ def applying(definition: StudyDefinition, participant: Participant) -> Iterator[
     """
     to_come = {visit.id for visit in _to_come(definition, participant)}
     end = participant.leaving.treatment
-    early = participant.treatment_ended and bool(to_come)
-    if not definition.infusions:
-        early = participant.treatment_ended and (end is None or end.kind == "discontinued")
+    early = participant.treatment_ended and (end is None or end.kind == "discontinued")
+    if definition.infusions:
+        early = early and bool(to_come)
     for visit in definition.visits:
         if visit.applies == "treatment_stopped" and not early:
             continue

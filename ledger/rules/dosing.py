@@ -128,12 +128,19 @@ def _is_outdated(case: Case, weight_date: str) -> bool:
 
 
 def _is_too_soon(case: Case) -> bool:
-    """Tell whether the least time since the end of the last infusion has not passed for certain."""
-    if case.definition is None or not case.participant.infusions:
+    """Tell whether the least time between two infusions has not passed for certain.
+
+    One that is recorded late can lie before others: of these it is the start that has to be far enough.
+    """
+    if case.definition is None:
         return False
-    gap_us = case.definition.infusion_minimum_gap_hours * HOUR_US
-    start_us = case.record.now.earliest_us
-    return any(start_us - (i.ended or i.started).latest_us < gap_us for i in case.participant.infusions)
+    gap_us, start = case.definition.infusion_minimum_gap_hours * HOUR_US, case.record.now
+    return any(
+        each.started.earliest_us - start.latest_us < gap_us
+        if each.started.earliest_us > start.latest_us
+        else start.earliest_us - (each.ended or each.started).latest_us < gap_us
+        for each in case.participant.infusions
+    )
 
 
 def judge_step(case: Case) -> Iterator[str]:
@@ -228,10 +235,10 @@ def find(participant: Participant, number: int) -> Infusion | None:
 
 
 def last_infusion_date(participant: Participant, zone: str) -> date | None:
-    """Return the calendar day at the site of the last infusion."""
+    """Return the calendar day at the site of the last infusion, in whichever order they were recorded."""
     if not participant.infusions:
         return None
-    return local_date(participant.infusions[-1].started.earliest_us, zone)
+    return local_date(max(each.started.earliest_us for each in participant.infusions), zone)
 
 
 def fold_ordered(case: Case) -> Participant:

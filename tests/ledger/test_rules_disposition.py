@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from ledger.participant import Status
+from ledger.rules.disposition import applying
 from tests.given_consent import END
 from tests.scenario import (
     REQUEST,
@@ -165,6 +166,16 @@ def test_treatment_is_completed_when_every_infusion_was_given_or_left_out() -> N
         if visit.infusion is not None and visit.infusion > 1:
             story.given("visit.missed", {"visit": visit.id, "code": "ill"})
     story.given("treatment.completed", {"date": "2025-02-03"})
+
+
+def test_who_completed_treatment_with_the_last_infusion_left_out_did_not_stop_early() -> None:
+    """No visit stands in the place of another, and that of the infusion left out is still one of theirs."""
+    story = given_infused()
+    for number in range(2, STUDY.infusions + 1):
+        story.given("dose.omitted", {"infusion": number, "code": "rash", "decided_by": "ines"}, by="nurse")
+    everyones = {visit.id for visit in STUDY.visits if visit.applies == "everyone"}
+    story.given("treatment.completed", {"date": "2025-02-03"})
+    assert {visit.id for visit in applying(STUDY, story.participant)} == everyones
 
 
 @breaks("treatment.discontinued", "TREATMENT_ENDED_TWICE")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from datetime import date
 from typing import Any
 
 import pytest
 
 from ledger.participant import Status
+from ledger.rules.dosing import last_infusion_date
 from tests import scenario
 from tests.scenario import (
     DAY1,
@@ -143,6 +145,19 @@ def test_the_least_gap_is_elapsed_time() -> None:
     assert story.when("infusion.started", start(2), by="nurse").refused == "INFUSION_GAP"
     story.wait(hours=1)
     story.given("infusion.started", start(2), by="nurse")
+
+
+@pytest.mark.parametrize(("second", "codes"), [("05", set()), ("06", {"INFUSION_GAP"})])
+def test_an_infusion_recorded_after_a_later_one_keeps_its_place(second: str, codes: set[str]) -> None:
+    """On day 3 far enough from those of day 1 and day 5, the day after too near; the last stays the last."""
+    story = given_infused()
+    story.wait(days=4)
+    given_infused(story, 3)
+    given_at_bedside(story, 2)
+    data = start(2, performed_outside={"why": "outage", "source": SOURCE})
+    told = story.when("infusion.started", data, by="nurse", occurred=f"2025-02-{second}T20:00:00.000000Z")
+    assert set(told.codes) & {"INFUSION_GAP"} == codes
+    assert last_infusion_date(story.participant, "UTC") == date(2025, 2, 7)
 
 
 @breaks("infusion.started", "ON_HOLD")
