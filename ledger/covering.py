@@ -30,11 +30,15 @@ _UNSEEN: Final = {"result": None, "event": None, "index": None}
 
 
 class Asked(NamedTuple):
-    """What an action covers: the participant, the scope, and what of it (None: all)."""
+    """What an action covers: the participant, the scope, what of it (None: all), below which index.
+
+    `upto` is what the action says itself; None covers all that there is.
+    """
 
     participant: str
     scope: str
     of: str | None
+    upto: int | None = None
 
 
 def asked(members: Mapping[str, Any]) -> Asked | None:
@@ -51,7 +55,10 @@ def asked(members: Mapping[str, Any]) -> Asked | None:
     if not isinstance(scope, str) or scope not in {*_NAMED, *WHOLE}:
         return None
     of = data.get(_NAMED[scope]) if scope in _NAMED else None
-    return None if scope in _NAMED and not isinstance(of, str) else Asked(name, scope, of)
+    if scope in _NAMED and not isinstance(of, str):
+        return None
+    upto = data.get("upto")
+    return Asked(name, scope, of, upto if type(upto) is int and upto > 0 else None)
 
 
 def criteria(fold: LogFold, participant: Participant, now_us: int) -> list[Row]:
@@ -92,6 +99,7 @@ def found(ledger: Ledger, what: Asked) -> dict[str, Any]:
             sha256 = None if participant is None else criteria_signed(participant)
             return {"sha256": sha256, "upto": upto, "criteria": rows, "lines": [], "not_shown": 0}
         entries = StoreReader(reads).entries_of(f"participant/{what.participant}")
+    upto = upto if what.upto is None else min(upto, what.upto)
     of_scope = covered(entries, what.scope, what.of, upto)
     lines: list[Row] = [
         {"index": int(each.index), "event": str(each.event), "type": getattr(each.statement, "type", None)}

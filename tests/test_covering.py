@@ -69,6 +69,16 @@ def test_what_is_signed_of_a_visit_is_filled_in_and_shown(
     assert "visit.started at index " in printed.err
 
 
+def test_an_index_that_is_given_is_kept(played: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Who says below which index they sign, signs what was there then, and no more."""
+    index, _ = last(played, "participant.unlocked")
+    data = {"scope": "participant", "upto": index, "components": ["possession"], "source": SOURCE}
+    action = {"type": "record.signed", "stream": STREAM, **WHO, "data": data}
+    acted(played, action, "sa01-investigator.json")
+    assert f" statements below index {index}:\n  " in capsys.readouterr().err
+    assert last(played, "record.signed")[1]["data"]["upto"] == index
+
+
 def test_a_digest_that_is_given_is_signed_as_it_is(played: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Nothing is filled in, and what the rules say of it they say."""
     data = {"scope": "participant", "upto": 5, "sha256": "0" * 64, "components": ["possession"]}

@@ -36,7 +36,8 @@ def cover_of_service(members: dict[str, Any], client: Client) -> None:
     """
 
     def ask(what: Asked) -> dict[str, Any]:
-        query = {"scope": what.scope} | ({} if what.of is None else {"of": what.of})
+        query: dict[str, Any] = {"scope": what.scope, "of": what.of, "upto": what.upto}
+        query = {name: value for name, value in query.items() if value is not None}
         return client.get(
             f"/participants/{quote(what.participant, safe='')}/signing-scope?{urlencode(query)}"
         )
