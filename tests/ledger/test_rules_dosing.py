@@ -376,8 +376,8 @@ def test_an_infusion_on_no_confirmation_lets_nobody_in() -> None:
     """Given outside the system to somebody who was never confirmed, the next is not ordered."""
     story = given_assessed()
     story.goto(DAY1)
-    outside = {"performed_outside": {"why": "outage", "source": SOURCE}}
-    assert "NOT_ELIGIBLE" in story.when("infusion.started", start(**outside), by="nurse").codes
+    outside = start(performed_outside={"why": "outage", "source": SOURCE})
+    assert "NOT_ELIGIBLE" in story.when("infusion.started", outside, by="nurse").codes
     assert story.when("infusion.ordered", order(story, 2), by="sub").refused == "NOT_ELIGIBLE"
 
 
