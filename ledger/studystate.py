@@ -35,6 +35,7 @@ from ledger.state.safety_desk import SafetyDesk
 from ledger.state.sites import Delegation, Site
 from ledger.state.unblinding import Unblinding
 from ledger.study.definition import StudyDefinition, load
+from ledger.study.demands import ConsentVersion
 from ledger.times import Interval
 
 Attachments = Callable[[str], bytes | None]
@@ -215,19 +216,22 @@ class StudyState:
         return None
 
     def effective_form(
-        self, site: str, language: str, when: Interval, before: int, version: str
+        self, site: str, language: str, when: Interval, before: int, version: str, part: str | None = None
     ) -> tuple[ConsentForm | None, ...]:
         """Return the form in effect at the first and at the last instant that a time can mean.
 
-        `version` is that of the form that was signed. Forms that a protocol asks for beside one another (a
-        parent's and a child's, core and extension) do not supersede each other.
+        `version` is that of the form that was signed, `part` what it was signed for: the core study or the
+        extension, None for either. Forms that a protocol asks for beside one another (a parent's and a
+        child's, core and extension) do not supersede each other, and one of another part is in effect there.
         """
         zone = self.zone(site)
-        asked = self._asked_for(version, before)
+        asked = {row.id for row in self._asked_for(version, before) if part in (None, row.part)}
 
         def is_beside(form: ConsentForm) -> bool:
-            other = self._asked_for(form.version, before)
-            return bool(asked and other) and asked.isdisjoint(other)
+            rows = self._asked_for(form.version, before)
+            if rows and part is not None and all(row.part != part for row in rows):
+                return True
+            return bool(asked and rows) and asked.isdisjoint(row.id for row in rows)
 
         rivals = [form for form in self.forms if not is_beside(form)]
 
@@ -248,10 +252,10 @@ class StudyState:
 
         return at(when.earliest_us), at(when.latest_us)
 
-    def _asked_for(self, version: str, before: int) -> frozenset[str]:
-        """Return the ids of the consents that protocols name a version of a form for."""
+    def _asked_for(self, version: str, before: int) -> frozenset[ConsentVersion]:
+        """Return the consents that protocols name a version of a form for."""
         return frozenset(
-            row.id
+            row
             for protocol in self.protocols
             if protocol.index < before and protocol.definition is not None
             for row in protocol.definition.consent_versions

@@ -28,6 +28,11 @@ CONSENT_GATES: Final = frozenset(
 )
 """Gates that need a consent in the ledger."""
 
+PARTS: Final[Mapping[str, str]] = MappingProxyType(
+    {"consent.obtained": "core", "extension.consented": "extension"}
+)
+"""Which part of the study a consent is to; one that is given again may be to either."""
+
 SIGNED_CODES: Final = "CONSENT_FORM_UNKNOWN CONSENT_FORM_INEFFECTIVE CONSENT_INCOMPLETE"
 ORDER_CODES: Final = frozenset({"CONSENT_MISSING", "PROCEDURE_BEFORE_CONSENT", "CONSENT_ORDER_UNCLEAR"})
 
@@ -61,13 +66,13 @@ _SURVIVAL: Final[Mapping[str, str]] = MappingProxyType(
 def judge_signed(case: Case) -> Iterator[str]:
     """Judge a consent against the approved forms, in effect at that site at the participant's time."""
     data = case.record.data
-    yield from judge_form(case, data, case.site)
+    yield from judge_form(case, data, case.site, PARTS.get(case.record.type))
     if not (data["authorization"] and data["copy_given"]):
         yield "CONSENT_INCOMPLETE"
 
 
-def judge_form(case: Case, signed: Mapping[str, Any], site: str) -> Iterator[str]:
-    """Judge the form of a consent: known by version, language and hash, and in effect at a site then."""
+def judge_form(case: Case, signed: Mapping[str, Any], site: str, part: str | None = None) -> Iterator[str]:
+    """Judge the form of a consent: known by version, language and hash, in effect at a site for a part."""
     study, before = case.study, case.record.index
     known = any(
         f.version == signed["form_version"]
@@ -80,7 +85,7 @@ def judge_form(case: Case, signed: Mapping[str, Any], site: str) -> Iterator[str
         yield "CONSENT_FORM_UNKNOWN"
         return
     time = span(signed["participant_time"], study.zone(site))
-    forms = study.effective_form(site, signed["language"], time, before, signed["form_version"])
+    forms = study.effective_form(site, signed["language"], time, before, signed["form_version"], part)
     if any(form is None or form.version != signed["form_version"] for form in forms):
         yield "CONSENT_FORM_INEFFECTIVE"
 

@@ -12,6 +12,7 @@ from typing import Final
 
 from ledger.actions import find_spec
 from ledger.participant import Participant
+from ledger.rules.consent import PARTS
 from ledger.rules.record import span
 from projections.desk import Desk, Line
 from projections.report import Report, Row
@@ -37,7 +38,7 @@ def _row(desk: Desk, participant: Participant, line: Line, procedures: list[Line
     data = line.data
     when = span(data["participant_time"], desk.zone(line.site))
     forms = desk.conduct.study.effective_form(
-        line.site or "", data["language"], when, line.index, data["form_version"]
+        line.site or "", data["language"], when, line.index, data["form_version"], PARTS.get(line.type)
     )
     in_effect = sorted({form.version for form in forms if form is not None})
     before = [each for each in procedures if each.occurred.latest_us < when.earliest_us]

@@ -92,6 +92,29 @@ def test_forms_that_the_protocol_asks_for_beside_one_another_are_both_in_effect(
     assert told.codes == ("CONSENT_FORM_INEFFECTIVE",)
 
 
+def test_a_form_of_another_part_of_the_study_is_flagged(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The extension's form, in effect for the extension, is no consent to the core study."""
+
+    def extended(root: dict[str, Any]) -> None:
+        root["consent_versions"] = [
+            {"id": value(part), "part": value(part), "version": value(version), "languages": value(["en"])}
+            for part, version in (("core", "1"), ("extension", "X1"))
+        ]
+
+    monkeypatch.setattr("tests.scenario.DEFINITION", defined(extended))
+    story = given_registered()
+    story.given("consent_form.approved", form("X1", "2025-01-03"), by="sponsor", stream="study")
+    told = story.when("consent.obtained", consent(story, form_version="X1"))
+    assert told.codes == ("CONSENT_FORM_INEFFECTIVE",)
+    story.given("consent.obtained", consent(story))
+    codes = story.when("extension.consented", consent(story)).codes
+    assert "CONSENT_FORM_INEFFECTIVE" in codes
+    assert (
+        "CONSENT_FORM_INEFFECTIVE"
+        not in story.when("extension.consented", consent(story, form_version="X1")).codes
+    )
+
+
 def test_a_form_of_another_site_is_flagged() -> None:
     """A form approved for one site is not in effect at another."""
     story = given_registered()
