@@ -345,6 +345,11 @@ class Participant:
         left = tuple(transfer.left for transfer in self.consenting.transfers)
         return (*left, self.site)
 
+    def site_at(self, index: int) -> str:
+        """Return the site that the participant was of just before an index."""
+        later = (transfer.left for transfer in self.consenting.transfers if transfer.index >= index)
+        return next(later, self.site)
+
     @property
     def stratum(self) -> str:
         """The stratum, which no transfer changes: that of the first randomization, else the site."""

@@ -65,6 +65,16 @@ def test_before_randomization_the_stratum_is_the_new_sites() -> None:
     story.given("randomization.requested", {**REQUEST, "stratum": THERE}, by="other", site=THERE)
 
 
+def test_the_site_at_an_index_is_that_before_a_later_transfer() -> None:
+    """What was recorded at the first site stays of that, and what comes is of the other."""
+    story = given_eligible(given_both_sites())
+    confirmed = story.participant.eligibility
+    assert confirmed is not None
+    given_transferred(story)
+    assert story.participant.site_at(confirmed.index) == SITE
+    assert story.participant.site_at(len(story.log)) == THERE
+
+
 @breaks("participant.transferred", "TRANSFER_SITES")
 @pytest.mark.parametrize("sites", [{"there": "XX-09"}, {"left": "XX-09"}])
 def test_a_transfer_goes_from_the_participants_site_to_one_of_the_study(sites: dict[str, str]) -> None:
