@@ -138,7 +138,7 @@ def _responses(operation: Operation, twin: str | None) -> dict[str, Any]:
 
 
 def _response(operation: Operation, twin: str | None, status: int, text: str) -> dict[str, Any]:
-    if status == 304:
+    if status in (204, 304):
         return {"description": text}
     if status >= 400:
         content = _problem_content(operation.method)

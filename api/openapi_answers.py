@@ -30,6 +30,7 @@ from api.answer_shapes import (
     nullable,
     ref,
 )
+from api.service_shapes import SERVICE_ANSWERS, SERVICE_SHAPES
 from ledger.members import ALGORITHMS
 from ledger.participant import Status
 from projections.status import MILESTONES
@@ -156,6 +157,7 @@ _STALE: Final = {
 
 COMPONENTS: Final[Mapping[str, Schema]] = {
     **SHAPES,
+    **SERVICE_SHAPES,
     "Event": _EVENT,
     "Proof": members({"index": INDEX, "receipt": RECEIPT, "continues": ref("Continues")}, "continues"),
     "Checkpoint": members(
@@ -184,6 +186,7 @@ COMPONENTS: Final[Mapping[str, Schema]] = {
 
 _RECORDING: Final = {200: "Recorded", 201: "Recorded", 202: "Waiting", 409: "Stale"}
 ANSWERS: Final[Mapping[str, Mapping[int, str | tuple[str, ...]]]] = {
+    **SERVICE_ANSWERS,
     "participants": {200: "Participants"},
     "participant": {200: "Participant"},
     "timeline": {200: "Timeline"},

@@ -7,8 +7,16 @@ from pathlib import Path
 
 import pytest
 
+from tests.api.answered import held_to_their_shapes
 from tests.api.client import Site, app_of
 from tests.ledger.small_ledger import make
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _compared() -> Iterator[None]:
+    """Hold every answer to its shape in the OpenAPI document."""
+    with held_to_their_shapes():
+        yield
 
 
 @pytest.fixture(scope="module")

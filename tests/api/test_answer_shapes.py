@@ -16,6 +16,7 @@ from api.openapi_answers import ANSWERS, COMPONENTS
 from ledger.roles import ROLES
 from projections.signed import INDEXES
 from projections.status import MILESTONES
+from tests.api.answered import FREE, wrong
 from tests.api.client import BASE, PARTICIPANT, STREAM, VITALS, Site, bearer
 from tests.api.marked_ledger import ONE, marked, served
 from tests.api.shapes import DOCUMENT, broken, closed, told
@@ -185,3 +186,18 @@ def test_the_main_routes_have_shapes() -> None:
     assert [name for name in COMPONENTS if f'"#/components/schemas/{name}"' not in text] == []
     shapes: dict[str, Any] = DOCUMENT["paths"]["/v1/studies/{study}/participants.csv"]["get"]["responses"]
     assert shapes["200"]["content"] == {"text/csv": {}}
+
+
+def test_every_operation_has_a_shape_or_a_reason() -> None:
+    """A new route is described, or says why it is not."""
+    names = {operation.name for operation in OPERATIONS}
+    assert names == set(ANSWERS) | set(FREE)
+    assert not set(ANSWERS) & set(FREE)
+
+
+def test_an_answer_that_is_not_of_its_shape_is_noticed(own_site: Site) -> None:
+    """A member that the document does not name, and one that is missing."""
+    good = own_site.get("/authorization/attempts", "auditor").json()
+    assert wrong("GET", f"{BASE}/authorization/attempts", 200, good) == []
+    assert wrong("GET", f"{BASE}/authorization/attempts", 200, {**good, "more": 1})
+    assert wrong("GET", f"{BASE}/authorization/attempts.json", 200, {})
