@@ -121,6 +121,22 @@ _REPORT: Final = members(
     },
     "withheld", "continues",
 )  # fmt: skip
+_ASKED: Final = {
+    "names": by_name(each(members({"id": TEXT, "name": TEXT})), "members of data that hold such a name"),
+    "instruments": each(
+        members(
+            {
+                "id": TEXT,
+                "version": TEXT,
+                "items": each(TEXT),
+                "minimum": {"type": "integer"},
+                "maximum": {"type": "integer"},
+                "scoring": {"enum": ["single", "sum", "highest", "level", "none"]},
+            },
+            text="what an instrument asks, the range of each answer, and how its total is made",
+        )
+    ),
+}
 _PLACES: Final = members(
     {
         "role": TEXT,
@@ -130,21 +146,9 @@ _PLACES: Final = members(
                 text="a stream that exists, the protocol version in force for it, and the site's IANA zone",
             )
         ),
-        "names": by_name(each(members({"id": TEXT, "name": TEXT})), "members of data that hold such a name"),
-        "instruments": each(
-            members(
-                {
-                    "id": TEXT,
-                    "version": TEXT,
-                    "items": each(TEXT),
-                    "minimum": {"type": "integer"},
-                    "maximum": {"type": "integer"},
-                    "scoring": {"enum": ["single", "sum", "highest", "level", "none"]},
-                },
-                text="what an instrument asks, the range of each answer, and how its total is made",
-            )
-        ),
-        "unplanned": each({**TEXT, "description": "a type of which the protocol has no part"}),
+        **_ASKED,
+        "versions": each(members({"protocol": TEXT, **_ASKED}, text="the same of each version of a place")),
+        "unplanned": each({**TEXT, "description": "a type of which no version of the protocol has a part"}),
     }
 )
 _STALE: Final = {

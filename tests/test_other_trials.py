@@ -12,6 +12,7 @@ import json
 import re
 import zipfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -21,11 +22,12 @@ from starlette.testclient import TestClient
 
 from api.app import create_app
 from api.study import OpenStudy
+from ledger import canonical
 from ledger.directory import Config, Token
 from ledger.export import export_bundle
 from ledger.participant import Status
 from ledger.policy import TrustPolicy
-from ledger.study.definition import load
+from ledger.study.definition import load, published
 from ledger.verify.judge import verify
 from ledger.verify.options import Options, Scope
 from projections.copies.signing import make_document_key
@@ -102,11 +104,8 @@ def foreign(text: str) -> list[str]:
     return sorted({found.group() for found in REFERENCE.finditer(text)})
 
 
-@pytest.fixture(scope="module", params=["oncology", "vaccine"])
-def served(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """Each trial, played and served."""
-    name: str = request.param
-    directory = tmp_path_factory.mktemp(name)
+@contextmanager
+def _serve(name: str, directory: Path) -> Iterator[Served]:
     play = {"oncology": oncology, "vaccine": vaccine}[name](directory / "ledger")
     tokens = tuple(
         Token(sha256=hashlib.sha256(role.encode()).hexdigest(), role=role, person=person, sites=("*",))
@@ -120,6 +119,14 @@ def served(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     with TestClient(create_app([study])) as http:
         yield Served(name=name, play=play, http=http)
     play.ledger.close()
+
+
+@pytest.fixture(scope="module", params=["oncology", "vaccine"])
+def served(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """Each trial, played and served."""
+    name: str = request.param
+    with _serve(name, tmp_path_factory.mktemp(name)) as one:
+        yield one
 
 
 def test_the_course_ends_as_it_was_told(served: Served) -> None:
@@ -197,6 +204,30 @@ def test_who_leaves_before_treatment_ends_none(tmp_path: Path) -> None:
 def _rows(play: Play, report: str) -> list[dict[str, Any]]:
     with play.ledger.store.snapshot() as reads:
         return list(REPORTS[report].rows(Desk(reads, reader=Reader(role="auditor"))))
+
+
+def test_the_signing_page_asks_what_each_version_asks(tmp_path: Path) -> None:
+    """A version that is approved and in force nowhere changes neither instruments nor what is planned."""
+    with _serve("vaccine", tmp_path) as one:
+        before = one.get("/signing/places", "coordinator").json()
+        newer = json.loads(one.play.file)
+        del newer["randomization"]
+        newer["version"] = _renamed(newer["version"], "9.0")
+        for instrument in newer["instruments"]:
+            instrument["version"] = _renamed(instrument["version"], "9.0")
+        content = canonical.encode(newer)
+        attached = one.play.attach("application/json", published(content))
+        data = {"version": "9.0", "definition": attached, "irb_reference": "EC-8", "reconsent": False}
+        one.play.given("admin", "protocol.approved", "study", data)
+        after = one.get("/signing/places", "coordinator").json()
+    (version,) = after["versions"]
+    assert {each["protocol"] for each in after["places"]} == {version["protocol"]} != {"9.0"}
+    assert version["instruments"] == before["instruments"] != after["instruments"]
+    assert after["unplanned"] == before["unplanned"]
+
+
+def _renamed(value: Any, name: str) -> Any:
+    return {**value, "value": name} if isinstance(value, dict) else name
 
 
 def test_a_card_says_how_to_unblind_where_there_is_a_blind(served: Served) -> None:

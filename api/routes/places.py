@@ -44,16 +44,38 @@ def places(call: Call) -> Response:
             protocol = version_for(state, conduct.study, now, size)
             stream = f"participant/{row['participant']}"
             found.append(_place(conduct.study, stream, row["site"], protocol))
-        newest = conduct.study.protocol(size)
-    definition = None if newest is None else newest.definition
+        study = conduct.study
+    asked = {place["protocol"] for place in found}
     value = {
         "role": call.reader.role,
         "places": found,
-        "names": NO_NAMES if definition is None else _names(definition, conduct.study),
-        "instruments": [] if definition is None else [*map(_instrument, definition.instruments.values())],
-        "unplanned": [] if definition is None else sorted(unplanned(definition)),
+        **_said(study, study.protocol(size)),
+        "versions": [
+            {"protocol": each.version, **_said(study, each)}
+            for each in study.protocols
+            if each.version in asked and each.index < size
+        ],
+        "unplanned": sorted(_unplanned(study, size)),
     }
     return answer(call, value, head)
+
+
+def _said(study: StudyState, protocol: Protocol | None) -> dict[str, Any]:
+    """Return what a version names and asks."""
+    definition = None if protocol is None else protocol.definition
+    if definition is None:
+        return {"names": NO_NAMES, "instruments": []}
+    instruments = [_instrument(each) for each in definition.instruments.values()]
+    return {"names": _names(definition, study), "instruments": instruments}
+
+
+def _unplanned(study: StudyState, size: int) -> frozenset[str]:
+    """Return the types that no approved version plans: participants may be under any of them."""
+    planned = [each.definition for each in study.protocols if each.index < size]
+    return frozenset.intersection(
+        frozenset(each.type for each in all_specs()),
+        *(frozenset() if each is None else frozenset(unplanned(each)) for each in planned or [None]),
+    )
 
 
 def _sites(call: Call, study: StudyState, size: int) -> Iterator[str]:
@@ -123,6 +145,6 @@ OPERATIONS: Final = (
         summary="Where the asker may record: streams with site, protocol and zone, and the study's names",
         handler=places,
         twins=("json",),
-        answers={200: "role, places, names and instruments; types that the protocol does not plan"},
+        answers={200: "role, places; names and instruments, by version too; types that no version plans"},
     ),
 )

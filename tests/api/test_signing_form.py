@@ -460,6 +460,23 @@ def test_totals_are_those_of_the_rules(page: Any) -> None:
                 assert total == score(instrument, zip(instrument.items, values, strict=True))
 
 
+def test_an_instrument_asks_the_questions_of_the_participants_version(served: Served, browser: Any) -> None:
+    """A newer version is approved and asks nothing any more: who is not under it yet is asked as before."""
+
+    def newer(route: Any) -> None:
+        found = served.get("/signing/places", "investigator")
+        route.fulfill(json={**found, "instruments": []}, headers={"Access-Control-Allow-Origin": "*"})
+
+    browser.context.route("**/signing", lambda route: _with_a_key(route))
+    browser.context.route("**/signing/places", newer)
+    enter(browser, served, "investigator")
+    choose(browser, "outcome.recorded")
+    fill(browser, "Instrument", "pcl5")
+    browser.press("#fields [data-name=instrument] input", "Tab")
+    assert browser.is_visible("text=Pcl5 20")
+    browser.context.unroute_all()
+
+
 def test_what_the_protocol_does_not_plan_comes_last(served: Served, browser: Any) -> None:
     """It can be recorded, and is not among what is looked for; without a list there is no emergency."""
     unplanned = sorted(places.unplanned(load(written(EXAMPLE.read_bytes()))))

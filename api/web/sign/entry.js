@@ -45,8 +45,8 @@ export class Entry {
   #catalogue;
   #types;
   #places;
-  #names;
-  #instruments;
+  #newest;
+  #versions;
   #unplanned;
   #role;
   #form = null;
@@ -60,8 +60,8 @@ export class Entry {
   constructor(service, catalogue, found) {
     this.#service = service;
     this.#role = found.role;
-    this.#names = found.names;
-    this.#instruments = found.instruments;
+    this.#newest = found;
+    this.#versions = new Map(found.versions.map((each) => [each.protocol, each]));
     this.#unplanned = new Set(found.unplanned);
     this.#types = catalogue.types.filter((each) => found.role in each.roles);
     this.#places = this.#streams(found.places);
@@ -187,6 +187,7 @@ export class Entry {
     at("typesaid").textContent = this.#spec ? described(this.#spec) : "";
     if (this.#spec === null) return;
     const [spec, place] = [this.#spec, this.#place];
+    const asked = this.#versions.get(place.protocol) ?? this.#newest; // of the version that the participant is under
     const meanings = spec.roles[this.#role];
     at("meaning").replaceChildren(...meanings.map((each) => option(each, plain(each))));
     at("meaning").value = meanings.includes("authorship") ? "authorship" : meanings[0];
@@ -198,13 +199,13 @@ export class Entry {
     const [events, view] = await Promise.all([this.#events(place), this.#view(place)]);
     if (spec !== this.#spec || place !== this.#place) return; // another was chosen meanwhile
     this.#files = [];
-    this.#form = fields(spec.data, { files: this.#files, zone: place.zone, names: this.#names, known: { ...known(view, spec.type), participant: this.#participants() }, labels: LABELS[spec.type], events: this.#fitting(spec, events), path: (label) => label });
+    this.#form = fields(spec.data, { files: this.#files, zone: place.zone, names: asked.names, known: { ...known(view, spec.type), participant: this.#participants() }, labels: LABELS[spec.type], events: this.#fitting(spec, events), path: (label) => label });
     at("fields").replaceChildren(...this.#form.nodes);
     if (corrects(spec)) {
       const { stream, zone } = place;
       this.#found = prepareCorrection({ form: this.#form, spec, stream, zone, events, service: this.#service, types: this.#catalogue.types });
     }
-    if (asks(spec)) prepareQuestionnaire(this.#form.data, this.#instruments);
+    if (asks(spec)) prepareQuestionnaire(this.#form.data, asked.instruments);
     if (covers(spec)) this.#found = prepareCovered({ form: this.#form, spec, stream: place.stream, service: this.#service });
     if (spec.type === UNBLINDING) this.#found = prepareUnblinding(this.#form.data, (name) => this.#allocation(name));
   }
