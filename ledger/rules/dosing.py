@@ -261,7 +261,7 @@ def fold_received(case: Case) -> Participant:
 
 
 def fold_started(case: Case) -> Participant:
-    """Begin an infusion; the first one is study day 1."""
+    """Begin an infusion; the first start of the first one is study day 1."""
     record, participant = case.record, case.participant
     # A rate in a unit that is not compared counts as unknown: -1 is never a real rate.
     rate = rate_ml_h(record.data["rate"])
@@ -274,7 +274,7 @@ def fold_started(case: Case) -> Participant:
         segments=(segment,),
     )
     day1 = participant.day1
-    if record.data["infusion"] == 1:
+    if record.data["infusion"] == 1 and day1 is None:
         day1 = local_date(record.occurred.earliest_us, case.zone)
     return staffed(replace(participant, infusions=(*participant.infusions, infusion), day1=day1), case)
 

@@ -234,8 +234,6 @@ def is_in_window(case: Case, randomization: Randomization) -> bool:
     plan = definition.randomization if definition is not None else None
     if day1 is None or plan is None or randomization.stage != 1:
         return True
-    if plan is None:
-        return True
     first = study_day(day1, local_date(randomization.requested.earliest_us, case.zone))
     last = study_day(day1, local_date(randomization.requested.latest_us, case.zone))
     return last >= plan.first_day and first <= plan.last_day

@@ -160,6 +160,16 @@ def test_an_infusion_recorded_after_a_later_one_keeps_its_place(second: str, cod
     assert last_infusion_date(story.participant, "UTC") == date(2025, 2, 7)
 
 
+def test_a_first_infusion_that_is_told_again_moves_no_day_1() -> None:
+    """The second start of the same number is a breach, and the windows stay where they are."""
+    story = given_infused()
+    day1 = story.participant.day1
+    story.wait(days=2)
+    again = start(1, performed_outside={"why": "outage", "source": SOURCE})
+    assert "INFUSION_REPEATED" in story.when("infusion.started", again, by="nurse").codes
+    assert story.participant.day1 == day1
+
+
 @breaks("infusion.started", "ON_HOLD")
 def test_a_prohibited_medication_holds_the_start() -> None:
     """Found on the day, it makes the start wait."""
