@@ -3,11 +3,15 @@
 Fonts are those that typst carries: Latin with every accent, Greek, Cyrillic. Only a document that needs more,
 such as a name in Chinese characters, is set with the fonts of the machine too; where these lack a glyph as
 well, the copy is refused. A box in the place of a name would be no certified copy.
+
+A private-use character means nothing by itself, no font can be right for it, and PDF/A-3a forbids it as text:
+it is set as its code point, `[U+E000]`. The bundle, ODM and listing have it as it was recorded.
 """
 
 from __future__ import annotations
 
 import json
+import re
 import tempfile
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
@@ -23,6 +27,7 @@ from projections.copies.document import Attached
 STANDARD: Final = "a-3a"
 TEMPLATE: Final = "copy.typ"
 _NO_GLYPH: Final = "could not be displayed"
+_PRIVATE_USE: Final = re.compile("[\ue000-\uf8ff\U000f0000-\U000ffffd\U00100000-\U0010fffd]")
 
 
 def print_copy(document: Mapping[str, Any], attached: Iterable[Attached], at_us: int) -> bytes:
@@ -60,7 +65,12 @@ def _lay_out(directory: Path, document: Mapping[str, Any], attached: list[Attach
             f'relationship: "source", mime-type: "{each.media_type}", description: "{_quoted(each.text)}")'
         )
     (directory / TEMPLATE).write_text("\n".join(lines), encoding="utf-8")
-    (directory / "copy.json").write_text(json.dumps(document, ensure_ascii=False), encoding="utf-8")
+    text = _PRIVATE_USE.sub(_code_point, json.dumps(document, ensure_ascii=False))
+    (directory / "copy.json").write_text(text, encoding="utf-8")
+
+
+def _code_point(match: re.Match[str]) -> str:
+    return f"[U+{ord(match[0]):04X}]"
 
 
 def _quoted(text: str) -> str:

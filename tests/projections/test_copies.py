@@ -136,6 +136,14 @@ def test_a_character_without_a_glyph_is_refused(copies: Copies) -> None:
     assert caught.value.code == "GLYPH_MISSING"
 
 
+def test_a_private_use_character_is_set_as_its_code_point(tmp_path: Path) -> None:
+    """No font can be right for it and PDF/A-3a forbids it: one such record would close every copy."""
+    page = tmp_path / "copy.pdf"
+    page.write_bytes(print_copy(_minimal("a\ue000b \U0010fffd"), [], 0))
+    text = squeezed(words_of(page))
+    assert "a[U+E000]b[U+10FFFD]" in text
+
+
 def test_a_correction_shows_old_new_and_why(copies: Copies) -> None:
     """Old and new value and the reason stand with the correction (11.10(e))."""
     text = squeezed(words_of(copies.pdf))
