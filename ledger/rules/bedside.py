@@ -24,7 +24,8 @@ VOLUME_UNIT: Final = "mL"
 
 def judge_check(case: Case) -> Iterator[str]:
     """Judge a start by the check before it: not failed; passed in time where the protocol asks for one."""
-    check = case.participant.bedside.checks.get(case.record.data["infusion"])
+    checks = case.participant.bedside.checks.get(case.record.data["infusion"], ())
+    check = next((each for each in reversed(checks) if not case.record.precedes(each.time)), None)
     asked = None if case.definition is None else case.definition.preinfusion
     if check is not None and not check.passed:
         yield "CHECK_FAILED"
@@ -105,7 +106,7 @@ def _infusion(case: Case) -> Infusion | None:
 
 
 def fold_checked(case: Case) -> Participant:
-    """Keep the newest check before an infusion."""
+    """Keep a check before an infusion."""
     record = case.record
     check = Check(
         index=record.index,
@@ -114,7 +115,8 @@ def fold_checked(case: Case) -> Participant:
         time=record.occurred,
     )
     bedside = case.participant.bedside
-    checks = MappingProxyType({**bedside.checks, record.data["infusion"]: check})
+    earlier = bedside.checks.get(record.data["infusion"], ())
+    checks = MappingProxyType({**bedside.checks, record.data["infusion"]: (*earlier, check)})
     return staffed(replace(case.participant, bedside=replace(bedside, checks=checks)), case)
 
 

@@ -14,14 +14,13 @@ from typing import Any, Final
 
 from ledger.participant import Breach, Participant
 from ledger.rules.case import Case, Fold, Judge
-from ledger.rules.record import DAY_US, HOUR_US, MINUTE_US, span
+from ledger.rules.record import CLOCK_TOLERANCE_US, DAY_US, HOUR_US, span
 from ledger.state.observing import DiaryEntry
 from ledger.study.definition import Diary, StudyDefinition
 from ledger.study.schedule import study_day
 from ledger.times import Interval
 
 SECOND_US: Final = 1_000_000
-CLOCK_TOLERANCE_US: Final = 5 * MINUTE_US
 BATCH_DAYS: Final = 3
 BATCH_WITHIN_US: Final = DAY_US
 BACKFILLED: Final = "DIARY_BACKFILLED"

@@ -12,11 +12,9 @@ from typing import Final
 from ledger.errors import FormatError
 from ledger.rules.case import Case
 from ledger.rules.protocols import version_for, versions_at
-from ledger.rules.record import HOUR_US, MINUTE_US, PERFORMERS, Record
+from ledger.rules.record import CLOCK_TOLERANCE_US, HOUR_US, PERFORMERS, Record
 from ledger.studystate import StudyState
 from ledger.times import Interval, check_local_time, parse_instant
-
-CLOCK_TOLERANCE_US: Final = 5 * MINUTE_US
 
 OF_TIME: Final = frozenset({"LOCAL_TIME_NONEXISTENT", "TIME_IN_FUTURE", "LATE_ENTRY", "SIGNED_AT_APART"})
 """Rules that rest on the times of a statement alone (R1)."""

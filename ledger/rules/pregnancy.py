@@ -32,8 +32,20 @@ def judge_gate(case: Case) -> Iterator[str]:
     demanded = case.definition.pregnancy if case.definition is not None else None
     if demanded is None or _BEFORE[case.record.type] not in demanded.before:
         return
-    if needs_test(case.participant.consenting) and not _is_negative(case, demanded.valid_days):
+    if needs_test(_by_then(case)) and not _is_negative(case, demanded.valid_days):
         yield "PREGNANCY_TEST"
+
+
+def _by_then(case: Case) -> Consenting:
+    """Return what was told and tested by the time of a gate: one passed on paper is recorded later."""
+    consenting, record = case.participant.consenting, case.record
+    if record.is_gate:
+        return consenting
+    return replace(
+        consenting,
+        pregnancy_tests=tuple(t for t in consenting.pregnancy_tests if not record.precedes(t.time)),
+        potentials=tuple(p for p in consenting.potentials if not record.precedes(p.since)),
+    )
 
 
 def needs_test(consenting: Consenting) -> bool:
@@ -47,7 +59,7 @@ def needs_test(consenting: Consenting) -> bool:
 
 
 def _is_negative(case: Case, valid_days: int) -> bool:
-    test = _newest_test(case.participant.consenting)
+    test = _newest_test(_by_then(case))
     if test is None or test.result != "negative":
         return False
     taken = local_date(test.time.earliest_us, case.zone)

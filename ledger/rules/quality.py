@@ -19,8 +19,8 @@ from ledger.rules import locks, observations, oversight
 from ledger.rules.about import About
 from ledger.rules.assured import cited_proposal, same_change
 from ledger.rules.case import StudyFold, StudyJudge
-from ledger.rules.general import CLOCK_TOLERANCE_US, exists
-from ledger.rules.record import Change, Record, put, span, value_at
+from ledger.rules.general import exists
+from ledger.rules.record import CLOCK_TOLERANCE_US, Change, Record, put, span, value_at
 from ledger.rules.seconds import may_cosign, persons_of
 from ledger.rules.stream import QUALITY, StreamView
 from ledger.statement import ORIGINATOR_KINDS, Statement

@@ -172,6 +172,8 @@ def is_eligible(case: Case) -> bool:
     eligibility = participant.eligibility
     if eligibility is None or definition is None or participant.screening_failed is not None:
         return False
+    if case.record.precedes(eligibility.confirmed):
+        return False
     if any(assessment.index > eligibility.index for assessment in participant.assessments.values()):
         return False
     if any(_excludes(criterion, participant, case.record.index) for criterion in definition.criteria):

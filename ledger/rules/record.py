@@ -23,6 +23,8 @@ from ledger.times import Interval, interval, parse_instant
 MINUTE_US: Final = 60_000_000
 HOUR_US: Final = 60 * MINUTE_US
 DAY_US: Final = 24 * HOUR_US
+CLOCK_TOLERANCE_US: Final = 5 * MINUTE_US
+"""How far a time may lie ahead of its recording (R1)."""
 
 PERFORMERS: Final = ("consenter", "clinician", "performer")
 """Members of data that name who performed what is recorded: a rater or preparer is its `performer`."""
@@ -118,6 +120,13 @@ class Record:
         if self.is_gate:
             return Interval(earliest_us=self.at_us, latest_us=self.at_us)
         return self.occurred
+
+    def precedes(self, time: Interval) -> bool:
+        """Tell whether it came before a time for certain: what was at that time says nothing of it.
+
+        Clocks may be apart as far as a time may lie ahead of its recording (R1).
+        """
+        return time.earliest_us > self.now.latest_us + CLOCK_TOLERANCE_US
 
 
 @lru_cache(maxsize=8192)

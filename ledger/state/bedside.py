@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
-    """The newest check before an infusion."""
+    """One check before an infusion."""
 
     index: int
     event: EventHash
@@ -60,13 +60,13 @@ class Bedside:
     """State of the bedside beside the infusions themselves.
 
     Attributes:
-        checks: the newest check before each infusion.
+        checks: the checks before each infusion, in the order of the log.
         omitted: infusions that will not be given, and the index that says so.
         reduced: the volume in mL that an infusion was reduced to; None where it is in another unit.
         departures: rules set aside to remove an immediate hazard, each for one gate.
     """
 
-    checks: Mapping[int, Check] = field(default_factory=_empty)
+    checks: Mapping[int, tuple[Check, ...]] = field(default_factory=_empty)
     omitted: Mapping[int, int] = field(default_factory=_empty)
     reduced: Mapping[int, Decimal | None] = field(default_factory=_empty)
     discontinued: tuple[Discontinuation, ...] = ()

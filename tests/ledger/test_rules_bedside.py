@@ -61,6 +61,17 @@ def test_a_check_is_passed_before_a_start() -> None:
     assert _unchecked().when("infusion.started", start(), by="nurse").refused == "CHECK_MISSING"
 
 
+def test_a_check_after_a_start_on_paper_is_none_before_it() -> None:
+    """Recorded late, the start is a breach although the infusion was checked an hour later."""
+    story = _unchecked()
+    started = story.now
+    story.wait(hours=1)
+    story.given("preinfusion_check.passed", checked(), by="nurse")
+    outside = start(performed_outside={"why": "outage", "source": {"kind": "paper"}})
+    codes = story.when("infusion.started", outside, by="nurse", occurred=started).codes
+    assert "CHECK_MISSING" in codes
+
+
 def test_a_check_is_good_for_its_hours() -> None:
     """Four hours later it is to be done again."""
     story = given_at_bedside()

@@ -382,6 +382,18 @@ def test_who_is_treated_without_randomization_is_not_screened_again() -> None:
 
 
 @pytest.mark.usefixtures("unrandomized")
+def test_eligibility_confirmed_after_an_infusion_on_paper_is_none_before_it() -> None:
+    """Where nobody is randomized, the confirmation of the next day lets in nobody the day before."""
+    story = given_assessed()
+    started = story.now
+    story.wait(hours=20)
+    story.given("eligibility.confirmed", scenario.digest(story), by="sub")
+    outside = start(performed_outside={"why": "outage", "source": SOURCE})
+    codes = story.when("infusion.started", outside, by="nurse", occurred=started).codes
+    assert "NOT_ELIGIBLE" in codes
+
+
+@pytest.mark.usefixtures("unrandomized")
 def test_an_infusion_on_no_confirmation_lets_nobody_in() -> None:
     """Given outside the system to somebody who was never confirmed, the next is not ordered."""
     story = given_assessed()

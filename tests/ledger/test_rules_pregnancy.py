@@ -60,6 +60,27 @@ def test_a_test_that_is_not_negative_holds(result: str) -> None:
     story.given("randomization.requested", REQUEST)
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "broken"),
+    [(None, "negative", True), ("negative", "positive", False), ("positive", "negative", True)],
+)
+def test_an_infusion_on_paper_is_judged_by_the_tests_before_it(
+    before: str | None, after: str, broken: bool
+) -> None:
+    """Recorded late, the start is asked what was tested by then; a later test tells nothing."""
+    story = given_at_bedside()
+    story.given("childbearing_potential.changed", told("yes"))
+    if before is not None:
+        story.given("pregnancy_test.performed", a_test(before))
+    story.wait(minutes=30)
+    started = story.now
+    story.wait(hours=5)
+    story.given("pregnancy_test.performed", a_test(after))
+    outside = start(performed_outside={"why": "outage", "source": {"kind": "paper"}})
+    codes = story.when("infusion.started", outside, by="nurse", occurred=started).codes
+    assert ("PREGNANCY_TEST" in codes) is broken
+
+
 @breaks("infusion.started", "PREGNANCY_TEST")
 def test_an_old_test_holds_the_infusion() -> None:
     """Eight days old, a negative test counts no more."""
