@@ -14,14 +14,16 @@ from __future__ import annotations
 import base64
 import random
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 import orjson
 
 from ledger.actions import ActionSpec
+from ledger.actions import spec as spec_of
 from ledger.actions.declared import REASON_TEXT
 from ledger.errors import LedgerError
+from ledger.store.port import StoredEntry
 from tests.twins import Twin
 
 TEXTS: Final = (
@@ -64,6 +66,21 @@ CODE: Final = "[a-z][a-z0-9_]{0,63}"
 HASH: Final = "[0-9a-f]{64}"
 
 
+def _places(data: Any, form: Mapping[str, Any]) -> Iterator[tuple[str, Any, Mapping[str, Any]]]:
+    """Yield the path, value and form of all that data have, and of members that they could have."""
+    if isinstance(data, dict):
+        for name, inner in form.get("properties", {}).items():
+            yield f"/{name}", data.get(name), inner
+            for path, value, each in _places(data.get(name), inner):
+                yield f"/{name}{path}", value, each
+    elif isinstance(data, list):
+        for number, item in enumerate(data):
+            inner = form["prefixItems"][number] if "prefixItems" in form else form.get("items", {})
+            yield f"/{number}", item, inner
+            for path, value, each in _places(item, inner):
+                yield f"/{number}{path}", value, each
+
+
 class Maker:
     """Makes statements' data from the form of their types, the same for a seed and a log."""
 
@@ -71,6 +88,7 @@ class Maker:
         self._dice = random.Random(seed)  # noqa: S311
         self._twin = twin
         self._known: dict[str, list[str]] = {}
+        self._said: dict[str, list[dict[str, Any]]] = {}
         self._paths = ["/occurred_at", "/protocol", "/originator"]
         self._learn()
         self._here: list[str] = []
@@ -78,10 +96,7 @@ class Maker:
     def say(self, spec: ActionSpec) -> tuple[int | None, str]:
         """Have a statement of a type recorded by somebody who may sign it; return its index, or a code."""
         twin, dice = self._twin, self._dice
-        role, person = self._signer(spec)
-        if person is None:
-            return None, "nobody"
-        participant = dice.choice(twin.participants())
+        participant = self._participant(spec)
         names = {
             "participant": participant,
             "person": dice.choice(self._known["who"]),
@@ -93,8 +108,18 @@ class Maker:
         )
         if kind == "access":
             stream = twin.ledger.access_stream()
-        self._here = [entry.event for entry in twin.ledger.store.stream_entries(stream)]
-        data = self._value(spec.data.schema, "data")
+        role, person = self._signer(spec, stream)
+        if person is None:
+            return None, "nobody"
+        here = list(twin.ledger.store.stream_entries(stream))
+        self._here = [entry.event for entry in here]
+        like = [entry for entry in here if (entry.type, entry.schema) == (spec.type, spec.schema)]
+        if like and dice.random() < 0.5:
+            data = self._near(spec.data.schema, orjson.loads(dice.choice(like).statement)["data"], "data")
+        elif self._said.get(spec.type) and dice.random() < 0.5:
+            data = self._near(spec.data.schema, dice.choice(self._said[spec.type]), "data")
+        else:
+            data = self._value(spec.data.schema, "data")
         if isinstance(data.get("source"), dict) and dice.random() < 0.8:
             data["source"]["kind"] = "esource"  # of another kind only where one is registered
         opened = {
@@ -112,15 +137,92 @@ class Maker:
         except LedgerError as refused:
             return None, refused.code
 
-    def _signer(self, spec: ActionSpec) -> tuple[str, str | None]:
+    def _signer(self, spec: ActionSpec, stream: str) -> tuple[str, str | None]:
         authority = self._twin.fold.authority
+        kind, _, name = stream.partition("/")
+        site = name if kind in ("site", "pharmacy") else None
+        if kind == "participant":
+            site = self._twin.site_of(name)
         able = [
             (role, person)
             for person, each in sorted({**authority.persons, **authority.roots}.items())
             for role in sorted(spec.roles)
-            if person != "service" and authority.holds(person, role, None) and each.active
+            if person != "service" and authority.holds(person, role, site) and each.active
         ]
         return self._dice.choice(able) if able else ("", None)
+
+    def _participant(self, spec: ActionSpec) -> str:
+        """Return one of the log, or one whose first fact this is; an id may begin as another does."""
+        known, dice = self._twin.participants(), self._dice
+        if spec.type != "participant.registered" and (len(known) > 11 or dice.random() < 0.9):
+            return dice.choice(known)
+        return f"{dice.choice(known)[:9]}{dice.choice(['0', '-', '.', 'x' * 40])}{dice.randrange(10)}"
+
+    def _near(self, form: Mapping[str, Any], said: Any, name: str) -> Any:
+        """Return what was said once, with some of it made anew."""
+        dice = self._dice
+        if not isinstance(said, dict | list) or not said or "prefixItems" in form or not form:
+            return said if dice.random() < 0.7 else self._value(form, name)
+        if isinstance(said, list):
+            return [self._near(form["items"], each, name) for each in said]
+        found = {}
+        for member, inner in form["properties"].items():
+            if member in said and (member in form.get("required", ()) or dice.random() < 0.8):
+                found[member] = self._near(inner, said[member], member)
+            elif member not in said and dice.random() < 0.3:
+                found[member] = self._value(inner, member)
+        return found
+
+    def correct(self) -> tuple[int | None, str]:
+        """Have a value of some record corrected to another that its form admits; or its time, or void it.
+
+        The record may be a correction or a voiding itself, and corrected or voided before.
+        """
+        twin, dice = self._twin, self._dice
+        entry = dice.choice(self._correctable())
+        said = orjson.loads(entry.statement)
+        form = spec_of(entry.type, entry.schema).data.schema
+        places: list[tuple[str, Any, Any]] = [
+            (f"/data{path}", old, inner) for path, old, inner in _places(said["data"], form)
+        ]
+        places = [*places, *[("/occurred_at", said["occurred_at"], None)] * (1 + len(places) // 3)]
+        path, old, inner = dice.choice(places)
+        name = next((each for each in reversed(path.split("/")) if not each.isdigit()), "")
+        changes = [
+            orjson.loads(each.statement)["data"]
+            for each in twin.ledger.store.stream_entries(entry.stream)
+            if each.type == "correction.made" and each.schema == 1
+        ]
+        old = next(
+            (c["new"] for c in reversed(changes) if (c["statement"], c["path"]) == (entry.event, path)), old
+        )
+        new = dice.choice(TIMES) if inner is None else self._value(inner, name)
+        new = None if inner is not None and dice.random() < 0.2 else new
+        type_, data = "correction.made", {"statement": entry.event, "path": path, "old": old, "new": new}
+        if dice.random() < 0.15:
+            type_, data = "record.voided", {"statement": entry.event, "code": "error"}
+        spec = spec_of(type_, 1)
+        role, person = said["actor"]["role"], said["actor"]["id"]
+        if role not in spec.roles or person == "service":
+            role, person = self._signer(spec, entry.stream)
+        if person is None:
+            return None, "nobody"
+        opened = {REASON_TEXT: dice.choice([None, "\u6f22" * 200])}
+        how: dict[str, Any] = {"meaning": dice.choice(sorted(spec.roles[role])), "reason": {"code": "error"}}
+        try:
+            told = twin.say(person, role, type_, entry.stream, data, opened=opened, **how)
+        except LedgerError as refused:
+            return None, refused.code
+        return told.index, ""
+
+    def _correctable(self) -> list[StoredEntry]:
+        """Return what corrections may name, with what was said last as often as all the rest."""
+        found = [
+            entry
+            for entry in self._twin.entries()
+            if entry.stream.startswith("participant/") and entry.type != "breach.detected"
+        ]
+        return [*found, *found[-60:] * max(1, len(found) // 60)]
 
     def _learn(self) -> None:
         """Take note of the names, hashes and paths that statements of the log have."""
@@ -138,8 +240,11 @@ class Maker:
                     known[name].add(value)
                 known[""].add(path)
 
+        self._said = defaultdict(list)
         for entry in self._twin.entries():
-            look(orjson.loads(entry.statement)["data"], "", "/data")
+            data = orjson.loads(entry.statement)["data"]
+            look(data, "", "/data")
+            self._said[entry.type].append(data)
             known["\0"].add(entry.event)
         definition = self._twin.fold.conduct.study.protocols[-1].definition
         assert definition is not None
