@@ -3,7 +3,9 @@
 A release (`system.released`) says which version of the rules it puts to use, from the next index on; before
 the first one it is version 1. A rule that came with version n is not asked of what was recorded under an
 earlier one, whoever judges and whenever: neither by a correction that folds an old statement again, nor by a
-verifier of a later release. The text of a rule never changes; what is to be asked differently is a new rule.
+verifier of a later release. From the first release of the program on, the text of a rule and what it asks
+never change; what is to be asked differently is a new rule. Until then both are corrected in version 1, and a
+log of an earlier build may be judged otherwise.
 """
 
 from __future__ import annotations
