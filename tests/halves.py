@@ -21,7 +21,7 @@ from tests.demonstration import PLAYED
 TESTS: Final = Path(__file__).parent
 FIRST: Final = (
     *("attacks", "benchmarks", "browser", "fuzz", "ledger", "projections"),
-    *("test_fuzz_http.py", "test_sbom.py"),
+    *("test_extremes.py", "test_fuzz_http.py", "test_other_trials.py", "test_own_study.py", "test_sbom.py"),
 )
 OVER_POSTGRESQL: Final = ("-p", "tests.on_postgresql.plugin")
 WRITING: Final = (
