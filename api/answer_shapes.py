@@ -34,6 +34,8 @@ INDEX: Final[Schema] = {"type": "integer", "minimum": 0}
 PLACE: Final[Schema] = {"type": "integer", "description": "index in the log, below 0 in one it goes on from"}
 COUNT: Final[Schema] = {"type": "integer", "minimum": 0}
 FLAG: Final[Schema] = {"type": "boolean"}
+# Not `const`: of a member that may be absent generators of clients write no valid code for it.
+TRUE: Final[Schema] = {"type": "boolean", "enum": [True], "description": "true, or absent"}
 INSTANT: Final[Schema] = {"type": "string", "pattern": r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$"}
 LOCAL: Final[Schema] = {
     "type": ["string", "null"],
@@ -95,7 +97,7 @@ _RECORD: Final = {
     **_PRINTED,
     "reason": ref("Reason"),
     **_CHANGED,
-    "may_have": {"const": True},
+    "may_have": TRUE,
 }
 _SOMETIMES: Final = ("log", "reason", "corrected_by", "cosigned_by", "may_have")
 _RECORDS: Final = each(ref("Record"))
@@ -289,7 +291,7 @@ SHAPES: Final[Mapping[str, Schema]] = {
                         **_CHANGED,
                         "voided_by": PLACE,
                         "breaches": each(members({"rule": TEXT, "found": PLACE, "open": FLAG})),
-                        "may_have": {"const": True},
+                        "may_have": TRUE,
                     },
                     "log", "about", "corrected_by", "cosigned_by", "voided_by", "breaches", "may_have",
                 )

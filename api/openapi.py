@@ -112,6 +112,8 @@ def _taken(parameter: Parameter, twin: str | None) -> dict[str, Any]:
     """Return the schema of a parameter: a page's form sends empty fields too, which say nothing (`call`)."""
     if twin == "html" and parameter.where == "query":
         return {"anyOf": [dict(parameter.schema), {"const": ""}]}
+    if twin == "csv" and parameter.name == "limit":  # clients send defaults, and a CSV has more rows
+        return {name: value for name, value in parameter.schema.items() if name != "default"}
     return dict(parameter.schema)
 
 

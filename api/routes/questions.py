@@ -264,8 +264,9 @@ OPERATIONS: Final = (
             Parameter(name="participant", text="of a report or breaches: only rows of this participant"),
             Parameter(
                 name="limit",
-                text="of a report: at most so many rows on a page; of a CSV without it 5000",
-                schema={"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": MAX_LIMIT},
+                # No default of the schema: clients would send it, and what is no report refuses it.
+                text=f"of a report: at most so many rows on a page; without it {MAX_LIMIT}, of a CSV 5000",
+                schema={"type": "integer", "minimum": 1, "maximum": MAX_LIMIT},
             ),
             Parameter(name="after", text="of a report: number of rows that were read before", schema=INDEX),
             PURPOSE,

@@ -319,8 +319,9 @@ def _tuple(args: tuple[Any, ...]) -> Kind:
         pairs = zip(kinds, value, strict=True)
         return [each if kind.write is None else kind.write(each) for kind, each in pairs]
 
-    schema = {"type": "array", "prefixItems": [kind.schema for kind in kinds], "items": False}
-    schema |= {"minItems": len(kinds)}
+    length = len(kinds)
+    schema: dict[str, Any] = {"type": "array", "minItems": length, "maxItems": length}
+    schema["prefixItems"] = [kind.schema for kind in kinds]
     return Kind(read=read, write=write, schema=schema, closed=all(kind.closed for kind in kinds))
 
 
