@@ -302,6 +302,8 @@ def main() -> None:
     parser.add_argument("policy", type=Path)
     parser.add_argument("--rounds", type=int, default=3)
     arguments = parser.parse_args()
+    if arguments.rounds < 2:
+        parser.error("--rounds: expected at least 2, which have a spread")
     settle()  # as the command does
     measured = Verifying(arguments.bundle, arguments.policy)
     heading(f"Verify: a bundle of {measured.events:,} statements")
