@@ -143,15 +143,17 @@ class Judge {
       const lines = await checkedLines(earlier, keys, "PREVIOUS");
       for (const [, holds] of lines) if (holds === null) this.report.leave("the earlier checkpoint's post-quantum signature");
       if (!lines.some(([key]) => key.algorithm === ED25519)) bad("expected an Ed25519 line of the log");
-      else if (earlier.origin !== note.origin || earlier.size > note.size) {
-        bad("the earlier checkpoint is of another log, or of a larger one");
+      else if (earlier.origin !== note.origin) bad(`the earlier checkpoint is of another log: ${earlier.origin}`);
+      else if (earlier.size > note.size) {
+        const sizes = `${earlier.size.toLocaleString("en")} events, this log ${note.size.toLocaleString("en")}`;
+        bad(`the earlier checkpoint is of ${sizes}: this export is older, or its end was cut off`);
       } else if (!same(await this.tree.rootAt(earlier.size), earlier.root)) {
-        bad("this log had another root at that size: its past was changed");
+        bad(`this log had another root at ${earlier.size.toLocaleString("en")} events: its past was changed`);
       } else {
         this.report.facts.previous = `of ${earlier.size.toLocaleString("en")} events, and this log goes on from it`;
       }
     } catch (error) {
-      bad(refusal(error).message);
+      bad(`the earlier checkpoint does not stand: ${refusal(error).message}`);
     }
   }
 

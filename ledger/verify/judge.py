@@ -201,12 +201,19 @@ class _Run:
         try:
             previous = check_head(note, self._options.policy.log_keys)
         except LedgerError as error:
-            self.report(finding("PREVIOUS", error.message))
+            self.report(finding("PREVIOUS", f"the earlier checkpoint does not stand: {error.message}"))
             return
-        if previous.origin != checkpoint.origin or previous.size > checkpoint.size:
-            self.report(finding("PREVIOUS", "the earlier checkpoint is of another log, or of a larger one"))
+        if previous.origin != checkpoint.origin:
+            self.report(finding("PREVIOUS", f"the earlier checkpoint is of another log: {previous.origin}"))
+        elif previous.size > checkpoint.size:
+            sizes = f"{previous.size:,} events, this log {checkpoint.size:,}"
+            detail = f"the earlier checkpoint is of {sizes}: this export is older, or its end was cut off"
+            self.report(finding("PREVIOUS", detail))
         elif roots.at(previous.size) != previous.root:
-            self.report(finding("PREVIOUS", "this log had another root at that size: its past was changed"))
+            detail = f"this log had another root at {previous.size:,} events: its past was changed"
+            self.report(finding("PREVIOUS", detail))
+        else:
+            self._facts["previous"] = f"of {previous.size:,} events, and this log goes on from it"
 
     def _scope(self, bundle: Bundle, size: int) -> None:
         try:

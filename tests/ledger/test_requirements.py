@@ -126,6 +126,8 @@ def test_a_cut_tail_is_found_by_who_kept_a_checkpoint(
     report = judge(place, made.policy, previous=real[1].files["checkpoint"])
     assert report.exit_code == 1
     assert problems(report) == {"PREVIOUS"}
+    said = f"is of {real[1].size:,} events, this log {end:,}: this export is older, or its end was cut off"
+    assert report.problems[0].detail.endswith(said)
 
 
 def test_a_rewritten_past_is_found_by_who_kept_a_checkpoint(

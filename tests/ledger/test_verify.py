@@ -19,6 +19,7 @@ from ledger.verify.findings import ALIASES, CODES, Verdict, finding, findings_cs
 from ledger.verify.judge import verify
 from ledger.verify.main import main
 from ledger.verify.options import Scope, parse_scope
+from ledger.verify.report import as_text
 from tests.ledger.verifying import MINIMAL, MINIMAL_POLICY, found, minimal, options, problems
 from tests.shared import ROOT
 
@@ -258,7 +259,11 @@ def test_missed_quorum_is_found() -> None:
 def test_earlier_checkpoint_of_the_same_log_holds() -> None:
     """The checkpoint that an auditor kept is of this log's past."""
     note = (MINIMAL / "checkpoint").read_bytes()
-    assert verify(MINIMAL, minimal(previous=note)).exit_code == 0
+    report = verify(MINIMAL, minimal(previous=note))
+    assert report.exit_code == 0
+    assert report.facts["previous"] == "of 11 events, and this log goes on from it"
+    assert "goes on from it" in as_text(report)
+    assert "previous" not in verify(MINIMAL, minimal()).facts
 
 
 def test_earlier_checkpoint_that_does_not_verify_is_found() -> None:
@@ -267,6 +272,8 @@ def test_earlier_checkpoint_that_does_not_verify_is_found() -> None:
     forged = type(note)(text=note.text.replace("11", "10"), signatures=note.signatures)
     report = verify(MINIMAL, minimal(previous=format_note(forged)))
     assert problems(report) == {"PREVIOUS"}
+    assert report.problems[0].detail.startswith("the earlier checkpoint does not stand: ")
+    assert "previous" not in report.facts
 
 
 @pytest.mark.parametrize(
