@@ -173,11 +173,12 @@ class Medication:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hold:
-    """What makes later gates wait until an instant, and the event that brought it."""
+    """What makes gates wait from one instant until another, and the event that brought it."""
 
     index: int
     event: EventHash
     rule: str
+    since_us: int
     until_us: int
 
 

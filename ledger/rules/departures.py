@@ -16,6 +16,7 @@ from ledger.actions.registry import find_spec
 from ledger.participant import Breach, Participant
 from ledger.rules.case import Case
 from ledger.rules.codes import RULES, Effect
+from ledger.rules.holding import holding
 from ledger.rules.record import Record
 from ledger.rules.sealed import RULE as SEALED_RULE
 from ledger.state.bedside import Departure
@@ -71,8 +72,7 @@ def in_effect(participant: Participant, record: Record) -> Iterator[Departure]:
 
 def _is_kept(participant: Participant, record: Record) -> bool:
     """Tell whether what holds the participant is of a rule that is never set aside."""
-    us = record.now.earliest_us
-    return any(us < hold.until_us and not _may_pass(hold.rule) for hold in participant.holds)
+    return any(not _may_pass(hold.rule) for hold in holding(participant, record))
 
 
 def _may_pass(code: str) -> bool:

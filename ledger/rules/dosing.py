@@ -18,6 +18,7 @@ from ledger.participant import Infusion, Order, Participant, ReceivedDose, Segme
 from ledger.rules import bedside, randomization
 from ledger.rules.bedside import staffed, volume_ml
 from ledger.rules.case import Case, Fold, Judge
+from ledger.rules.holding import is_held
 from ledger.rules.record import HOUR_US, MINUTE_US, span
 from ledger.state.pharmacy import Dose
 from ledger.times import Interval, local_date
@@ -70,7 +71,7 @@ def judge_started(case: Case) -> Iterator[str]:
 def judge_treatment(case: Case) -> Iterator[str]:
     """Judge what ordering, dispensing and starting need alike: nothing speaks against this infusion."""
     yield from _judge_entry(case)
-    if case.participant.held_at(case.record.now.earliest_us):
+    if is_held(case.participant, case.record):
         yield "ON_HOLD"
     yield from bedside.judge_known(case)
     yield from bedside.judge_planned(case)

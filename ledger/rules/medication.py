@@ -1,6 +1,6 @@
 """Concomitant medication: what is prohibited, and how long it holds (catalogue F).
 
-A prohibited medication holds, where the definition says so, from when it is found: it is taken as long as
+A prohibited medication holds, where the definition says so, from its first intake: it is taken as long as
 nobody records that it was stopped or changed for another, and then washed out by the definition's days.
 """
 
@@ -11,9 +11,9 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Final
 
-from ledger.participant import Hold, Medication, Participant
+from ledger.participant import Medication, Participant
 from ledger.rules.case import Case, Fold, Judge
-from ledger.rules.observations import FOREVER_US
+from ledger.rules.holding import FOREVER_US, hold
 from ledger.rules.record import DAY_US, span
 from ledger.state.observing import Course
 from ledger.times import Interval
@@ -62,7 +62,7 @@ def fold_started(case: Case) -> Participant:
     medication = Medication(index=record.index, event=record.event, medication_class=class_, started=started)
     course = Course(index=record.index, event=record.event, medication_class=class_, started=started)
     participant = replace(participant, medications=(*participant.medications, medication))
-    return _hold(case, _take(participant, record.data["medication"], course), class_)
+    return _hold(case, _take(participant, record.data["medication"], course), class_, started)
 
 
 def fold_changed(case: Case) -> Participant:
@@ -84,7 +84,7 @@ def fold_changed(case: Case) -> Participant:
         stopped=course.stopped,
     )
     participant = _wash_out(case, _take(case.participant, data["medication"], after), course, changed)
-    return _hold(case, participant, class_) if course.stopped is None else participant
+    return _hold(case, participant, class_, changed) if course.stopped is None else participant
 
 
 def fold_stopped(case: Case) -> Participant:
@@ -103,13 +103,11 @@ def _take(participant: Participant, label: str, course: Course) -> Participant:
     return replace(participant, observing=replace(participant.observing, courses=courses))
 
 
-def _hold(case: Case, participant: Participant, medication_class: str) -> Participant:
+def _hold(case: Case, participant: Participant, medication_class: str, since: Interval) -> Participant:
     prohibited = case.definition.prohibited(medication_class) if case.definition is not None else None
     if prohibited is None or prohibited.effect != "hold":
         return participant
-    record = case.record
-    hold = Hold(index=record.index, event=record.event, rule=PROHIBITED, until_us=FOREVER_US)
-    return replace(participant, holds=(*participant.holds, hold))
+    return replace(participant, holds=(*participant.holds, hold(case.record, PROHIBITED, since)))
 
 
 def _wash_out(case: Case, participant: Participant, course: Course, ended: Interval) -> Participant:
@@ -119,10 +117,10 @@ def _wash_out(case: Case, participant: Participant, course: Course, ended: Inter
         return participant
     until_us = ended.latest_us + prohibited.washout_days * DAY_US
     holds = tuple(
-        replace(hold, until_us=until_us)
-        if hold.event == course.event and hold.rule == PROHIBITED and hold.until_us == FOREVER_US
-        else hold
-        for hold in participant.holds
+        replace(each, until_us=until_us)
+        if each.event == course.event and each.rule == PROHIBITED and each.until_us == FOREVER_US
+        else each
+        for each in participant.holds
     )
     return replace(participant, holds=holds)
 

@@ -10,18 +10,16 @@ from typing import Any, Final
 
 from ledger.errors import FormatError
 from ledger.frozen import changed
-from ledger.participant import Hold, Participant
+from ledger.participant import Participant
 from ledger.rules import clocks
 from ledger.rules.case import Case, Fold, Judge
-from ledger.rules.record import DAY_US, Record
+from ledger.rules.holding import hold
+from ledger.rules.record import DAY_US, Record, span
 from ledger.rules.visits import judge_known
 from ledger.state.observing import with_result
 from ledger.statement import Statement
 from ledger.study.definition import Instrument, StudyDefinition, score
 from ledger.studystate import StudyState
-
-FOREVER_US: Final = 1 << 62
-"""Until something lifts the hold."""
 
 UNACKNOWLEDGED: Final = "SUICIDALITY_UNACKNOWLEDGED"
 ACKNOWLEDGED_WITHIN_US: Final = DAY_US  # as R9, where the study has no clock for it
@@ -107,11 +105,11 @@ def fold_alerted(case: Case) -> Participant:
     """Hold for an alert of suicidality, and wait for its acknowledgement by the study's clock."""
     record, participant = case.record, case.participant
     alerts = MappingProxyType({**participant.observing.alerts, record.event: None})
-    hold = Hold(index=record.index, event=record.event, rule=UNACKNOWLEDGED, until_us=FOREVER_US)
+    alerted = span(record.data["alerted"], case.zone)
     participant = replace(
         participant,
         observing=replace(participant.observing, alerts=alerts),
-        holds=(*participant.holds, hold),
+        holds=(*participant.holds, hold(record, UNACKNOWLEDGED, alerted)),
     )
     limit = clocks.limit_us(case.definition, clocks.ALERT) or ACKNOWLEDGED_WITHIN_US
     due_us = clocks.known_us(record, record.data["alerted"], case.zone) + limit

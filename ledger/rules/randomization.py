@@ -14,6 +14,7 @@ from typing import Final
 from ledger.participant import Participant, Randomization
 from ledger.rules.case import Case, Fold, Judge
 from ledger.rules.eligibility import fails
+from ledger.rules.holding import is_held
 from ledger.study.definition import Criterion, SecondStage
 from ledger.study.schedule import study_day
 from ledger.studystate import RandomizationList
@@ -27,7 +28,7 @@ def judge_requested(case: Case) -> Iterator[str]:
     yield from _judge_first(case) if stage == 1 else _judge_second(case)
     if any(r.stage == stage for r in participant.randomizations):
         yield "RANDOMIZED_TWICE"
-    if participant.held_at(record.now.earliest_us):
+    if is_held(participant, record):
         yield "ON_HOLD"
     yield from _judge_list(case)
 

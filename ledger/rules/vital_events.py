@@ -7,10 +7,10 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Final
 
-from ledger.participant import Hold, Participant
+from ledger.participant import Participant
 from ledger.rules import clocks
 from ledger.rules.case import Case, Fold, Judge
-from ledger.rules.observations import FOREVER_US
+from ledger.rules.holding import hold
 from ledger.rules.safety import NO_DEATH, settle_death
 
 HELD: Final = "ON_HOLD"
@@ -54,8 +54,7 @@ def fold_pregnancy(case: Case) -> Participant:
     participant = replace(participant, safety=replace(participant.safety, pregnancies=pregnancies))
     if record.data["of"] != "participant":
         return participant
-    hold = Hold(index=record.index, event=record.event, rule=HELD, until_us=FOREVER_US)
-    return replace(participant, holds=(*participant.holds, hold))
+    return replace(participant, holds=(*participant.holds, hold(record, HELD, record.occurred)))
 
 
 def fold_pregnancy_outcome(case: Case) -> Participant:
@@ -64,7 +63,7 @@ def fold_pregnancy_outcome(case: Case) -> Participant:
     if data["outcome"] != "not_pregnant":
         return participant
     reported = participant.safety.pregnancies.get(data["pregnancy"])
-    holds = tuple(hold for hold in participant.holds if (hold.event, hold.rule) != (reported, HELD))
+    holds = tuple(each for each in participant.holds if (each.event, each.rule) != (reported, HELD))
     return replace(participant, holds=holds)
 
 

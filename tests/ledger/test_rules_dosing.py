@@ -179,6 +179,29 @@ def test_a_prohibited_medication_holds_the_start() -> None:
     assert story.when("infusion.started", start(), by="nurse").refused == "ON_HOLD"
 
 
+@pytest.mark.parametrize(("began", "codes"), [("2025-02-05", set()), ("2025-02-03", {"ON_HOLD"})])
+def test_a_prohibited_medication_holds_a_start_on_paper_from_its_first_intake(
+    began: str, codes: set[str]
+) -> None:
+    """A start of February 3 is recorded on the 6th: taken from the 5th on, it says nothing of it."""
+    story = given_at_bedside()
+    started = story.now
+    story.wait(days=3)
+    story.when("medication.started", {"medication": "M1", "class": "vasopressin", "start": began})
+    outside = start(performed_outside={"why": "outage", "source": SOURCE})
+    told = story.when("infusion.started", outside, by="nurse", occurred=started)
+    assert set(told.codes) & {"ON_HOLD"} == codes
+    refused = story.when("infusion.ordered", order(story, 2), by="sub").refused
+    assert refused == "ON_HOLD"
+
+
+def test_a_medication_dated_ahead_holds_at_once() -> None:
+    """A slip of the year does not let a start pass on somebody who takes what is prohibited."""
+    story = given_at_bedside()
+    story.when("medication.started", {"medication": "M1", "class": "vasopressin", "start": "2026-02"})
+    assert story.when("infusion.started", start(), by="nurse").refused == "ON_HOLD"
+
+
 STEPS: dict[str, dict[str, Any]] = {
     "infusion.interrupted": {"infusion": 1, "code": "pain", "volume": {"value": "100", "unit": "mL"},
                              "pump": "P1"},
