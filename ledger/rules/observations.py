@@ -14,12 +14,12 @@ from ledger.participant import Participant
 from ledger.rules import clocks
 from ledger.rules.case import Case, Fold, Judge
 from ledger.rules.holding import hold
-from ledger.rules.record import DAY_US, Record, span
+from ledger.rules.record import DAY_US, span
 from ledger.rules.visits import judge_known
 from ledger.state.observing import with_result
 from ledger.statement import Statement
 from ledger.study.definition import Instrument, StudyDefinition, score
-from ledger.studystate import StudyState
+from ledger.studystate import Protocol
 
 UNACKNOWLEDGED: Final = "SUICIDALITY_UNACKNOWLEDGED"
 ACKNOWLEDGED_WITHIN_US: Final = DAY_US  # as R9, where the study has no clock for it
@@ -43,9 +43,8 @@ def judge_plain(case: Case) -> Iterator[str]:
         yield "UNBLINDING_ANALYTE_PLAIN"
 
 
-def judge_corrected(record: Record, target: Statement, data: Any, study: StudyState) -> Iterator[str]:
+def judge_corrected(target: Statement, data: Any, protocol: Protocol | None) -> Iterator[str]:
     """Judge data as a correction would have them: it tells the treatment no more than a first entry may."""
-    protocol = study.protocol_for(target.site, record.index)
     if protocol is not None and _tells_treatment(protocol.definition, target.type, data):
         yield "UNBLINDING_ANALYTE_PLAIN"
 

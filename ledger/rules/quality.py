@@ -20,11 +20,12 @@ from ledger.rules.about import About
 from ledger.rules.assured import cited_proposal, same_change
 from ledger.rules.case import StudyFold, StudyJudge
 from ledger.rules.general import exists
+from ledger.rules.protocols import version_for
 from ledger.rules.record import CLOCK_TOLERANCE_US, Change, Record, put, span, value_at
 from ledger.rules.seconds import may_cosign, persons_of
 from ledger.rules.stream import QUALITY, StreamView
 from ledger.statement import ORIGINATOR_KINDS, Statement
-from ledger.studystate import StudyState
+from ledger.studystate import Protocol
 from ledger.times import parse_instant
 
 
@@ -79,7 +80,7 @@ def _judge_change(case: About) -> Iterator[str]:
     if sealed != (record.statement.schema == 2):
         yield "CORRECTION_SEALED"
     elif not sealed:
-        yield from _judge_values(record, target, spec, view, case.study)
+        yield from _judge_values(case, target, spec)
 
 
 def _can_be_corrected(target: Statement, spec: ActionSpec) -> bool:
@@ -87,10 +88,8 @@ def _can_be_corrected(target: Statement, spec: ActionSpec) -> bool:
     return spec.voidable and target.type not in QUALITY and target.type != "participant.registered"
 
 
-def _judge_values(
-    record: Record, target: Statement, spec: ActionSpec, view: StreamView, study: StudyState
-) -> Iterator[str]:
-    data = record.data
+def _judge_values(case: About, target: Statement, spec: ActionSpec) -> Iterator[str]:
+    data, view = case.record.data, case.view
     path, new = data["path"], data["new"]
     changes = view.changes.get(target.event, ())
     try:
@@ -104,10 +103,18 @@ def _judge_values(
         yield "CORRECTION_MALFORMED"
     elif path == "/occurred_at":
         # The zone of the site at which it was recorded: the participant may have been transferred since.
-        yield from _judge_time(new, view, target, study.zone(target.site))
+        yield from _judge_time(new, view, target, case.study.zone(target.site))
     elif path.startswith("/data/"):
         corrected = _corrected(target, changes, path, new)
-        yield from observations.judge_corrected(record, target, corrected, study)
+        yield from observations.judge_corrected(target, corrected, _protocol(case, target))
+
+
+def _protocol(case: About, target: Statement) -> Protocol | None:
+    """Return the version by whose names a corrected value is judged: the participant's, else the site's."""
+    record, study = case.record, case.study
+    if case.participant is None:
+        return study.protocol_for(target.site, record.index)
+    return version_for(case.participant, study, record.now, record.index)
 
 
 def _judge_time(new: str, view: StreamView, target: Statement, zone: str) -> Iterator[str]:

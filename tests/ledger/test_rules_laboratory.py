@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from tests.given_safety import result, sample
-from tests.scenario import SOURCE, STUDY, VITALS, Told, breaks, given_consented, keeps
+from tests.given_sites import AMENDED, AT_SITE, amendment, approve, prepare
+from tests.scenario import SOURCE, STUDY, VITALS, Told, breaks, consent, given_consented, keeps
 
 ECG: dict[str, Any] = {"measurements": [], "interpretation": "normal"}
 FORM = {"form": "FALLS", "version": "1", "fields": [{"field": "fell", "value": "no"}]}
@@ -65,6 +66,22 @@ def test_a_correction_does_not_tell_the_treatment_either() -> None:
     proposed = story.when("correction.proposed", {**right, "source": SOURCE}, by="coder", reason="query")
     assert proposed.refused == "UNBLINDING_ANALYTE_PLAIN"
     story.given("correction.made", {**right, "new": "potassium"}, reason="entry_error")
+
+
+def test_a_correction_is_judged_by_the_version_of_the_participant() -> None:
+    """Who waits for re-consent: what only the amendment calls telling may be named, as in a first entry."""
+    story = given_consented()
+    approve(story, reconsent=True, telling="potassium")
+    prepare(story)
+    story.given("amendment.activated", amendment(story), by="sponsor", stream=AT_SITE)
+    story.given("lab_sample.collected", sample())
+    told = story.given("lab_result.received", result("sodium"))
+    right = {"statement": told.event, "path": "/data/analytes/0/analyte", "old": "sodium", "new": "potassium"}
+    assert story.when("correction.made", right, reason="entry_error").codes == ()
+    story.given("consent.obtained", consent(story, form_version=AMENDED))
+    later = story.given("lab_result.received", result("sodium"))
+    right["statement"] = later.event
+    assert story.when("correction.made", right, reason="entry_error").refused == "UNBLINDING_ANALYTE_PLAIN"
 
 
 @keeps("lab_result.received")
