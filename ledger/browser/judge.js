@@ -275,7 +275,9 @@ class Judge {
     for (const each of attachmentsOf(statement.data)) await this.#attachment(index, each);
     try {
       const brought = BRINGING.has(statement.type) ? await broughtBy(statement) : NOTHING;
-      for (const each of this.people.judge(index, leaf, statement, known, brought)) bad(each);
+      for (const each of this.people.judge(index, leaf, statement, known, brought)) {
+        if (each.code !== "LOG" || statement.log === note.origin) bad(each); // else it is said already
+      }
       this.#persons(statement, bad);
       const signatures = this.#signatures(leaf, statement, pae, brought, bad);
       // What changes who may sign is folded only once its own signatures hold; others need not be waited for.

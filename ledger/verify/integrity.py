@@ -227,7 +227,8 @@ class IntegrityJudge:
 
     def _authority(self, entry: Entry, statement: Statement, examined: Examined) -> None:
         for problem in self._judge(entry, statement):
-            self._problem(problem, entry.index)
+            if problem.code != "LOG" or statement.log == self._origin:  # else `judge` has said so
+                self._problem(problem, entry.index)
         if examined.checked:
             wrong: Problem | LedgerError | None = examined.unsigned
         else:

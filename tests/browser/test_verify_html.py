@@ -171,6 +171,13 @@ def test_signature_of_another_event(
     assert result.indexes("SIGNATURE") == [at]
 
 
+def test_statement_of_another_log(verify: Verify, forged: Forgery, made: SmallLedger, tmp_path: Path) -> None:
+    """What was signed for another origin is found, once."""
+    draft = forged.draft(made.at[VITALS], log="ledger.example/other")
+    at = forged.append(draft, [key_of("bchan")])
+    assert verify(forged.write(tmp_path / "b")).indexes("LOG") == [at]
+
+
 def test_signature_set_too_long(verify: Verify, forged: Forgery, made: SmallLedger, tmp_path: Path) -> None:
     """A signature that the statement does not ask for is found."""
     at = made.at[VITALS]
