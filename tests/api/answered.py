@@ -57,6 +57,8 @@ def wrong(method: str, path: str, status: int, value: Any) -> list[str]:
     """Return what of a JSON answer is not as the document says; of an address without a shape nothing."""
     for operation, address in _PLACES:
         if operation.method == method and address.fullmatch(path):
+            if status not in operation.answers:
+                return [f"{status} is not documented"]
             names = ANSWERS.get(operation.name, {}).get(status)
             if names is None:
                 return []

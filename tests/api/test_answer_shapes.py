@@ -201,3 +201,4 @@ def test_an_answer_that_is_not_of_its_shape_is_noticed(own_site: Site) -> None:
     assert wrong("GET", f"{BASE}/authorization/attempts", 200, good) == []
     assert wrong("GET", f"{BASE}/authorization/attempts", 200, {**good, "more": 1})
     assert wrong("GET", f"{BASE}/authorization/attempts.json", 200, {})
+    assert wrong("GET", f"{BASE}/authorization/attempts", 202, good) == ["202 is not documented"]
