@@ -352,11 +352,6 @@ class Participant:
         return next(later, self.site)
 
     @property
-    def stratum(self) -> str:
-        """The stratum, which no transfer changes: that of the first randomization, else the site."""
-        return next((r.stratum for r in self.randomizations if r.stage == 1), self.site)
-
-    @property
     def in_extension(self) -> bool:
         """Tell whether the extension was entered and has not ended."""
         return self.leaving.extension.status is ExtensionStatus.ENTERED

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
 from datetime import date, timedelta
 from typing import Final
 
@@ -170,8 +169,3 @@ def _proposed(pen: Pen, seen: Seen) -> Story:
 
 
 _CHANGING: Final = (_corrected, _differing, _proposed)
-
-
-def of_failure(course: Course) -> Iterator[Story]:
-    """Yield what is looked at of somebody who failed screening."""
-    yield looked_over(course, course.plan.screening + timedelta(days=20))

@@ -72,11 +72,6 @@ class Imported:
     breaches: Mapping[str, int]
     seconds: float
 
-    @property
-    def rows_a_second(self) -> float:
-        """Rows recorded a second."""
-        return self.rows / self.seconds if self.seconds else 0.0
-
 
 def make_ledger(
     directory: Path,
