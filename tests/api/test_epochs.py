@@ -36,6 +36,7 @@ def epochs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Epochs]:
     at = two.new.now()
     bedside = ("bchan", "coordinator", "authorship")
     two.new.say("v", *bedside, "vital_signs.recorded", f"participant/{NAME}", VITALS, occurred_at=at)
+    _set_apart(place)  # before anything is served: a checkpoint may be published while it is copied
     yield two
     two.close()
 
@@ -170,7 +171,7 @@ def test_a_cursor_is_an_index(new: TestClient, after: str) -> None:
 
 def test_a_log_says_what_it_continues_where_that_is_not_at_hand(epochs: Epochs) -> None:
     """Leaf 0 says it, though `ledger.toml` names no directory."""
-    ledger = open_ledger(_apart(epochs), None, epochs.new.sources)
+    ledger = open_ledger(epochs.place / "apart", None, epochs.new.sources)
     try:
         settings = replace(read_config(epochs.place / "e2"), tokens=TOKENS, continues=None)
         study = OpenStudy(config=settings, ledger=ledger, directory=None)
@@ -186,16 +187,15 @@ def test_a_log_says_what_it_continues_where_that_is_not_at_hand(epochs: Epochs) 
         ledger.close()
 
 
-def _apart(epochs: Epochs) -> Path:
+def _set_apart(epochs: Path) -> None:
     """Copy the second epoch's directory, without the place of the first."""
-    place = epochs.place / "apart"
-    shutil.copytree(epochs.place / "e2", place)
+    place = epochs / "apart"
+    shutil.copytree(epochs / "e2", place)
     file = place / "ledger.toml"
     head, _, rest = file.read_text().partition("[continues]")
     assert rest
     _, bracket, others = rest.partition("\n[")
     file.write_text(head + bracket.strip() + others)
-    return place
 
 
 def test_a_first_log_says_nothing(epochs: Epochs) -> None:
