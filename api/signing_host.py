@@ -48,6 +48,7 @@ MEDIA: Final[Mapping[str, str]] = {
     "entry.js": "text/javascript; charset=utf-8",
     "form.js": "text/javascript; charset=utf-8",
     "known.js": "text/javascript; charset=utf-8",
+    "names.js": "text/javascript; charset=utf-8",
     "passkey.js": "text/javascript; charset=utf-8",
     "prompts.js": "text/javascript; charset=utf-8",
     "questions.js": "text/javascript; charset=utf-8",

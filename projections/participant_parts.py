@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
+from ledger.actions.visits import UNSCHEDULED
 from projections.book import QUALITY, Record
 from projections.projection import State
 from projections.reader import Reader
@@ -49,7 +50,6 @@ _OF_INFUSION: Final[Mapping[str, str]] = MappingProxyType(
         "dose.held": "held",
     }
 )
-_UNSCHEDULED: Final = "unscheduled"
 _CARRIED: Final = (
     "onset", "awareness", "grade", "scale", "scale_version", "serious", "criteria", "causality", "action",
     "outcome", "resolved",
@@ -130,7 +130,7 @@ class Parts:
 
     def _add_visit(self, shown: Shown) -> None:
         data = shown["data"]
-        if data["visit"] == _UNSCHEDULED:
+        if data["visit"] == UNSCHEDULED:
             self._unscheduled.append(shown)
             return
         visit = self._visits.setdefault(data["visit"], {"started": None, "completed": None, "missed": None})

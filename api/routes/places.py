@@ -15,6 +15,7 @@ from api.answers import answer
 from api.call import Call
 from api.operations import Operation
 from ledger.actions import all_specs
+from ledger.actions.visits import UNSCHEDULED
 from ledger.rules.protocols import version_for
 from ledger.study.definition import Instrument, StudyDefinition
 from ledger.studystate import Protocol, StudyState
@@ -126,8 +127,13 @@ def unplanned(definition: StudyDefinition) -> Iterator[str]:
 
 def _names(definition: StudyDefinition, study: StudyState) -> dict[str, list[dict[str, str]]]:
     """Return what the definition names, by the member that holds such a name."""
+    visits = [
+        *({"id": each.id, "name": each.name} for each in definition.visits),
+        {"id": UNSCHEDULED, "name": "Unscheduled visit"},
+    ]
     return {
-        "visit": [{"id": each.id, "name": each.name} for each in definition.visits],
+        "visit": visits,
+        "last_visit": visits,
         "instrument": [{"id": id_, "name": each.name} for id_, each in definition.instruments.items()],
         "product": [{"id": id_, "name": each.name} for id_, each in definition.products.items()],
         "scale": [{"id": definition.adverse_event_scale.name, "name": ""}],

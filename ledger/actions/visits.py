@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from ledger.actions.fields import Code, DayOrTime, FreeText, Sealed, VisitId
 from ledger.actions.registry import Effect, Fact, action, allow
 from ledger.roles import BEDSIDE_STAFF
 
-UNSCHEDULED = "unscheduled"
+UNSCHEDULED: Final = "unscheduled"
 MODES = {
     "in_person": "in person",
     "phone": "by phone",

@@ -11,7 +11,7 @@ from ledger.actions.disposition import SurvivalStatusRecorded
 from ledger.actions.extension import ExtensionEntered, ExtensionExited
 from ledger.actions.fields import Source
 from ledger.actions.safety import AdverseEventResolved
-from ledger.actions.visits import VisitCompleted, VisitStarted
+from ledger.actions.visits import UNSCHEDULED, VisitCompleted, VisitStarted
 from ledger.demo import schedule
 from ledger.demo.bedside import given
 from ledger.demo.consenting import to_extension
@@ -20,7 +20,6 @@ from ledger.demo.endorsing import endorse_and_lock, unlocked
 from ledger.demo.hands import COORDINATOR, PHYSICIAN, RATER
 from ledger.demo.safety import report, to_sponsor
 from ledger.demo.stage import DAY_US, Story, Wait
-from ledger.rules.visits import UNSCHEDULED
 
 PASSED: Final = ("LOCK_PASSED",)
 _VISITS: Final = 3

@@ -7,12 +7,11 @@ from datetime import date, timedelta
 from ledger.actions.fields import Measure
 from ledger.actions.medication import MedicationChanged, MedicationStarted, MedicationStopped
 from ledger.actions.safety import AdverseEventResolved
-from ledger.actions.visits import VisitCompleted, VisitStarted
+from ledger.actions.visits import UNSCHEDULED, VisitCompleted, VisitStarted
 from ledger.demo import safety, screening
 from ledger.demo.course import Course
 from ledger.demo.hands import COORDINATOR, NURSE
 from ledger.demo.stage import DAY_US, Story
-from ledger.rules.visits import UNSCHEDULED
 from ledger.study.definition import Visit
 
 

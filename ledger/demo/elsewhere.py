@@ -21,7 +21,7 @@ from ledger.actions.fields import Measure, Source
 from ledger.actions.infusion import InfusionOrdered
 from ledger.actions.quality import CorrectionMade
 from ledger.actions.sites import DelegationEnded
-from ledger.actions.visits import VisitStarted
+from ledger.actions.visits import UNSCHEDULED, VisitStarted
 from ledger.demo import (
     amending,
     attesting,
@@ -135,7 +135,7 @@ def _lost_key(setup: Setup, person_id: str) -> Story:
         at_us=stage.sources.now_us(),
         person=person_id,
         role=person.role,
-        action=VisitStarted(visit="unscheduled", mode="in_person", source=Source(kind="esource")),
+        action=VisitStarted(visit=UNSCHEDULED, mode="in_person", source=Source(kind="esource")),
         stream=_any_participant(stage, site),
         members={"site": site},
         refused="KEY_REVOKED",

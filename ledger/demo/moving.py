@@ -10,7 +10,7 @@ from ledger.actions.disposition import ContactAttempted, ParticipantFound, Parti
 from ledger.actions.eligibility import EligibilityRevoked
 from ledger.actions.quality import RecordCosigned
 from ledger.actions.transfer import ConsentThere, ParticipantLinked, ParticipantTransferred
-from ledger.actions.visits import ContactMade
+from ledger.actions.visits import UNSCHEDULED, ContactMade
 from ledger.demo.cast import person_at
 from ledger.demo.course import Course
 from ledger.demo.enrolling import consent_on, form_in_effect
@@ -69,7 +69,7 @@ def lost_and_found(course: Course, visit: Visit, on: date) -> Story:
     yield pen.note(COORDINATOR, lost)
     pen = course.pen(on + timedelta(days=_GONE_DAYS[-1] + 25), 11 * 60)
     reached = ContactMade(
-        visit="unscheduled",
+        visit=UNSCHEDULED,
         mode="phone",
         with_="participant",
         note="was away on an exercise, wants to go on",

@@ -11,11 +11,11 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Final
 
+from ledger.actions.visits import UNSCHEDULED
 from ledger.participant import Disposition, Participant, Status
 from ledger.rules.case import Case, Fold, Judge
 from ledger.rules.record import span
 from ledger.rules.safety import settle_death
-from ledger.rules.visits import UNSCHEDULED
 from ledger.state.leaving import ContactAttempt, TreatmentEnd
 from ledger.study.definition import StudyDefinition, Visit
 

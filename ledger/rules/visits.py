@@ -11,14 +11,13 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, Final
 
+from ledger.actions.visits import UNSCHEDULED
 from ledger.participant import Participant, Visit
 from ledger.rules.case import Case, Fold, Judge
 from ledger.rules.dosing import last_infusion_date
 from ledger.rules.record import span
 from ledger.study.definition import visit_window
 from ledger.times import Interval, local_date
-
-UNSCHEDULED: Final = "unscheduled"
 
 
 def judge_known(case: Case) -> Iterator[str]:

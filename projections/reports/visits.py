@@ -12,6 +12,7 @@ from datetime import date
 from types import MappingProxyType
 from typing import Final
 
+from ledger.actions.visits import UNSCHEDULED
 from ledger.participant import Participant
 from ledger.rules.disposition import applying
 from ledger.rules.dosing import last_infusion_date
@@ -22,7 +23,6 @@ from projections.desk import Desk, Line
 from projections.report import Report, Row
 
 _TYPES: Final = ("visit.started", "visit.completed", "visit.missed", "contact.made")
-UNSCHEDULED: Final = "unscheduled"
 NOT_EXPECTED: Final = "not expected"
 
 

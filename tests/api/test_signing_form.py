@@ -132,10 +132,11 @@ def choose(page: Any, type_: str, schema: int = 1, where: str = WHERE) -> None:
 
 
 def fill(page: Any, label: str, value: str, nth: int = 0) -> None:
-    """Enter a value in the field of a label."""
+    """Enter a value in the field of a label, or choose what is said or called so."""
     field = page.locator("#form").get_by_label(label, exact=True).nth(nth)
     if field.evaluate("each => each.tagName") == "SELECT":
-        field.select_option(label=value)
+        said = field.locator("option").all_text_contents()
+        field.select_option(**({"label": value} if value in said else {"value": value}))
     else:
         field.fill(value)
 
@@ -410,7 +411,6 @@ def test_an_instrument_asks_its_questions(page: Any) -> None:
     choose(page, "outcome.recorded")
     assert page.is_visible("#fields [data-name=version]")
     fill(page, "Instrument", "pcl5")
-    page.press("#fields [data-name=instrument] input", "Tab")
     assert page.is_hidden("#fields [data-name=version]")
     for number in range(1, 20):
         fill(page, f"Pcl5 {number:02}", str(number % 5))
@@ -431,18 +431,46 @@ def test_an_instrument_asks_its_questions(page: Any) -> None:
     assert (data["items"][19]["value"], data["total"]) == (3, str(total - 1))
 
 
+def test_a_name_of_the_study_is_chosen_and_another_can_be_entered(page: Any) -> None:
+    """By what it stands for; one that the study does not give is entered below, until one is chosen."""
+    choose(page, "visit.started")
+    chooser = page.get_by_label("Visit", exact=True)
+    other = page.get_by_label("Visit, another one")
+    offered = chooser.locator("option").all_text_contents()
+    assert (offered[0], offered[-1]) == ("choose", "another one")
+    assert "Screening visit (screening)" in offered
+    assert other.is_hidden()
+    assert submit(page) == "Visit: expected a value"
+    assert page.evaluate("document.activeElement.tagName") == "SELECT"
+    assert chooser.get_attribute("aria-invalid") == "true"
+    chooser.select_option(label="another one")
+    assert chooser.get_attribute("aria-invalid") is None
+    assert submit(page) == "Visit: expected a value"
+    assert page.evaluate("document.activeElement.ariaLabel") == "Visit, another one"
+    other.fill("evening_call")
+    fill(page, "Kind", "esource")
+    fill(page, "Mode", "phone")
+    assert submit(page) == ""
+    assert shown(page)["data"]["visit"] == "evening_call"
+    page.click("#leave")
+    page.wait_for_selector("#desk:not([hidden])")
+    assert other.input_value() == "evening_call"
+    chooser.select_option("screening")
+    assert other.is_hidden()
+    assert submit(page) == ""
+    assert shown(page)["data"]["visit"] == "screening"
+
+
 def test_a_total_that_was_entered_stays(page: Any) -> None:
     """On paper it may be another than what follows: that is for the rules to say."""
     choose(page, "outcome.recorded")
     fill(page, "Instrument", "pain_nrs")
-    page.press("#fields [data-name=instrument] input", "Tab")
     fill(page, "Pain", "4")
     fill(page, "Total", "5")
     fill(page, "Pain", "6")
     assert page.get_by_label("Total", exact=True).input_value() == "5"
     page.once("dialog", lambda dialog: dialog.dismiss())
     fill(page, "Instrument", "pcl5")
-    page.press("#fields [data-name=instrument] input", "Tab")
     assert page.get_by_label("Instrument", exact=True).input_value() == "pain_nrs"
     assert page.get_by_label("Pain", exact=True).input_value() == "6"
 
@@ -472,7 +500,6 @@ def test_an_instrument_asks_the_questions_of_the_participants_version(served: Se
     enter(browser, served, "investigator")
     choose(browser, "outcome.recorded")
     fill(browser, "Instrument", "pcl5")
-    browser.press("#fields [data-name=instrument] input", "Tab")
     assert browser.is_visible("text=Pcl5 20")
     browser.context.unroute_all()
 

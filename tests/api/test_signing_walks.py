@@ -309,12 +309,13 @@ def test_names_that_the_record_holds_are_offered(page: Any) -> None:
 
     def offered(label: str) -> dict[str, str]:
         field = page.get_by_label(label, exact=True).first
-        return dict(field.evaluate("each => [...each.list.options].map((one) => [one.value, one.text])"))
+        listed = "each => [...(each.list ?? each).options].map((one) => [one.value, one.text])"
+        return dict(field.evaluate(listed))
 
     page.select_option("#place", label="SA-01-001 (SA-01)")
     page.select_option("#type", "adverse_event.followed_up 1")
     page.wait_for_selector("#fields >> text=AE")
-    assert offered("AE")["AE-1"] == "grade 1, since 2024-05-30, recovered, version 2 is the last"
+    assert offered("AE")["AE-1"] == "grade 1, since 2024-05-30, recovered, version 2 is the last (AE-1)"
     page.select_option("#type", "adverse_event.reported 1")
     page.wait_for_selector("#fields >> text=Onset")
     assert offered("AE") == {"AE-3": "the next one"}
@@ -372,7 +373,7 @@ def test_a_visit_is_signed_over_what_it_holds(served: Demonstrated, page: Any) -
     assert not page.get_by_label("Milestone", exact=True).is_visible()
     page.click("text=Review before signing")
     page.wait_for_selector("text=Visit: expected what is signed")
-    page.get_by_label("Visit", exact=True).fill("w1d1")
+    page.get_by_label("Visit", exact=True).select_option("w1d1")
     page.get_by_label("possession", exact=True).check()
     page.get_by_label("Kind", exact=True).select_option(label="esource")
     page.click("text=Review before signing")

@@ -8,6 +8,7 @@
 
 import { attachment, isAttachment } from "./attachment.js";
 import { hex, sha256 } from "./encoding.js";
+import { chooser, seen } from "./names.js";
 import { capital, plain } from "./words.js";
 
 const HASH = "^(?:[0-9a-f]{64})$";
@@ -24,7 +25,7 @@ export function make(name, members = {}, ...children) {
 const isTime = (schema) => (schema.description ?? "").startsWith("a clinical time");
 
 // What is wrong with what was entered, and where: the page leads there.
-export const wrong = (label, words, control) => Object.assign(new Error(`${label}: ${words}`), { control });
+export const wrong = (label, words, control) => Object.assign(new Error(`${label}: ${words}`), { control: seen(control) });
 
 // Minutes east of UTC on the clocks of a zone, at an instant.
 function offsetAt(zone, instant) {
@@ -76,7 +77,7 @@ function listed(control, options) {
   return [list];
 }
 
-// What an id stands for, once it is entered.
+// What an id stands for that is given next, once it is entered.
 function meant(control, options) {
   if (!options?.some((each) => each.name)) return [];
   const said = make("span", { className: "aside", role: "status" });
@@ -101,6 +102,20 @@ function choice(label, values, { required, place }, named = (value) => plain(Str
   };
 }
 
+// What says what it stands for is chosen; other words that are on record already are offered beside what is entered.
+function asked(label, control, hint, { named, used, required }) {
+  const told = named?.length ? named : used?.some((each) => each.name && !each.fresh) && used;
+  if (told) {
+    const node = labelled(label, chooser(control, label, told, required ? "choose" : "not said"), hint);
+    node.append(control);
+    return [node];
+  }
+  const lists = listed(control, used);
+  const node = labelled(label, control, hint);
+  node.append(...meant(control, used));
+  return [node, ...lists];
+}
+
 function text(label, schema, options) {
   const { name, required, place } = options;
   const long = (schema.maxLength ?? 0) > 400;
@@ -114,15 +129,14 @@ function text(label, schema, options) {
   if (isEvent && place.events.length) return statement(label, place.events, options);
   const named = isEvent ? [] : place.names[name];
   const used = isEvent ? [] : place.known?.[place.inside ? `${place.inside}.${name}` : name];
-  const lists = listed(control, named ?? used);
   const given = !isEvent && required && named?.length === 1 ? named[0].id : "";
   control.value = given;
-  const node = make("div", {}, labelled(label, control, hints.join()), ...lists);
-  node.firstChild.append(...meant(control, named ?? used));
+  const node = make("div", {}, ...asked(label, control, hints.join(), { named, used, required }));
   if (schema.pattern === HASH && !isEvent) node.append(fileFor(control));
   return {
     node,
     control,
+    put: (value) => (control.put ? control.put(value) : (control.value = value)),
     filled: () => ![given, ""].includes(control.value.trim()),
     read() {
       const entered = control.value.trim();

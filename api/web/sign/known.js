@@ -51,7 +51,7 @@ function toldOf({ grade, onset, outcome, version }) {
 function next(ids) {
   const numbered = ids.map((id) => /^(.*?)(\d+)$/.exec(id)).filter(Boolean);
   const last = numbered.sort((a, b) => Number(a[2]) - Number(b[2])).at(-1);
-  return last ? [{ id: last[1] + String(Number(last[2]) + 1).padStart(last[2].length, "0"), name: "the next one" }] : [];
+  return last ? [{ id: last[1] + String(Number(last[2]) + 1).padStart(last[2].length, "0"), name: "the next one", fresh: true }] : [];
 }
 
 export function known(view, type) {

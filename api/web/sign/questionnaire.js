@@ -34,7 +34,7 @@ export function prepareQuestionnaire({ instrument, version, items, total }, inst
     const named = instruments.find((each) => each.id === instrument.control.value.trim() && each.items.length);
     if (named === (chosen ?? undefined)) return;
     if (answered().length && !mayLose()) {
-      instrument.control.value = chosen.id;
+      instrument.put(chosen.id);
       return;
     }
     chosen = named ?? null;

@@ -46,7 +46,7 @@ export const place = (path) => capital(path.join(" › ") || "data");
 export const verb = (type) => type.split(".").map(plain).join(" ");
 
 // What a type of the catalogue is for: the first line of its description, without what stands in brackets at its end.
-export const described = (spec) => (spec.data.description ?? "").split("\n")[0].replace(/ \((?:[^()]|\([^()]*\))*\)\.$/, ".");
+export const described = (spec) => (spec.data.description ?? "").split("\n")[0].replace(/ \((?:[^()]|\([^()]*\))*\)\.$/, ".").replaceAll("`", "");
 
 // A time with its zone: as it stands in the record, and in the zone of the reader's machine.
 export function time(written) {
