@@ -6,11 +6,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from ledger.committer import Ledger
+from ledger.conduct import Conduct
 from ledger.edit_checks import Prompt, prompts
+from ledger.rules.protocols import version_for
+from ledger.studystate import Protocol
+from ledger.times import Interval
 
 
 def prompts_of(ledger: Ledger, action: Mapping[str, Any], opened: Mapping[str, Any]) -> list[Prompt]:
-    """Return the questions about an action that is to be prepared, by the version in force at its site."""
+    """Return the questions about an action to be prepared, by the version that it is recorded under."""
     stream, type_, data, site = (action.get(name) for name in ("stream", "type", "data", "site"))
     schema = action.get("schema", 1)
     if not isinstance(stream, str) or stream.partition("/")[0] not in ("participant", "pharmacy", "safety"):
@@ -18,7 +22,17 @@ def prompts_of(ledger: Ledger, action: Mapping[str, Any], opened: Mapping[str, A
     if not isinstance(type_, str) or not isinstance(data, Mapping) or type(schema) is not int:
         return []
     fold = ledger.refresh()
-    protocol = fold.conduct.study.protocol_for(site if isinstance(site, str) else None, fold.size)
+    at = site if isinstance(site, str) else None
+    protocol = version_at(fold.conduct, stream, at, fold.size, ledger.sources.now_us())
     if protocol is None or protocol.definition is None:
         return []
     return prompts(protocol.definition.edit_checks, type_, schema, data, opened)
+
+
+def version_at(conduct: Conduct, stream: str, site: str | None, size: int, now_us: int) -> Protocol | None:
+    """Return the version that a record is under: the participant's own, else the site's (catalogue B)."""
+    kind, _, name = stream.partition("/")
+    participant = conduct.state(name) if kind == "participant" else None
+    if participant is None:
+        return conduct.study.protocol_for(site, size)
+    return version_for(participant, conduct.study, Interval(earliest_us=now_us, latest_us=now_us), size)

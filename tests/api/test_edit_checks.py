@@ -10,11 +10,14 @@ from typing import Any, Final
 import orjson
 import pytest
 
+from api.prompts import version_at
 from ledger.edit_checks import prompts
 from ledger.sealing import open_disclosure
 from ledger.study.demands import EditCheck
 from tests.api.client import BASE, STREAM, Site, app_of, bearer
 from tests.api.prompting import AGE, PULSE, with_checks
+from tests.given_sites import AMENDED, given_amended
+from tests.scenario import PROTOCOL, SITE, given_consented
 
 PLACE: Final = "/data/measurements/0/quantity/value"
 ELDER: Final = EditCheck(
@@ -138,3 +141,17 @@ def test_an_identifying_value_is_kept_as_such() -> None:
 def test_what_is_no_number_out_of_range_is_not_asked_about(value: Any) -> None:
     """A check is about numbers."""
     assert prompts([ELDER], "demographics.recorded", 1, {"age_years": value}, {}) == []
+
+
+@pytest.mark.parametrize("reconsent", [True, False])
+def test_questions_are_those_of_the_participants_version(reconsent: bool) -> None:
+    """Of who has not consented again, what their version asks; of anybody new, what the site's does."""
+    story = given_amended(given_consented(), reconsent=reconsent)
+
+    def asked(stream: str) -> str:
+        found = version_at(story.conduct, stream, SITE, len(story.log), story.now_us)
+        assert found is not None
+        return found.version
+
+    assert asked(f"participant/{story.participant.id}") == (PROTOCOL if reconsent else AMENDED)
+    assert asked("participant/S1-999") == asked(f"pharmacy/{SITE}") == AMENDED
