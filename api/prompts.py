@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from ledger.committer import Ledger
 from ledger.conduct import Conduct
 from ledger.edit_checks import Prompt, prompts
+from ledger.errors import FormatError
 from ledger.rules.protocols import version_for
+from ledger.rules.record import span
 from ledger.studystate import Protocol
 from ledger.times import Interval
 
@@ -23,16 +26,25 @@ def prompts_of(ledger: Ledger, action: Mapping[str, Any], opened: Mapping[str, A
         return []
     fold = ledger.refresh()
     at = site if isinstance(site, str) else None
-    protocol = version_at(fold.conduct, stream, at, fold.size, ledger.sources.now_us())
+    done = _done(action.get("occurred_at"), fold.conduct.study.zone(at), ledger.sources.now_us())
+    protocol = version_at(fold.conduct, stream, at, fold.size, done)
     if protocol is None or protocol.definition is None:
         return []
     return prompts(protocol.definition.edit_checks, type_, schema, data, opened)
 
 
-def version_at(conduct: Conduct, stream: str, site: str | None, size: int, now_us: int) -> Protocol | None:
+def _done(told: Any, zone: str, now_us: int) -> Interval:
+    """Return when it was done; now where that can't be read: it is refused when it is handed in."""
+    with suppress(FormatError):
+        if isinstance(told, str):
+            return span(told, zone)
+    return Interval(earliest_us=now_us, latest_us=now_us)
+
+
+def version_at(conduct: Conduct, stream: str, site: str | None, size: int, when: Interval) -> Protocol | None:
     """Return the version that a record is under: the participant's own, else the site's (catalogue B)."""
     kind, _, name = stream.partition("/")
     participant = conduct.state(name) if kind == "participant" else None
     if participant is None:
-        return conduct.study.protocol_for(site, size)
-    return version_for(participant, conduct.study, Interval(earliest_us=now_us, latest_us=now_us), size)
+        return conduct.study.protocol_for(site, size, when)
+    return version_for(participant, conduct.study, when, size)

@@ -150,12 +150,12 @@ class StudyState:
         """Return an approved version by its name."""
         return next((p for p in self.protocols if p.version == version and p.index < before), None)
 
-    def late_entry_hours(self, before: int, site: str | None = None) -> int:
-        """Return after how many hours an entry is late: by policy, else by protocol, else 72."""
+    def late_entry_hours(self, before: int, site: str | None, when: Interval) -> int:
+        """Return after how many hours an entry at a time is late: by policy, else by protocol, else 72."""
         for index, hours in reversed(self.late_hours):
             if index < before:
                 return hours
-        protocol = self.protocol_for(site, before)
+        protocol = self.protocol_for(site, before, when)
         if protocol is None or protocol.definition is None:
             return DEFAULT_LATE_HOURS
         return protocol.definition.late_entry_hours

@@ -19,15 +19,17 @@ that such a record names is told by the same indexes.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from ledger.authority import Authority
 from ledger.conduct import Conduct
 from ledger.fold import LogFold, StoreReader
 from ledger.participant import Participant
+from ledger.rules.protocols import version_for
 from ledger.rules.record import span
 from ledger.store.port import Reads, StoredEntry
+from ledger.study.definition import StudyDefinition
 from ledger.times import Interval, parse_instant
 from projections.authorization import Site, allowed
 from projections.before import closed_before
@@ -96,6 +98,7 @@ class Desk:
         self.study = Study(reads, self.size)
         last = reads.entry(self.size - 1) if self.size else None
         self.now_us = parse_instant(last.at) if last is not None else 0
+        self._now = Interval(earliest_us=self.now_us, latest_us=self.now_us)
         self._fold = fold if fold is not None and fold.size == self.size else None
         self._books: dict[str, State] = {}
         self._readers: dict[str, Reader] = {}
@@ -174,6 +177,31 @@ class Desk:
         for participant in sorted(self.conduct.participants(), key=lambda each: each.id):
             if self.sees_participant(participant.id, participant.site):
                 yield participant
+
+    def definition_of(
+        self, participant: Participant, index: int | None = None, occurred: Interval | None = None
+    ) -> StudyDefinition | None:
+        """Return the definition that a participant is under, now or for a record at an index (catalogue B).
+
+        A fact is judged by when it occurred, a gate by its recording. A version that needs re-consent counts
+        once that is given.
+        """
+        when, before = self._now, self.size
+        if index is not None:
+            participant = replace(participant, site=participant.site_at(index))
+            when, before = occurred or self._recorded(index), index
+        protocol = version_for(participant, self.conduct.study, when, before)
+        return None if protocol is None else protocol.definition
+
+    def definition_at(self, site: str | None) -> StudyDefinition | None:
+        """Return the definition in force at a site at the last leaf that counts; of the study, the newest."""
+        protocol = self.conduct.study.protocol_for(site, self.size, self._now)
+        return None if protocol is None else protocol.definition
+
+    def _recorded(self, index: int) -> Interval:
+        entry = self._joined.entry(index)
+        at_us = self.now_us if entry is None else parse_instant(entry.at)
+        return Interval(earliest_us=at_us, latest_us=at_us)
 
     def sees_participant(self, participant: str, site: str | None) -> bool:
         """Tell whether the reader sees a participant's stream."""

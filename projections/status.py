@@ -95,7 +95,7 @@ def fold(state: State, entry: StoredEntry, statement: Mapping[str, Any]) -> Stat
         state["site"] = statement["data"]["to"]
     data = statement["data"]
     kept = {name: data[name] for name in NEEDED[entry.type] if name in data}
-    reduced = {"data": kept, "occurred_at": statement["occurred_at"], "site": statement.get("site")}
+    reduced = {"data": kept} | {name: statement.get(name) for name in ("occurred_at", "protocol", "site")}
     book.add(state, entry, reduced)
     return state
 
@@ -129,7 +129,7 @@ def _initial(key: str) -> State:
 
 PARTICIPANTS: Final = Projection(
     name="participants",
-    version=3,
+    version=4,
     types=frozenset(NEEDED) | _ABOUT,
     key=by_participant,
     initial=_initial,
@@ -203,12 +203,12 @@ class Standing:
         index, data = record["index"], record["data"]
         match record["type"]:
             case "visit.started":
-                self._add_visit(index, data["visit"], study)
+                self._add_visit(record, study)
             case "infusion.started":
                 self._reach("treated", index)
                 self._started.add(data["infusion"])
             case "infusion.stopped" | "infusion.completed":
-                if data["infusion"] in self._started and data["infusion"] == self._last(study, index):
+                if data["infusion"] in self._started and data["infusion"] == self._last(record, study):
                     self._reach("treatment_ended", index)
             case "dosing.discontinued":
                 self._reach("treatment_ended", index)
@@ -227,9 +227,9 @@ class Standing:
             case _:
                 self._add_outcome(record)
 
-    def _add_visit(self, index: int, name: str, study: Study) -> None:
-        definition = study.definition(index, self._site)
-        planned = definition.visit(name) if definition is not None else None
+    def _add_visit(self, record: Record, study: Study) -> None:
+        index, definition = record["index"], study.definition_of(record, self._site)
+        planned = definition.visit(record["data"]["visit"]) if definition is not None else None
         if planned is not None and planned.kind == "screening":
             self._reach("screened", index)
         elif planned is not None and planned.kind == "treatment":
@@ -237,8 +237,8 @@ class Standing:
         elif planned is not None and planned.kind == "follow_up":
             self._reach("following_up", index)
 
-    def _last(self, study: Study, index: int) -> int | None:
-        definition = study.definition(index, self._site)
+    def _last(self, record: Record, study: Study) -> int | None:
+        definition = study.definition_of(record, self._site)
         return None if definition is None else max(visit.infusion or 0 for visit in definition.visits)
 
     def _add_outcome(self, record: Record) -> None:

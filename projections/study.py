@@ -6,21 +6,37 @@ definition is an attachment named by its hash, so one that was parsed once is go
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 import orjson
 
 from ledger.fold import StoreReader
+from ledger.rules.record import span
+from ledger.state.sites import Activation
 from ledger.store.port import Reads, StoredEntry
 from ledger.study.definition import StudyDefinition
 from ledger.studystate import read_definition
+from ledger.times import parse_instant
 from projections.before import entries_before, older_log
+from projections.book import Record
+from projections.moments import UTC_ZONE
 
 _KEPT: Final = 64  # parsed definitions; a ledger has one for each protocol version
 ROOTS: Final = ""  # where the keys of root persons are kept, who have no stream
 _PERSON: Final = "person/"
 _definitions: dict[tuple[str, str], StudyDefinition | None] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class _Version:
+    """An approved version; `definition` is None where its attachment is missing or unreadable."""
+
+    index: int
+    version: str
+    reconsent: bool
+    definition: StudyDefinition | None
 
 
 class Study:
@@ -29,9 +45,9 @@ class Study:
     def __init__(self, reads: Reads, size: int) -> None:
         self._reads = reads
         self.size = size
-        self._protocols: list[tuple[int, str, StudyDefinition | None]] = []
+        self._protocols: list[_Version] = []
         self._zones: dict[str, str] = {}
-        self._activated: dict[str, list[tuple[int, str]]] = {}
+        self._activated: dict[str, list[Activation]] = {}
         self._grades: dict[str, dict[str, tuple[int, str]]] = {ROOTS: {}}
         self._older: Study | None = None
         for entry in entries_before(reads, "study"):
@@ -46,20 +62,25 @@ class Study:
                 for root in orjson.loads(entry.statement)["data"].get("root_keys", ()):
                     self._enrol(ROOTS, entry.index, root["key"])
 
-    def definition(self, before: int, site: str | None = None) -> StudyDefinition | None:
-        """Return the definition of the protocol version in force just before an index.
+    def definition_of(self, record: Record, site: str | None) -> StudyDefinition | None:
+        """Return the definition that a participant's record was made under (catalogue B).
 
-        At a site: the newest that was activated there, else the first that has the site. For the study as a
-        whole: the newest approved.
+        That is the newest in force at the site when it was done; of those that need re-consent, the one that
+        the record names.
         """
-        known = [(version, definition) for index, version, definition in self._protocols if index < before]
-        if site is None:
-            return known[-1][1] if known else None
-        for index, version in reversed(self._amendments(site)):
-            if index < before:
-                return next((found for named, found in known if named == version), None)
-        of_site = (found for _, found in known if found is not None and site in found.sites)
-        return next(of_site, known[0][1] if known else None)
+        known: dict[str, _Version] = {}
+        for each in self._protocols:
+            if each.index < record["index"]:
+                known.setdefault(each.version, each)
+        zone = self.zone(site) or UTC_ZONE
+        done_us = span(record["occurred_at"], zone).latest_us
+        for activation in reversed(self._amendments(site) if site is not None else ()):
+            found = known.get(activation.version)
+            if activation.index >= record["index"] or activation.begins_us(zone) > done_us or found is None:
+                continue
+            if not found.reconsent or found.version == record["statement"].get("protocol"):
+                return found.definition
+        return _first([*known.values()], site)
 
     def zone(self, site: str | None) -> str | None:
         """Return the IANA zone of a site; None without a site, and for one that no protocol names."""
@@ -87,8 +108,8 @@ class Study:
             found = next((keys[key] for keys in everybody if key in keys), None)
         return found[1] if found is not None and found[0] <= index else None
 
-    def _amendments(self, site: str) -> list[tuple[int, str]]:
-        """Return the versions activated at a site, each with its index."""
+    def _amendments(self, site: str) -> list[Activation]:
+        """Return the versions activated at a site."""
         if site not in self._activated:
             stream = f"site/{site}"
             entries = (
@@ -97,7 +118,7 @@ class Study:
                 else ()
             )
             self._activated[site] = [
-                (entry.index, orjson.loads(entry.statement)["data"]["version"])
+                _activation(entry)
                 for entry in entries
                 if entry.type == "amendment.activated" and entry.index < self.size
             ]
@@ -124,6 +145,20 @@ class Study:
             if kept is not None:
                 _definitions[sha256, version] = read_definition(kept, version)
         definition = _definitions.get((sha256, version))
-        self._protocols.append((entry.index, version, definition))
+        self._protocols.append(_Version(entry.index, version, data["reconsent"], definition))
         if definition is not None:
             self._zones.update({site.id: site.zone for site in definition.sites.values()})
+
+
+def _activation(entry: StoredEntry) -> Activation:
+    data = orjson.loads(entry.statement)["data"]
+    recorded_us = parse_instant(entry.at)
+    return Activation(
+        index=entry.index, version=data["version"], begins=data["from"], recorded_us=recorded_us
+    )
+
+
+def _first(known: Sequence[_Version], site: str | None) -> StudyDefinition | None:
+    """Return the definition that is in force at a site without being activated there."""
+    found = (each.definition for each in known if each.definition is not None)
+    return next((each for each in found if site in each.sites), known[0].definition if known else None)

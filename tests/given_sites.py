@@ -39,9 +39,16 @@ def protocol(story: Story, version: str = PROTOCOL, data: bytes = DEFINITION, **
     return {"version": version, "definition": attached, "irb_reference": "IRB-2", "reconsent": False, **more}
 
 
-def approve(story: Story, version: str = AMENDED, *, reconsent: bool = False, telling: str = "") -> Told:
+def approve(
+    story: Story,
+    version: str = AMENDED,
+    *,
+    reconsent: bool = False,
+    telling: str = "",
+    definition: bytes | None = None,
+) -> Told:
     """Approve a further version of the protocol; `telling` is an analyte that it adds to those that tell."""
-    definition = amended(version)
+    definition = definition or amended(version)
     if telling:
         first = b'"unblinding_analytes":{"source":"X","value":['
         assert first in definition
@@ -68,9 +75,9 @@ def amendment(story: Story, version: str = AMENDED, **more: Any) -> dict[str, An
     return {"site": SITE, "version": version, "from": story.now, **more}
 
 
-def given_amended(story: Story, *, reconsent: bool = False) -> Story:
+def given_amended(story: Story, *, reconsent: bool = False, definition: bytes | None = None) -> Story:
     """An amendment in force at the site."""
-    approve(story, reconsent=reconsent)
+    approve(story, reconsent=reconsent, definition=definition)
     prepare(story)
     story.given("amendment.activated", amendment(story), by="sponsor", stream=AT_SITE)
     return story

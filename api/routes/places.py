@@ -36,8 +36,9 @@ def places(call: Call) -> Response:
     with call.study.reading.folded() as folded:
         conduct, size, head = folded.conduct, folded.reads.size, folded.reads.head()
         rows = participants(folded.reads, reader=call.reader, states=folded.participants)
-        found = [_of_site(conduct.study, site, size) for site in sorted(_sites(call, conduct.study, size))]
         now = Interval(earliest_us=now_us, latest_us=now_us)
+        sites = sorted(_sites(call, conduct.study, size))
+        found = [_of_site(conduct.study, site, size, now) for site in sites]
         for row in rows:
             state = conduct.state(row["participant"])
             if state is None:
@@ -89,8 +90,8 @@ def _sites(call: Call, study: StudyState, size: int) -> Iterator[str]:
     yield from (site for site in known if allowed(call.reader, None, Site(site=site)))
 
 
-def _of_site(study: StudyState, site: str, size: int) -> dict[str, Any]:
-    protocol = study.protocol_for(site, size)
+def _of_site(study: StudyState, site: str, size: int, now: Interval) -> dict[str, Any]:
+    protocol = study.protocol_for(site, size, now)
     return _place(study, f"site/{site}", site, protocol)
 
 

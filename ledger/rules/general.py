@@ -77,9 +77,10 @@ def judge_clocks(record: Record, study: StudyState) -> Iterator[str]:
     if not statement.occurred_at.endswith("Z") and not exists(statement.occurred_at, study.zone(record.site)):
         yield "LOCAL_TIME_NONEXISTENT"
     occurred = record.occurred
+    hours = study.late_entry_hours(record.index, record.site, record.now)
     if occurred.earliest_us > record.at_us + CLOCK_TOLERANCE_US:
         yield "TIME_IN_FUTURE"
-    elif record.at_us - occurred.latest_us > study.late_entry_hours(record.index, record.site) * HOUR_US:
+    elif record.at_us - occurred.latest_us > hours * HOUR_US:
         yield "LATE_ENTRY"
     if abs(parse_instant(statement.signed_at) - record.at_us) > CLOCK_TOLERANCE_US:
         yield "SIGNED_AT_APART"

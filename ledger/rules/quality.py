@@ -113,7 +113,7 @@ def _protocol(case: About, target: Statement) -> Protocol | None:
     """Return the version by whose names a corrected value is judged: the participant's, else the site's."""
     record, study = case.record, case.study
     if case.participant is None:
-        return study.protocol_for(target.site, record.index)
+        return study.protocol_for(target.site, record.index, record.now)
     return version_for(case.participant, study, record.now, record.index)
 
 

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from types import MappingProxyType
 from typing import Final
 
+from ledger.participant import Participant
 from ledger.rules.record import DAY_US
-from ledger.study.definition import StudyDefinition
 from ledger.times import local_date
 from projections.desk import Desk, Line
 from projections.report import Report, Row
@@ -34,8 +34,7 @@ def absences(desk: Desk) -> Iterator[Row]:
     overdue = [row for row in visits(desk) if row["state"] == "overdue"]
     for participant in desk.participants():
         lines = list(desk.records_of(f"participant/{participant.id}"))
-        definition = desk.study.definition(desk.size, participant.site)
-        found = [*_unscored(desk, lines, definition), *_unexplained(lines)]
+        found = [*_unscored(desk, participant, lines), *_unexplained(lines)]
         for absent, visit, line in sorted(found, key=lambda each: (each[2].index, each[0], each[1] or "")):
             yield _row(desk, absent, visit, line)
         for row in overdue:
@@ -46,15 +45,16 @@ def absences(desk: Desk) -> Iterator[Row]:
 Found = Iterator[tuple[str, str | None, Line]]
 
 
-def _unscored(desk: Desk, lines: list[Line], definition: StudyDefinition | None) -> Found:
+def _unscored(desk: Desk, participant: Participant, lines: list[Line]) -> Found:
     """Yield the instruments of a visit that were neither recorded nor given up."""
-    if definition is None or _RATED in desk.reader.hidden:
+    if _RATED in desk.reader.hidden:
         return
     took_place = {line.data["visit"]: line for line in lines if line.type in _TOOK_PLACE}
     given = {(line.data["visit"], line.data["instrument"]) for line in lines if line.type in _ANSWERS}
     given |= {(line.data.get("visit"), line.data["form"]) for line in lines if line.type == "form.recorded"}
     for visit, line in took_place.items():
-        planned = definition.visit(visit)
+        definition = desk.definition_of(participant, line.index, line.occurred)
+        planned = None if definition is None else definition.visit(visit)
         if planned is None or not _is_over(desk, line):
             continue
         for instrument in planned.instruments:

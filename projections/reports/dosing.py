@@ -34,7 +34,7 @@ _TYPES: Final = (
 def dosing(desk: Desk) -> Iterator[Row]:
     """Yield the planned infusions of each randomized participant, by participant and number."""
     for participant in desk.participants():
-        definition = desk.study.definition(desk.size, participant.site)
+        definition = desk.definition_of(participant)
         planned = [visit for visit in definition.visits if visit.infusion is not None] if definition else []
         lines = list(desk.records_of(f"participant/{participant.id}", *_TYPES))
         numbers = {line.data["infusion"] for line in lines}
@@ -43,7 +43,8 @@ def dosing(desk: Desk) -> Iterator[Row]:
         wanted = {visit.infusion: visit.id for visit in planned if visit.infusion is not None}
         for number in sorted({*wanted, *numbers}):
             own = [line for line in lines if line.data["infusion"] == number]
-            volume = definition.infusion_volume_ml if definition is not None else None
+            under = desk.definition_of(participant, own[-1].index, own[-1].occurred) if own else definition
+            volume = under.infusion_volume_ml if under is not None else None
             yield _row(participant, number, wanted.get(number), own, volume)
 
 

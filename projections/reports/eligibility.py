@@ -31,7 +31,7 @@ def eligibility(desk: Desk) -> Iterator[Row]:
         if entry is None:
             continue
         asked, let_in = entry
-        definition = desk.study.definition(asked, participant.site_at(asked))
+        definition = desk.definition_of(participant, asked)
         for criterion in definition.criteria if definition is not None else ():
             yield _row(desk, participant, criterion, let_in)
 
@@ -44,7 +44,7 @@ def _entry(desk: Desk, participant: Participant) -> tuple[int, int] | None:
     confirmed = _confirmed(desk, participant)
     if confirmed is None:
         return None
-    definition = desk.study.definition(confirmed, participant.site_at(confirmed))
+    definition = desk.definition_of(participant, confirmed)
     is_entry = definition is not None and definition.randomization is None
     return (confirmed, confirmed) if is_entry else None
 

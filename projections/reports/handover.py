@@ -86,7 +86,7 @@ def emergency_cards(desk: Desk) -> Iterator[Row]:
         lines = list(desk.records_of(f"participant/{participant.id}"))
         if not lines or not participant.consents:
             continue
-        definition = desk.study.definition(desk.size, participant.site)
+        definition = desk.definition_of(participant)
         is_open = definition is not None and not (definition.masking.blinded or definition.randomization)
         last = next((line for line in reversed(lines) if line.type in _GIVEN), None)
         lead = desk.authority.person(study.investigator(participant.site, now, desk.size) or "")

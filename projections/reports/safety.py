@@ -78,7 +78,7 @@ def _first_serious(lines: list[Line]) -> Line | None:
 
 
 def _due(desk: Desk, serious: Line | None) -> int | None:
-    definition = desk.study.definition(desk.size, serious.site if serious is not None else None)
+    definition = desk.definition_at(serious.site if serious is not None else None)
     clock = definition.safety_clocks.get(SITE_TO_SPONSOR) if definition is not None else None
     if serious is None or clock is None:
         return None

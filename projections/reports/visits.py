@@ -29,7 +29,7 @@ NOT_EXPECTED: Final = "not expected"
 def visits(desk: Desk) -> Iterator[Row]:
     """Yield the planned visits of each participant in the order of the calendar, then unscheduled ones."""
     for participant in desk.participants():
-        definition = desk.study.definition(desk.size, participant.site)
+        definition = desk.definition_of(participant)
         lines = list(desk.records_of(f"participant/{participant.id}", *_TYPES))
         by_visit: dict[str, list[Line]] = defaultdict(list)
         for line in lines:
@@ -55,11 +55,14 @@ def _row(
     definition: StudyDefinition | None,
 ) -> Row:
     zone = desk.zone(participant.site)
-    window = _window(participant, visit, definition, zone)
     first = ("visit.started",) if any(line.type != "contact.made" for line in lines) else ("contact.made",)
     started = next((line for line in lines if line.type in first), None)
     took_place = local_date(started.occurred.earliest_us, zone) if started is not None else None
     last = lines[-1] if lines else None
+    told = started or last
+    if told is not None and definition is not None:
+        definition = desk.definition_of(participant, told.index, told.occurred)
+    window = _window(participant, visit, definition, zone)
     return {
         "site": participant.site,
         "participant": participant.id,

@@ -12,6 +12,7 @@ import pytest
 
 from api.prompts import version_at
 from ledger.edit_checks import prompts
+from ledger.rules.record import span
 from ledger.sealing import open_disclosure
 from ledger.study.demands import EditCheck
 from tests.api.client import BASE, STREAM, Site, app_of, bearer
@@ -149,7 +150,7 @@ def test_questions_are_those_of_the_participants_version(reconsent: bool) -> Non
     story = given_amended(given_consented(), reconsent=reconsent)
 
     def asked(stream: str) -> str:
-        found = version_at(story.conduct, stream, SITE, len(story.log), story.now_us)
+        found = version_at(story.conduct, stream, SITE, len(story.log), span(story.now, "UTC"))
         assert found is not None
         return found.version
 

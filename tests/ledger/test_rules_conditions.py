@@ -11,6 +11,7 @@ from tests.given_sites import (
     AMENDED,
     AT_SITE,
     OUTSIDE,
+    amended,
     amendment,
     approve,
     given_amended,
@@ -81,13 +82,19 @@ def test_what_was_done_before_an_activation_was_done_under_the_old_version() -> 
 def test_an_amendment_is_in_force_from_the_time_that_it_names() -> None:
     """Activated for tomorrow, today is still under the old version."""
     story = given_consented()
-    approve(story)
+    limit = b'"late_entry_hours":{"source":"X","value":%d}'
+    approve(story, definition=amended().replace(limit % 72, limit % 1))
     prepare(story)
     later = {"from": story.ago(hours=-24)}
     story.given("amendment.activated", amendment(story, **later), by="sponsor", stream=AT_SITE)
     assert story.when("vital_signs.recorded", VITALS, protocol="1.0").codes == ()
     story.wait(hours=25)
+    before, since = story.ago(hours=5), story.now
+    assert story.when("vital_signs.recorded", VITALS, protocol="1.0", occurred=before).codes == ()
     assert story.when("vital_signs.recorded", VITALS, protocol=AMENDED).codes == ()
+    story.wait(hours=2)
+    told = story.when("vital_signs.recorded", VITALS, protocol=AMENDED, occurred=since)
+    assert told.codes == ("LATE_ENTRY",)
 
 
 def test_who_waits_for_reconsent_stays_on_the_old_version() -> None:

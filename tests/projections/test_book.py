@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -13,6 +14,7 @@ from projections.projection import replay
 from projections.status import PARTICIPANTS, standing
 from projections.study import Study
 from tests import scenario
+from tests.given_sites import amended, given_amended
 from tests.projections.conftest import Told
 from tests.projections.ledgers import store_of
 from tests.scenario import PARTICIPANT, Story
@@ -54,8 +56,29 @@ def treated_to_the_end(story: Story) -> None:
     story.when("visit.started", {"visit": "follow_up", "mode": "in_person"})
 
 
+def amended_so_that_nothing_follows(reconsent: bool, days: float = 0) -> Callable[[Story], object]:
+    """Begin what is follow-up in the first version alone; who did not consent again is under it still.
+
+    So is what was done some days before, and is recorded now.
+    """
+    kind = b'"kind":{"source":"S","value":"follow_up"}'
+    assert amended().count(kind) == 1
+
+    def happens(story: Story) -> None:
+        changed = amended().replace(kind, kind.replace(b"follow_up", b"outcome"))
+        given_amended(story, reconsent=reconsent, definition=changed)
+        story.when("consent.withdrawn", {"scopes": ["study_treatment"], "effective": story.now}, by="cora")
+        visit = {"visit": "follow_up", "mode": "in_person"}
+        story.when("visit.started", visit, occurred=story.ago(days=days))
+
+    return happens
+
+
 STORIES: list[Callable[[Story], object]] = [
     fatal,
+    amended_so_that_nothing_follows(True),
+    amended_so_that_nothing_follows(False),
+    amended_so_that_nothing_follows(False, days=2),
     treated_to_the_end,
     ended({}, "participant.completed"),
     ended({"code": "participant"}, "participant.withdrawn"),
@@ -104,8 +127,9 @@ def test_definition_in_force_is_the_one_before_the_index(told: Told) -> None:
     approved = next(
         e.index for e in told.story.log if e.statement and e.statement.type == "protocol.approved"
     )
-    assert Study(told.store, approved).definition(10_000) is None
+    at: dict[str, Any] = {"occurred_at": "2030-01-01T00:00:00Z", "statement": {}}
+    assert Study(told.store, approved).definition_of({"index": 10_000, **at}, "SA-01") is None
     later = Study(told.store, approved + 1)
-    assert later.definition(approved) is None
-    assert later.definition(approved + 1) is not None
+    assert later.definition_of({"index": approved, **at}, "SA-01") is None
+    assert later.definition_of({"index": approved + 1, **at}, "SA-01") is not None
     assert (later.zone("SA-01"), later.zone("XX-99"), later.zone(None)) == ("America/Chicago", None, None)
