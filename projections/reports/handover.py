@@ -82,6 +82,8 @@ def emergency_cards(desk: Desk) -> Iterator[Row]:
     now = Interval(earliest_us=desk.now_us, latest_us=desk.now_us)
     study = desk.conduct.study
     registered = next(desk.records("study.registered", kind="study"), None)
+    versions = [each.definition for each in study.protocols if each.definition is not None]
+    products = dict.fromkeys(product.name for each in versions for product in each.products.values())
     for participant in desk.participants():
         lines = list(desk.records_of(f"participant/{participant.id}"))
         if not lines or not participant.consents:
@@ -96,7 +98,7 @@ def emergency_cards(desk: Desk) -> Iterator[Row]:
             "study": definition.title if definition is not None else None,
             "registry": registered.data["registry_id"] if registered is not None else None,
             "status": str(participant.status),
-            "could_have_had": [p.name for p in definition.products.values()] if definition else [],
+            "could_have_had": [*products],
             "blinded": definition.masking.blinded if definition is not None else None,
             "last_given_at": last.occurred_at if last is not None else None,
             "investigator": f"{lead.name}, {lead.organisation}" if lead is not None else None,
@@ -134,7 +136,7 @@ REPORTS: Final = (
                 "study": "title of the study",
                 "registry": "its id in the registry",
                 "status": "where the participant is",
-                "could_have_had": "every product of the study, whatever the arm",
+                "could_have_had": "every product of the study, whatever the arm and protocol version",
                 "blinded": "whether who gives and who takes it are kept from knowing",
                 "last_given_at": "when an infusion or dose was last given, as written",
                 "investigator": "printed name and organisation of the site's principal investigator",

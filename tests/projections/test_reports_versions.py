@@ -89,3 +89,14 @@ def test_an_activation_that_is_to_come_changes_nothing_yet(tmp_path: Path) -> No
     story.given("amendment.activated", amendment(story, **begins), by="sponsor", stream=f"site/{SITE}")
     (row,) = [row for row in rows(story, tmp_path, "visits") if row["visit"] == "w1d5"]
     assert row["planned_day"] == 5
+
+
+def test_an_emergency_card_names_the_products_of_every_version(tmp_path: Path) -> None:
+    """What an amendment takes out may have been given before it."""
+    story = given_infused()
+    name = b'"name":{"source":"S","value":"%s"},"route"'
+    assert amended().count(name % b"magnesium sulfate") == 1
+    changed = amended().replace(name % b"magnesium sulfate", name % b"magnesium chloride")
+    given_amended(story, definition=changed)
+    (card,) = rows(story, tmp_path, "emergency-cards")
+    assert card["could_have_had"] == ["ketamine", "magnesium sulfate", "magnesium chloride"]
