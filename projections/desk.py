@@ -19,6 +19,7 @@ that such a record names is told by the same indexes.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from copy import copy
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -103,6 +104,13 @@ class Desk:
         self._books: dict[str, State] = {}
         self._readers: dict[str, Reader] = {}
         self._joined = Joined(reads)
+        self._participant: str | None = None
+
+    def of(self, participant: str) -> Desk:
+        """Return this desk with the records of one participant beside those of sites, study and people."""
+        desk = copy(self)
+        desk._participant = participant
+        return desk
 
     @property
     def fold(self) -> LogFold:
@@ -125,6 +133,8 @@ class Desk:
     def streams(self, kind: str) -> list[str]:
         """Return the streams of a kind that have statements by then, in order: `participant`, `site`, …"""
         found = self._joined.streams() if self.size else ()
+        if kind == "participant" and self._participant is not None:
+            found = {_PARTICIPANT + self._participant}.intersection(found)
         named = sorted(stream for stream in found if stream.partition("/")[0] == kind)
         return [stream for stream in named if self.book(stream)["records"]]
 
@@ -175,6 +185,8 @@ class Desk:
     def participants(self) -> Iterator[Participant]:
         """Yield the rules' state of each participant whom the reader sees, by id."""
         for participant in sorted(self.conduct.participants(), key=lambda each: each.id):
+            if self._participant not in (None, participant.id):
+                continue
             if self.sees_participant(participant.id, participant.site):
                 yield participant
 

@@ -65,7 +65,7 @@ def rows_of(
             raise FormatError("FILTER", f"rows of {report.name} have no {name}", field=name)
     return [
         check_row(report, row)
-        for row in report.rows(desk)
+        for row in report.rows(desk if participant is None else desk.of(participant))
         if all(row[name] == value for name, value in wanted.items())
     ]
 

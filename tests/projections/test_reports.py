@@ -15,7 +15,7 @@ from ledger.store.port import Head, Snapshot, StoredEntry
 from ledger.store.sqlite import SqliteStore
 from projections.desk import Desk
 from projections.reader import Reader
-from projections.report import Report, check_row
+from projections.report import Report, check_row, rows_of
 from projections.reports import REPORTS
 
 each_report = pytest.mark.parametrize("report", list(REPORTS.values()), ids=list(REPORTS))
@@ -121,6 +121,20 @@ def test_a_report_shows_a_reader_the_own_sites_only(report: Report, reads: Snaps
     for row in orjson.loads(answered(report, desk)):
         told = orjson.dumps({name: row.get(name) for name in ("site", "participant")}).decode()
         assert not any(other in told for other in others)
+
+
+@pytest.mark.parametrize("name", [name for name, each in REPORTS.items() if "participant" in each.columns])
+def test_a_report_of_one_participant_is_that_part_of_the_whole(
+    name: str, reads: Snapshot, fold: LogFold
+) -> None:
+    """Only that participant's records are read for it, and the rows are the same."""
+    report = REPORTS[name]
+    desk = Desk(reads, reader=Reader(role=EVERYTHING), fold=fold)
+    whole = rows_of(report, desk)
+    for participant in {row["participant"] for row in whole if row["participant"]} | {"SA-01-999"}:
+        asked = Desk(reads, reader=Reader(role=EVERYTHING), fold=fold)
+        theirs = [row for row in whole if row["participant"] == participant]
+        assert rows_of(report, asked, participant=participant) == theirs
 
 
 def test_a_row_has_exactly_the_columns() -> None:
