@@ -45,6 +45,7 @@ MEDIA: Final[Mapping[str, str]] = {
     "covered.js": "text/javascript; charset=utf-8",
     "custody.js": "text/javascript; charset=utf-8",
     "desk.js": "text/javascript; charset=utf-8",
+    "due.js": "text/javascript; charset=utf-8",
     "entry.js": "text/javascript; charset=utf-8",
     "form.js": "text/javascript; charset=utf-8",
     "known.js": "text/javascript; charset=utf-8",

@@ -31,6 +31,7 @@ SCORED: Final = """async ([instrument, values]) => {
     const { score } = await import("./questionnaire.js");
     return score(instrument, values);
 }"""
+DUE: Final = """async ([rows, names]) => (await import("./due.js")).due(rows, names)"""
 WHERE: Final = f"{PARTICIPANT} (SA-01)"
 EMPTY: Final = """async () => {
     const { fields } = await import("./form.js");
@@ -459,6 +460,31 @@ def test_a_name_of_the_study_is_chosen_and_another_can_be_entered(page: Any) -> 
     assert other.is_hidden()
     assert submit(page) == ""
     assert shown(page)["data"]["visit"] == "screening"
+
+
+def test_what_the_calendar_asks_stands_beside_the_participant(page: Any) -> None:
+    """What was begun, is overdue, is due and comes next, by name and window; nothing of another place."""
+    page.select_option("#place", label=WHERE)
+    page.wait_for_selector("#due >> text=Next: Screening visit")
+    page.select_option("#place", label="Site SA-01")
+    assert page.is_hidden("#due")
+    day = {"first_day": "2024-06-04", "last_day": "2024-06-06"}
+    overdue = [{"visit": f"late{number}", "state": "overdue", **day} for number in range(5)]
+    rows = [
+        {"visit": "screening", "state": "completed", **day},
+        {"visit": "w1d1", "state": "started", **day, "last_day": day["first_day"]},
+        *overdue,
+        {"visit": "w1d3", "state": "due", **day},
+        {"visit": "w1d5", "state": "planned", "first_day": None, "last_day": None},
+        {"visit": "w2d8", "state": "planned", **day},
+    ]
+    assert page.evaluate(DUE, [rows, [{"id": "w1d1", "name": "Week 1"}]]) == [
+        "Begun, not completed: Week 1, 2024-06-04",
+        *(f"Overdue: late{number}, 2024-06-04 to 2024-06-06" for number in range(3)),
+        "Overdue: 2 more",
+        "Due: w1d3, 2024-06-04 to 2024-06-06",
+        "Next: w1d5",
+    ]
 
 
 def test_a_total_that_was_entered_stays(page: Any) -> None:

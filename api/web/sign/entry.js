@@ -2,6 +2,7 @@
 
 import { corrects, prepareCorrection } from "./correction.js";
 import { covers, prepareCovered } from "./covered.js";
+import { due, showDue } from "./due.js";
 import { clinical, clock, fields, wrong } from "./form.js";
 import { known } from "./known.js";
 import { asks, prepareQuestionnaire } from "./questionnaire.js";
@@ -175,7 +176,23 @@ export class Entry {
     at("type").value = fitting.some((each) => key(each) === before) ? before : isNew ? key(fitting[0]) : "";
     at("occurred").value = this.#clock = this.#place ? clock(this.#place.zone) : "";
     at("zone").textContent = !this.#place ? "" : this.#place.zone === "UTC" ? "in UTC" : `on the clocks of ${this.#place.zone}`;
+    this.#tellDue();
     this.#chooseType();
+  }
+
+  // What stands there helps to choose, and is left out where it can't be had.
+  async #tellDue() {
+    const place = this.#place;
+    showDue([]);
+    const name = place?.stream.startsWith(NEW) ? place.stream.slice(NEW.length) : "";
+    if (!name) return;
+    const found = await this.#service.get(`/projections/visits?limit=1000&participant=${encodeURIComponent(name)}`).catch(() => ({ rows: [] }));
+    if (place === this.#place) showDue(due(found.rows, this.#asked(place).names.visit));
+  }
+
+  // What the version asks that the participant is under.
+  #asked(place) {
+    return this.#versions.get(place.protocol) ?? this.#newest;
   }
 
   async #chooseType() {
@@ -187,7 +204,7 @@ export class Entry {
     at("typesaid").textContent = this.#spec ? described(this.#spec) : "";
     if (this.#spec === null) return;
     const [spec, place] = [this.#spec, this.#place];
-    const asked = this.#versions.get(place.protocol) ?? this.#newest; // of the version that the participant is under
+    const asked = this.#asked(place);
     const meanings = spec.roles[this.#role];
     at("meaning").replaceChildren(...meanings.map((each) => option(each, plain(each))));
     at("meaning").value = meanings.includes("authorship") ? "authorship" : meanings[0];
