@@ -462,6 +462,22 @@ def test_a_name_of_the_study_is_chosen_and_another_can_be_entered(page: Any) -> 
     assert shown(page)["data"]["visit"] == "screening"
 
 
+def test_a_long_name_is_told_whole(served: Served, browser: Any) -> None:
+    """A drop-down shows the beginning of a criterion: all of it stands below once it is chosen."""
+    browser.context.route("**/signing", lambda route: _with_a_key(route))
+    enter(browser, served, "investigator")
+    choose(browser, "criterion.assessed")
+    criterion = max(load(DEFINITION).criteria, key=lambda each: len(each.text))
+    chooser = browser.get_by_label("Criterion", exact=True)
+    assert f"{criterion.id}: {criterion.text}" in chooser.locator("option").all_text_contents()
+    chooser.select_option(criterion.id)
+    said = browser.locator("#fields [data-name=criterion] [role=status]")
+    assert said.inner_text() == criterion.text
+    chooser.select_option("")
+    assert said.inner_text() == ""
+    browser.context.unroute_all()
+
+
 def test_what_the_calendar_asks_stands_beside_the_participant(page: Any) -> None:
     """What was begun, is overdue, is due and comes next, by name and window; nothing of another place."""
     page.select_option("#place", label=WHERE)

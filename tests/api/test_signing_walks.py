@@ -315,7 +315,7 @@ def test_names_that_the_record_holds_are_offered(page: Any) -> None:
     page.select_option("#place", label="SA-01-001 (SA-01)")
     page.select_option("#type", "adverse_event.followed_up 1")
     page.wait_for_selector("#fields >> text=AE")
-    assert offered("AE")["AE-1"] == "grade 1, since 2024-05-30, recovered, version 2 is the last (AE-1)"
+    assert offered("AE")["AE-1"] == "AE-1: grade 1, since 2024-05-30, recovered, version 2 is the last"
     page.select_option("#type", "adverse_event.reported 1")
     page.wait_for_selector("#fields >> text=Onset")
     assert offered("AE") == {"AE-3": "the next one"}

@@ -8,7 +8,7 @@
 
 import { attachment, isAttachment } from "./attachment.js";
 import { hex, sha256 } from "./encoding.js";
-import { chooser, seen } from "./names.js";
+import { chooser, LONG, seen } from "./names.js";
 import { capital, plain } from "./words.js";
 
 const HASH = "^(?:[0-9a-f]{64})$";
@@ -77,7 +77,7 @@ function listed(control, options) {
   return [list];
 }
 
-// What an id stands for that is given next, once it is entered.
+// What an id stands for, once it is entered or chosen.
 function meant(control, options) {
   if (!options?.some((each) => each.name)) return [];
   const said = make("span", { className: "aside", role: "status" });
@@ -107,7 +107,7 @@ function asked(label, control, hint, { named, used, required }) {
   const told = named?.length ? named : used?.some((each) => each.name && !each.fresh) && used;
   if (told) {
     const node = labelled(label, chooser(control, label, told, required ? "choose" : "not said"), hint);
-    node.append(control);
+    node.append(control, ...meant(control, told.filter((each) => each.name.length > LONG)));
     return [node];
   }
   const lists = listed(control, used);

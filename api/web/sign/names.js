@@ -5,7 +5,7 @@
 //
 // The input keeps the value, for whoever reads it or sets it, and is shown for another one alone.
 
-const LONG = 60; // of what is longer the end may not be shown
+export const LONG = 40; // of what is longer a drop-down may not show the end
 const OTHER = "\u0000"; // no id has it
 
 const option = (value, textContent) => Object.assign(document.createElement("option"), { value, textContent });
