@@ -32,6 +32,12 @@ SCORED: Final = """async ([instrument, values]) => {
     return score(instrument, values);
 }"""
 DUE: Final = """async ([rows, names]) => (await import("./due.js")).due(rows, names)"""
+RECORDED: Final = """async (statement) => {
+    const [{ finish }, { backToDesk }] = [await import("./recording.js"), await import("./desk.js")];
+    finish({ data: {}, actor: {}, ...statement }, false);
+    await backToDesk();
+}"""
+"""What follows where a statement was recorded."""
 WHERE: Final = f"{PARTICIPANT} (SA-01)"
 EMPTY: Final = """async () => {
     const { fields } = await import("./form.js");
@@ -226,6 +232,12 @@ def test_a_record_is_made_in_the_form_and_signed(served: Served, browser: Any) -
     entry = store.entry(index)
     assert entry is not None
     assert orjson.loads(entry.statement)["data"]["measurements"][1]["quantity"]["value"] == "71.5"
+    assert place_of(browser) == WHERE
+
+
+def place_of(page: Any) -> str:
+    """Return the place that is chosen."""
+    return str(page.eval_on_selector("#place", "each => each.selectedOptions[0].textContent"))
 
 
 def test_an_adverse_event_with_what_is_sealed(page: Any) -> None:
@@ -288,6 +300,16 @@ def test_somebody_new_is_registered(page: Any) -> None:
     said = submit(page)
     assert said == "", said
     assert shown(page)["stream"] == "participant/SA-01-077"
+
+
+def test_the_next_record_is_about_who_was_registered(page: Any) -> None:
+    """Back from the receipt, their place is chosen; of any other record the place stays."""
+    page.select_option("#place", label="A new participant of SA-01")
+    page.evaluate(RECORDED, {"type": "participant.registered", "stream": f"participant/{PARTICIPANT}"})
+    assert place_of(page) == WHERE
+    page.select_option("#place", label="Site SA-01")
+    page.evaluate(RECORDED, {"type": "vital_signs.recorded", "stream": f"participant/{PARTICIPANT}"})
+    assert place_of(page) == "Site SA-01"
 
 
 def test_criteria_that_are_not_assessed_are_named(served: Served, browser: Any) -> None:

@@ -26,8 +26,10 @@ export async function openForm(kept = false) {
   session.entry = entry?.empty ? null : entry;
   at("form").hidden = session.entry === null;
   if (session.entry === null) at("asjson").open = true;
-  const same = session.entry && [...at("place").options].find((each) => each.value && each.textContent === where);
-  if (same) session.entry.at(same.value);
+  const same = [...at("place").options].find((each) => each.value && each.textContent === where);
+  // Who was registered just now is who the next record is about.
+  const next = session.entry?.placeOf(session.registered) ?? same?.value;
+  if (session.entry && next) session.entry.at(next);
 }
 
 export function list() {

@@ -95,6 +95,12 @@ export class Entry {
     at("fields").querySelector("input, select").focus();
   }
 
+  // The option of a stream's place; null where it has none.
+  placeOf(stream) {
+    const found = this.#places.findIndex((each) => each.stream === stream);
+    return found < 0 ? null : String(found);
+  }
+
   // Choose a place, by its option.
   at(value) {
     at("place").value = value;

@@ -115,10 +115,11 @@ export async function lookUp() {
 }
 
 // It needs nothing more of who signed.
-function finish(statement, waits) {
+export function finish(statement, waits) {
   session.held?.recorded();
   if (!session.entry?.unfinished) session.entry = null; // the next may be about somebody who is new
   [session.held, session.sent, session.unsure] = [null, null, false];
+  session.registered = statement.type === "participant.registered" ? statement.stream : "";
   at("done").querySelector("h2").textContent = waits ? "Kept, not recorded yet" : "Recorded";
   at("recorded").textContent = `${words.capital(words.verb(statement.type))}${words.of(statement)}, signed by ${session.desk.name}.`;
   at("waits").hidden = !waits;

@@ -12,9 +12,11 @@ export const session = {
   read: null, // what is shown to be read and signed
   unsure: false, // a key in custody was asked for, and there was no answer
   sent: null, // what was signed and handed in without an answer: it may be recorded, or not
+  registered: "", // the stream of who was registered just now
 };
 
 export function forget() {
+  session.registered = "";
   [session.held, session.read, session.sent, session.unsure] = [null, null, null, false];
   empty();
 }
