@@ -142,7 +142,18 @@ _PLACES: Final = members(
         "role": TEXT,
         "places": each(
             members(
-                {"stream": TEXT, "site": TEXT, "protocol": nullable(TEXT), "zone": TEXT},
+                {
+                    "stream": TEXT,
+                    "site": TEXT,
+                    "protocol": nullable(TEXT),
+                    "earlier": each(
+                        members(
+                            {"protocol": TEXT, "until": TEXT},
+                            text="a version that a participant was under, and when that ended; in that order",
+                        )
+                    ),
+                    "zone": TEXT,
+                },
                 text="a stream that exists, the protocol version in force for it, and the site's IANA zone",
             )
         ),

@@ -6,7 +6,7 @@ is judged as any other statement.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 from starlette.responses import Response
@@ -16,10 +16,10 @@ from api.call import Call
 from api.operations import Operation
 from ledger.actions import all_specs
 from ledger.actions.visits import UNSCHEDULED
-from ledger.rules.protocols import version_for
+from ledger.rules.protocols import earlier_versions, version_for
 from ledger.study.definition import Instrument, StudyDefinition
 from ledger.studystate import Protocol, StudyState
-from ledger.times import Interval
+from ledger.times import Interval, format_instant
 from projections.authorization import Site, allowed
 from projections.enrolment import participants
 
@@ -45,7 +45,8 @@ def places(call: Call) -> Response:
                 continue
             protocol = version_for(state, conduct.study, now, size)
             stream = f"participant/{row['participant']}"
-            found.append(_place(conduct.study, stream, row["site"], protocol))
+            earlier = earlier_versions(state, conduct.study, now_us, size)
+            found.append(_place(conduct.study, stream, row["site"], protocol, earlier))
         study = conduct.study
     asked = {place["protocol"] for place in found}
     value = {
@@ -95,9 +96,20 @@ def _of_site(study: StudyState, site: str, size: int, now: Interval) -> dict[str
     return _place(study, f"site/{site}", site, protocol)
 
 
-def _place(study: StudyState, stream: str, site: str, protocol: Protocol | None) -> dict[str, Any]:
-    version = None if protocol is None else protocol.version
-    return {"stream": stream, "site": site, "protocol": version, "zone": study.zone(site)}
+def _place(
+    study: StudyState,
+    stream: str,
+    site: str,
+    protocol: Protocol | None,
+    earlier: Iterable[tuple[str, int]] = (),
+) -> dict[str, Any]:
+    return {
+        "stream": stream,
+        "site": site,
+        "protocol": None if protocol is None else protocol.version,
+        "earlier": [{"protocol": version, "until": format_instant(end_us)} for version, end_us in earlier],
+        "zone": study.zone(site),
+    }
 
 
 def _instrument(instrument: Instrument) -> dict[str, Any]:

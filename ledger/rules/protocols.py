@@ -30,6 +30,29 @@ def version_for(participant: Participant, study: StudyState, when: Interval, bef
     return study.first_protocol(site, before)
 
 
+def earlier_versions(
+    participant: Participant, study: StudyState, now_us: int, before: int
+) -> tuple[tuple[str, int], ...]:
+    """Return the versions that a participant was under before the present one, and when each ended.
+
+    In the order of time; ends are microseconds since the epoch. What was done before an end is under that
+    version, whenever it is recorded (catalogue B).
+    """
+    zone = study.zone(participant.site)
+    begins = {each.begins_us(zone) for each in study.site(participant.site).amendments if each.index < before}
+    if not begins:
+        return ()
+    consents = {consent.time.earliest_us for consent in participant.consents}
+    found: list[tuple[str, int]] = []
+    for end_us in sorted(each for each in begins | consents if each <= now_us):
+        last = Interval(earliest_us=end_us - 1, latest_us=end_us - 1)
+        protocol = version_for(participant, study, last, before)
+        if protocol is not None:
+            found = [each for each in found if each[0] != protocol.version] + [(protocol.version, end_us)]
+    now = version_for(participant, study, Interval(earliest_us=now_us, latest_us=now_us), before)
+    return tuple(each for each in found if now is None or each[0] != now.version)
+
+
 def versions_at(study: StudyState, site: str, when: Interval, before: int) -> Iterator[str]:
     """Yield every version that a participant of a site may be under.
 

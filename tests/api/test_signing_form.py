@@ -568,6 +568,51 @@ def test_an_instrument_asks_the_questions_of_the_participants_version(served: Se
     browser.context.unroute_all()
 
 
+def test_what_was_done_before_an_amendment_is_recorded_under_the_version_of_then(
+    served: Served, browser: Any
+) -> None:
+    """A time that can lie after it is under the present one."""
+    found = served.get("/signing/places", "investigator")
+    assert {tuple(place["earlier"]) for place in found["places"]} == {()}
+    for place in found["places"]:
+        place["earlier"] = [
+            {"protocol": "0.8", "until": "2024-05-01T00:00:00Z"},
+            {"protocol": "0.9", "until": "2024-06-04T05:00:00Z"},
+        ]
+
+    def amended(route: Any) -> None:
+        route.fulfill(json=found, headers={"Access-Control-Allow-Origin": "*"})
+
+    browser.context.route("**/signing", lambda route: _with_a_key(route))
+    browser.context.route("**/signing/places", amended)
+    enter(browser, served, "investigator")
+    choose(browser, "visit.missed")
+    fill(browser, "Visit", "screening")
+    fill(browser, "Code", "weather")
+    fill(browser, "Kind", "paper")
+    for when, version in (
+        ("2024-04-30 10:00", "0.8"),
+        ("2024-05", "0.9"),
+        ("2024-06-03", "0.9"),
+        ("2024-06-03 23:59", "0.9"),
+        ("2024-06-04 00:00", "1.0"),
+        ("2024-06", "1.0"),
+    ):
+        fill(browser, "When it happened", when)
+        assert submit(browser) == "", when
+        assert shown(browser)["protocol"] == version, when
+        browser.click("#leave")
+        browser.wait_for_selector("#desk:not([hidden])")
+    browser.once("dialog", lambda dialog: dialog.accept())
+    choose(browser, "rescreening.authorised")
+    browser.get_by_label("Statement", exact=True).select_option(index=1)
+    fill(browser, "Code", "recovered")
+    fill(browser, "When it happened", "2024-06-03 10:00")
+    assert submit(browser) == ""
+    assert shown(browser)["protocol"] == "1.0"  # a gate is passed now
+    browser.context.unroute_all()
+
+
 def test_what_the_protocol_does_not_plan_comes_last(served: Served, browser: Any) -> None:
     """It can be recorded, and is not among what is looked for; without a list there is no emergency."""
     unplanned = sorted(places.unplanned(load(written(EXAMPLE.read_bytes()))))
@@ -682,7 +727,7 @@ def test_places_are_those_of_the_role_and_its_sites(served: Served) -> None:
     found = served.get("/signing/places", "coordinator")
     assert found["role"] == "coordinator"
     assert found["places"][0] == {
-        "stream": "site/SA-01", "site": "SA-01", "protocol": "1.0", "zone": "America/Chicago"
+        "stream": "site/SA-01", "site": "SA-01", "protocol": "1.0", "earlier": [], "zone": "America/Chicago"
     }  # fmt: skip
     assert {each["stream"] for each in found["places"][1:]} == {
         "participant/SA-01-001",

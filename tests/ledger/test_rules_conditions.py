@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from ledger.rules.protocols import earlier_versions
+from ledger.times import format_instant
 from tests.given_consent import required
 from tests.given_pharmacy import TEAM, given_team, shipment
 from tests.given_pharmacy import when as pharmacy
@@ -122,6 +124,30 @@ def test_reconsent_takes_a_participant_over_and_its_refusal_does_not() -> None:
     data = consent(story, form_version=AMENDED, statement=asked.event)
     story.given("reconsent.obtained", data)
     story.given("vital_signs.recorded", VITALS, protocol=AMENDED)
+
+
+def earlier(story: Story) -> list[tuple[str, str]]:
+    """Return the versions that the participant was under before, each with its end."""
+    found = earlier_versions(story.participant, story.conduct.study, story.now_us, len(story.log))
+    return [(version, format_instant(end_us)) for version, end_us in found]
+
+
+def test_the_earlier_versions_of_a_participant_end_where_the_next_begins() -> None:
+    """At the activation, or where that is needed at the consent to the newer form."""
+    story = given_consented()
+    assert earlier(story) == []
+    activated = given_amended(story).conduct.study.site(SITE).amendments[-1]
+    assert earlier(story) == [("1.0", format_instant(activated.begins_us("UTC")))]
+    waiting = given_amended(given_consented(), reconsent=True)
+    assert earlier(waiting) == []
+    waiting.wait(hours=3)
+    waiting.given("consent.obtained", consent(waiting, form_version=AMENDED))
+    waiting.wait(hours=1)
+    again = waiting.participant.consents[-1].time.earliest_us
+    assert earlier(waiting) == [("1.0", format_instant(again))]
+    for occurred, named in ((waiting.ago(hours=2), "1.0"), (waiting.now, AMENDED)):
+        told = waiting.when("vital_signs.recorded", VITALS, protocol=named, occurred=occurred)
+        assert told.codes == ()
 
 
 @pytest.mark.parametrize(("reconsent", "code"), [(True, ()), (False, ("PROTOCOL_SUPERSEDED",))])

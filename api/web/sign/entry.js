@@ -3,7 +3,7 @@
 import { corrects, prepareCorrection } from "./correction.js";
 import { covers, prepareCovered } from "./covered.js";
 import { due, showDue } from "./due.js";
-import { clinical, clock, fields, wrong } from "./form.js";
+import { clinical, clock, fields, latest, wrong } from "./form.js";
 import { known } from "./known.js";
 import { asks, prepareQuestionnaire } from "./questionnaire.js";
 import { at, mayLose } from "./screen.js";
@@ -247,6 +247,14 @@ export class Entry {
     return streams.map((each) => ({ id: each.slice(NEW.length), name: "" }));
   }
 
+  // The version that a record is under: of when it was done, and of a gate the one that is in force now.
+  #protocolAt(occurred, data) {
+    const { protocol, earlier = [], zone } = this.#place;
+    if (this.#spec.effect === "gate" && !("performed_outside" in data)) return protocol;
+    const last = latest(occurred, zone);
+    return earlier.find((each) => last < Date.parse(each.until))?.protocol ?? protocol;
+  }
+
   // The newest allocation of a participant that who asks is shown, or null. What it holds stays sealed.
   async #allocation(name) {
     const found = await this.#ofParticipant({ stream: NEW + name }, "/timeline.json", { timeline: [] });
@@ -286,13 +294,15 @@ export class Entry {
   async read() {
     await this.#found();
     if (this.#form === null) throw wrong(this.#place ? "What" : "Where", "choose one", at(this.#place ? "type" : "place"));
-    const { stream, site, protocol, zone } = this.#place;
+    const { stream, site, zone } = this.#place;
     await Promise.all(this.#files.map((each) => each.ready));
     const { data, open } = this.#form.read();
     const code = at("reason").value.trim().toLowerCase().replace(/[\s-]+/g, "_");
     const why = at("why").value.trim();
     if (code === "" && (why !== "" || this.#spec.reason_required)) throw wrong("Reason", "expected a word for it, such as transcription", at("reason"));
     const [kind] = stream.split("/");
+    const occurred = clinical("When it happened", at("occurred").value, zone, at("occurred"));
+    const protocol = this.#protocolAt(occurred, data);
     for (const each of this.#files.filter((one) => one.name)) await this.#service.attach(each.name, each.bytes);
     return {
       type: this.#spec.type,
@@ -302,7 +312,7 @@ export class Entry {
       ...(protocol !== null && kind === "participant" ? { protocol } : {}),
       role: this.#role,
       meaning: at("meaning").value,
-      occurred_at: clinical("When it happened", at("occurred").value, zone, at("occurred")),
+      occurred_at: occurred,
       data,
       ...(code ? { reason: { code } } : {}),
       open: { ...open, ...(code ? { "/reason/text": why || null } : {}) },

@@ -58,6 +58,14 @@ export function clinical(label, text, zone, control) {
   return `${year}${month}${day}T${minutes}${seconds}${offset ?? offsetOf(zone, wall)}`;
 }
 
+// The last instant that a clinical time can mean, in milliseconds since the epoch: of a date, a month or a year its end.
+export function latest(written, zone) {
+  if (written.includes("T")) return Date.parse(written);
+  const [year, month = 12, day = null] = written.split("-").map(Number);
+  const after = day === null ? Date.UTC(year, month, 1) : Date.UTC(year, month - 1, day + 1);
+  return after - offsetAt(zone, after - offsetAt(zone, after) * 60000) * 60000 - 1;
+}
+
 export function labelled(label, control, hint = "") {
   control.id = `field-${(count += 1)}`;
   const node = make("div", { className: "field" }, make("label", { htmlFor: control.id, textContent: label }));
