@@ -14,7 +14,7 @@ import sys
 import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 from tests.mutation.changes import Mutant
 from tests.mutation.core import NOT_HERE, ROOT, Group
@@ -129,8 +129,12 @@ class Workplace:
     def run(self, mutants: Iterable[Mutant], deadline: float) -> None:
         """Try those mutants that were not tried yet, until the deadline."""
         left = [each.name for each, code in self.codes(mutants).items() if code is None]
-        if left and time.monotonic() < deadline:
-            self._mutmut(left, deadline)
+        if not left or time.monotonic() >= deadline:
+            return
+        self._mutmut(left, deadline)
+        noted = self._noted()
+        if time.monotonic() < deadline and all(noted.get(name) is None for name in left):
+            self._give_up("no mutant was tried: does a test fail without any?")
 
     def _read(self) -> dict[str, list[Any]]:
         kept: dict[str, list[Any]] = {}
@@ -178,10 +182,12 @@ class Workplace:
                 running.send_signal(signal.SIGINT)
                 running.wait(GRACE_S)
         if not self._noted():
-            sys.stderr.write(
-                (self._place / "mutmut.log").read_text(encoding="utf-8", errors="replace")[-4000:]
-            )
-            raise SystemExit(f"mutmut did not begin with {self._group.name}")
+            self._give_up("mutmut did not begin")
+
+    def _give_up(self, why: str) -> NoReturn:
+        log = (self._place / "mutmut.log").read_text(encoding="utf-8", errors="replace")
+        sys.stderr.write(log[-4000:])
+        raise SystemExit(f"{self._group.name}: {why}")
 
 
 def _limited() -> None:
