@@ -197,3 +197,28 @@ def test_text_that_is_no_digest_is_told(text: str) -> None:
     """A digest is 43 characters of base64url whose last two bits are zero."""
     assert is_digest("A" * 43)
     assert not is_digest(text)
+
+
+@pytest.mark.parametrize(("levels", "is_taken"), [(15, True), (16, False)])
+def test_what_is_too_deep_is_refused_where_it_is_checked(levels: int, is_taken: bool) -> None:
+    """Beside the array around it a value has 15 levels, however quickly it is read."""
+    value: Any = "x"
+    for _ in range(levels):
+        value = [value]
+    disclosure = disclosure_of([b64(SALT), STATEMENT_ID, PATH, value])
+    place = {"statement_id": STATEMENT_ID, "path": PATH, "expected": digest(disclosure)}
+    if is_taken:
+        assert check_disclosure(disclosure, **place) == value
+    else:
+        with pytest.raises(FormatError) as refused:
+            check_disclosure(disclosure, **place)
+        assert (refused.value.code, refused.value.field) == ("DISCLOSURE", PATH)
+
+
+@pytest.mark.parametrize("value", [1.5, 2**53, {"Key": 1}, {"a": [2**60]}])
+def test_what_the_format_does_not_have_is_refused_where_it_is_checked(value: Any) -> None:
+    """Values of other types, integers too large and other keys."""
+    disclosure = disclosure_of([b64(SALT), STATEMENT_ID, PATH, value])
+    with pytest.raises(FormatError) as refused:
+        check_disclosure(disclosure, statement_id=STATEMENT_ID, path=PATH, expected=digest(disclosure))
+    assert refused.value.code == "DISCLOSURE"

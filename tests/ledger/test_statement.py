@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger import canonical
+from ledger import canonical, plain
 from ledger.envelope import event_hash
 from ledger.errors import FormatError
 from ledger.statement import (
@@ -120,6 +120,27 @@ def test_what_was_checked_is_read_again_without_checking(changes: dict[str, Any]
     """Bytes that were parsed once give the same statement where their form is taken as known."""
     body = build_statement(statement(**changes))
     assert load_statement(body, event_hash(body)) == parse_statement(body)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"protocol": "2.0 f\u00fcr Basel"},
+        {"originator": {"id": "Pumpe \u00fc", "kind": "device", "source": "rs232"}},
+        {"originator": {"id": "\u00fc", "kind": "person"}, "signed_at": "2026-02-01T09:30:00.000001Z"},
+        {"protocol": "\u00fc", "sealed": {"/reason/text": DIGEST}, "reason": {"code": "late"}},
+        {"protocol": "\u00fc", "with_": [{"alg": "es256", "id": "sha256:" + "01" * 32}]},
+    ],
+)
+def test_what_went_the_long_way_is_read_again_that_way(changes: dict[str, Any]) -> None:
+    """Of another form than nearly all have, with the same members."""
+    value = statement(**changes)
+    body = build_statement(value)
+    assert plain.load(body) is None
+    again, parsed = load_statement(body, event_hash(body)), parse_statement(body)
+    assert again == parsed
+    assert again.originator == parsed.originator
+    assert (again.body, again.event, again.signed_at) == (body, event_hash(body), value["signed_at"])
 
 
 def test_published_statements_are_read_again() -> None:
